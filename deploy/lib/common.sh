@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# Helpers that every deploy script sources: saying, failing, installing, choosing ports and secrets.
+
+say() { printf '%s\n' "$*" >&2; }
+step() { printf '\n== %s\n' "$*" >&2; }
+fail() {
+  printf '\nerror: %s\n' "$*" >&2
+  exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+am_root() { [[ $(id -u) -eq 0 ]]; }
+
+# Rust that this workspace needs (Cargo.toml, rust-version).
+RUST_MINIMUM=1.95
+# The oldest PostgreSQL that the tests ran on.
+# shellcheck disable=SC2034 # postgres.sh reads it
+POSTGRES_MINIMUM=15
+
+# Puts cargo where rustup leaves it into the path, then refuses an old or absent Rust by name.
+require_rust() {
+  have cargo || PATH="$HOME/.cargo/bin:$PATH"
+  { have cargo && have rustc; } || fail "Rust is missing. Install $RUST_MINIMUM or newer (https://rustup.rs), then run this again."
+  local version
+  version=$(rustc --version | cut -d' ' -f2)
+  at_least "$version" "$RUST_MINIMUM" || fail "rustc is $version, Daybook needs $RUST_MINIMUM or newer: run 'rustup update stable'."
+}
+
+at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1) == "$2" ]]; }
+
+# Installs what the build and the run need and this machine lacks. Asks dpkg for nothing: what counts is whether the tool is there.
+install_missing() {
+  local missing=()
+  { have cc && have make; } || missing+=(build-essential)
+  have pkg-config || missing+=(pkg-config)
+  have curl || missing+=(curl)
+  [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
+  { have setpriv && have flock && have setsid; } || missing+=(util-linux)
+  pg_find_bin >/dev/null || missing+=(postgresql)
+  [[ ${#missing[@]} -eq 0 ]] && return
+  step "installing ${missing[*]}"
+  am_root || fail "missing: ${missing[*]}. Not root, so please run: sudo apt-get install ${missing[*]}"
+  have apt-get || fail "missing: ${missing[*]}. There is no apt-get here, so please install them by hand."
+  [[ " ${missing[*]} " != *" postgresql "* ]] || keep_system_cluster_away
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# Debian's package creates and starts a cluster of its own when it is installed; Daybook never uses it, so none is made.
+keep_system_cluster_away() {
+  local conf=/etc/postgresql-common/createcluster.conf
+  [[ -e $conf ]] && return
+  mkdir -p "${conf%/*}"
+  echo 'create_main_cluster = false' >"$conf"
+}
+
+# A TCP port of 127.0.0.1 on which nobody answers.
+free_port() {
+  local port
+  for _ in {1..100}; do
+    port=$((20000 + RANDOM % 12000))
+    port_is_free "$port" && echo "$port" && return
+  done
+  fail "found no free port between 20000 and 32000 on 127.0.0.1"
+}
+
+port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# 192 random bits as hex: safe inside a URL.
+random_secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# Writes standard input to a file that only its owner can read, in one rename so that no reader sees half of it.
+write_private() {
+  local file=$1
+  (
+    umask 077
+    cat >"$file.new"
+  )
+  mv -f "$file.new" "$file"
+}

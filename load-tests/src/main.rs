@@ -1,0 +1,3 @@
+//! Benchmarks over the wire.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `daybook` command.
+
+fn main() {}

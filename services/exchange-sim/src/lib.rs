@@ -1,0 +1,1 @@
+//! The bundled exchange: price-time matching, sessions, a trade stream, faults on request.

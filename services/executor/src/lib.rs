@@ -1,0 +1,1 @@
+//! Takes accepted orders and cancels to the venue, once each.

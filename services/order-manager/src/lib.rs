@@ -1,0 +1,1 @@
+//! The client's door: place, cancel, orders, account, positions.

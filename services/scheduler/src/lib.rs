@@ -1,0 +1,1 @@
+//! Runs jobs that ask; they never move an order themselves.

@@ -1,0 +1,1 @@
+//! The only one that moves an order after acceptance.

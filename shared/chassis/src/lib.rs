@@ -1,0 +1,1 @@
+//! What any process needs: configuration, telemetry, clock and ids, shutdown, health, HTTP.

@@ -1,0 +1,1 @@
+//! Who is calling: account holders and their API keys.

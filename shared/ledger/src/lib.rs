@@ -1,0 +1,1 @@
+//! The double-entry ledger for cash and shares.

@@ -1,0 +1,1 @@
+//! The stored order: insert, advance, fills, history.

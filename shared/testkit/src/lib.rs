@@ -1,0 +1,1 @@
+//! Test-only helpers: a database per test, fake clock and ids, builders.

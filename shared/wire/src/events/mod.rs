@@ -1,0 +1,9 @@
+//! What travels on the bus: versioned JSON payloads, one module a version.
+//!
+//! | topic | key | events |
+//! |---|---|---|
+//! | `orders` | symbol | [`v1::OrderAccepted`], [`v1::CancelRequested`] |
+//! | `venue-reports` | account | [`v1::VenueReport`] |
+//! | `order-updates` | account | [`v1::OrderUpdated`] |
+
+pub mod v1;

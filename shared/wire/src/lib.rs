@@ -1,0 +1,3 @@
+//! Every byte others see: the client dialect (`rest`), bus events (`events`), stream frames.
+
+pub mod events;

@@ -1,0 +1,231 @@
+//! Orders: the object, the request to place one, the answers to a bulk cancel, and the error body.
+
+use super::loose::{self, Loose};
+use super::text::{self, Text};
+use super::Word;
+use domain::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// An order as clients see it. Written with every key; read from whatever of them a peer sends.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Order {
+    /// The order's id.
+    pub id: Uuid,
+    /// The customer's own name for it.
+    pub client_order_id: String,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was accepted; unique per account and growing, lists are paged by it (ORD-16).
+    pub submitted_at: Timestamp,
+    /// When the last share traded.
+    #[serde(default)]
+    pub filled_at: Option<Timestamp>,
+    /// When its time ran out.
+    #[serde(default)]
+    pub expired_at: Option<Timestamp>,
+    /// When its time will run out.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// When it was canceled.
+    #[serde(default)]
+    pub canceled_at: Option<Timestamp>,
+    /// When the venue refused it.
+    #[serde(default)]
+    pub failed_at: Option<Timestamp>,
+    /// When another order took its place.
+    #[serde(default)]
+    pub replaced_at: Option<Timestamp>,
+    /// The order that took its place.
+    #[serde(default)]
+    pub replaced_by: Option<Uuid>,
+    /// The order whose place it took.
+    #[serde(default)]
+    pub replaces: Option<Uuid>,
+    /// The instrument.
+    #[serde(default)]
+    pub asset_id: Option<Uuid>,
+    /// The instrument's ticker.
+    pub symbol: String,
+    /// `us_equity`.
+    #[serde(default)]
+    pub asset_class: Word,
+    /// Dollars asked for; then `qty` is null.
+    #[serde(default, deserialize_with = "text::present")]
+    pub notional: Option<Text>,
+    /// Shares asked for.
+    #[serde(default, deserialize_with = "text::present")]
+    pub qty: Option<Text>,
+    /// Shares traded; `"0"` at first.
+    #[serde(default)]
+    pub filled_qty: Text,
+    /// Average dollars a share over its fills.
+    #[serde(default, deserialize_with = "text::present")]
+    pub filled_avg_price: Option<Text>,
+    /// `simple`, or empty, which means the same.
+    #[serde(default)]
+    pub order_class: Word,
+    /// Deprecated copy of `type`.
+    #[serde(default)]
+    pub order_type: Word,
+    /// `limit` or one of the other types.
+    #[serde(rename = "type", default)]
+    pub kind: Word,
+    /// `buy` or `sell`.
+    #[serde(default)]
+    pub side: Word,
+    /// `buy_to_open`, `sell_to_close` and so on.
+    #[serde(default)]
+    pub position_intent: Option<Word>,
+    /// `day`, `gtc`, `ioc`, `fok`.
+    #[serde(default)]
+    pub time_in_force: Word,
+    /// The worst price a share may trade at.
+    #[serde(default, deserialize_with = "text::present")]
+    pub limit_price: Option<Text>,
+    /// Of the stop types.
+    #[serde(default, deserialize_with = "text::present")]
+    pub stop_price: Option<Text>,
+    /// Where it stands.
+    pub status: Word,
+    /// Whether it may trade outside the regular session.
+    #[serde(default)]
+    pub extended_hours: bool,
+    /// Legs of a compound order; always null here.
+    #[serde(default)]
+    pub legs: Option<Box<RawValue>>,
+    /// Of trailing stops.
+    #[serde(default, deserialize_with = "text::present")]
+    pub trail_percent: Option<Text>,
+    /// Of trailing stops.
+    #[serde(default, deserialize_with = "text::present")]
+    pub trail_price: Option<Text>,
+    /// High-water mark of trailing stops.
+    #[serde(default, deserialize_with = "text::present")]
+    pub hwm: Option<Text>,
+    /// Of multi-leg orders.
+    #[serde(default, deserialize_with = "text::present")]
+    pub ratio_qty: Option<Text>,
+    /// Free tag.
+    #[serde(default)]
+    pub subtag: Option<String>,
+    /// Which client it came from.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// The body of `POST /v2/orders`, every field as the caller wrote it. Null, `""` and absent are the same; unknown
+/// fields are ignored.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct PlaceOrder {
+    /// Symbol or asset id.
+    #[serde(deserialize_with = "loose::present")]
+    pub symbol: Option<Loose>,
+    /// Shares.
+    #[serde(deserialize_with = "loose::present")]
+    pub qty: Option<Loose>,
+    /// Dollars, instead of `qty`.
+    #[serde(deserialize_with = "loose::present")]
+    pub notional: Option<Loose>,
+    /// `buy` or `sell`.
+    #[serde(deserialize_with = "loose::present")]
+    pub side: Option<Loose>,
+    /// `limit` and so on.
+    #[serde(rename = "type", deserialize_with = "loose::present")]
+    pub kind: Option<Loose>,
+    /// `day` and so on.
+    #[serde(deserialize_with = "loose::present")]
+    pub time_in_force: Option<Loose>,
+    /// Dollars a share.
+    #[serde(deserialize_with = "loose::present")]
+    pub limit_price: Option<Loose>,
+    /// Of the stop types.
+    #[serde(deserialize_with = "loose::present")]
+    pub stop_price: Option<Loose>,
+    /// Of trailing stops.
+    #[serde(deserialize_with = "loose::present")]
+    pub trail_price: Option<Loose>,
+    /// Of trailing stops.
+    #[serde(deserialize_with = "loose::present")]
+    pub trail_percent: Option<Loose>,
+    /// Whether it may trade outside the regular session.
+    #[serde(deserialize_with = "loose::present")]
+    pub extended_hours: Option<Loose>,
+    /// The caller's own name for the order.
+    #[serde(deserialize_with = "loose::present")]
+    pub client_order_id: Option<Loose>,
+    /// `simple` and so on.
+    #[serde(deserialize_with = "loose::present")]
+    pub order_class: Option<Loose>,
+    /// Of bracket orders.
+    #[serde(deserialize_with = "loose::present")]
+    pub take_profit: Option<Loose>,
+    /// Of bracket orders.
+    #[serde(deserialize_with = "loose::present")]
+    pub stop_loss: Option<Loose>,
+    /// Of multi-leg orders.
+    #[serde(deserialize_with = "loose::present")]
+    pub legs: Option<Loose>,
+    /// `buy_to_open` and so on; must agree with the side.
+    #[serde(deserialize_with = "loose::present")]
+    pub position_intent: Option<Loose>,
+    /// When the order shall end (Daybook's own).
+    #[serde(deserialize_with = "loose::present")]
+    pub expires_at: Option<Loose>,
+    /// When the order shall be sent (Daybook's own).
+    #[serde(deserialize_with = "loose::present")]
+    pub submit_at: Option<Loose>,
+}
+
+/// The body of `POST /v2/orders` as we send it to a venue: a simple limit order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SubmitOrder {
+    /// The ticker.
+    pub symbol: String,
+    /// Shares.
+    pub qty: Text,
+    /// `buy` or `sell`.
+    pub side: Word,
+    /// `limit`.
+    #[serde(rename = "type")]
+    pub kind: Word,
+    /// `day`, `gtc`, `ioc`, `fok`.
+    pub time_in_force: Word,
+    /// Dollars a share.
+    pub limit_price: Text,
+    /// The idempotency key: our order's id (ORD-15).
+    pub client_order_id: String,
+    /// Whether it may trade outside the regular session.
+    pub extended_hours: bool,
+    /// `simple`.
+    pub order_class: Word,
+}
+
+/// One entry of the answer to `DELETE /v2/orders`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CancelResult {
+    /// The order.
+    pub id: Uuid,
+    /// 200 when the cancel was taken, else the status of the error.
+    pub status: u16,
+    /// The error; left out on success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<ErrorBody>,
+}
+
+/// The body of every error answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Status class and cause, such as 40310000.
+    pub code: i64,
+    /// What was wrong, for a person.
+    #[serde(default)]
+    pub message: String,
+    /// Further keys, such as `buying_power`.
+    #[serde(flatten)]
+    pub context: serde_json::Map<String, serde_json::Value>,
+}
