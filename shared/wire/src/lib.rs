@@ -1,3 +1,4 @@
 //! Every byte others see: the client dialect (`rest`), bus events (`events`), stream frames.
 
 pub mod events;
+pub mod rest;

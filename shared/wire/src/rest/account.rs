@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 /// `GET /v2/account`. The margin members are there because SDKs insist on them; here they are zero.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the wire's own shape")]
 pub struct Account {
     /// The account's id.
     pub id: Uuid,

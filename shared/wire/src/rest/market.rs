@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 /// An instrument. Its class is called `class` here and `asset_class` everywhere else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the wire's own shape")]
 pub struct Asset {
     /// Its id.
     pub id: Uuid,

@@ -221,6 +221,7 @@ pub struct CancelResult {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// Status class and cause, such as 40310000.
+    #[serde(default)]
     pub code: i64,
     /// What was wrong, for a person.
     #[serde(default)]
