@@ -64,8 +64,8 @@ pg_folder() {
 # place that its user can reach and the data folder a link to it.
 pg_folder_elsewhere() {
   local dir=$1 place
-  install -d -m 755 /var/lib/daybook /var/lib/daybook/clusters
-  place=$(mktemp -d /var/lib/daybook/clusters/XXXXXXXX)
+  install -d -m 755 /var/lib/daybook-clusters
+  place=$(mktemp -d /var/lib/daybook-clusters/XXXXXXXX)
   chown "$PG_USER:$PG_USER" "$place"
   ln -s "$place" "$dir"
   say "note: the user $PG_USER cannot reach $(dirname "$dir"), so the database's files are in $place (linked from $dir)."
@@ -73,12 +73,13 @@ pg_folder_elsewhere() {
 
 # Settings are written at every start, so that an upgrade of Daybook brings its new ones.
 pg_settings() {
-  local durability=$1
+  local durability=$1 connections=200
+  [[ $durability == durable ]] || connections=400 # many tests side by side, each with its pools
   cat <<CONF
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 password_encryption = 'scram-sha-256'
-max_connections = 200
+max_connections = $connections
 shared_buffers = '256MB'
 max_wal_size = '4GB'
 checkpoint_timeout = '15min'
@@ -102,8 +103,9 @@ CONF
 
 # Creates the cluster if it is not there. A first start that was killed half-way leaves data.new, which is thrown away.
 pg_create() {
-  local dir=$1
-  pg_folder "$dir"
+  local dir
+  pg_folder "$1"
+  dir=$(realpath "$1")
   [[ -e $dir/data/PG_VERSION ]] && return
   rm -rf "$dir/data.new"
   pg_secret "$dir" superuser >/dev/null
@@ -148,8 +150,9 @@ pg_clear_leftovers() {
 
 # Starts the cluster unless it runs. usage: pg_start FOLDER durable|throw-away
 pg_start() {
-  local dir=$1
-  pg_create "$dir"
+  local dir
+  pg_create "$1"
+  dir=$(realpath "$1") # the user that runs it may be unable to follow a link to it
   pg_pid "$dir" >/dev/null && return
   pg_clear_leftovers "$dir"
   pg_settings "$2" >"$dir/data/daybook.conf"
@@ -171,7 +174,7 @@ pg_pick_port() {
 pg_stop() {
   local dir=$1
   pg_pid "$dir" >/dev/null || return 0
-  pg_as "$DAYBOOK_PG_BIN/pg_ctl" stop -D "$dir/data" -s -w -t 120 -m fast
+  pg_as "$DAYBOOK_PG_BIN/pg_ctl" stop -D "$(realpath "$dir/data")" -s -w -t 120 -m fast
 }
 
 # usage: pg_url FOLDER ROLE DATABASE
