@@ -39,7 +39,11 @@ pub fn parse_decimal(text: &str) -> Result<Decimal, AmountError> {
     check_plain(mantissa)?;
     let value = Decimal::from_str_exact(mantissa).map_err(|_| AmountError::TooPrecise)?;
     let value = shift(value, exponent)?.normalize();
-    if value.scale() > MAX_SCALE { Err(AmountError::TooPrecise) } else { Ok(value) }
+    if value.scale() > MAX_SCALE {
+        Err(AmountError::TooPrecise)
+    } else {
+        Ok(value)
+    }
 }
 
 fn split_exponent(text: &str) -> Result<(&str, i32), AmountError> {
@@ -63,7 +67,11 @@ fn check_plain(mantissa: &str) -> Result<(), AmountError> {
     let digits = mantissa.strip_prefix('-').unwrap_or(mantissa);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    if all_digits(whole) && all_digits(fraction) { Ok(()) } else { Err(AmountError::NotANumber) }
+    if all_digits(whole) && all_digits(fraction) {
+        Ok(())
+    } else {
+        Err(AmountError::NotANumber)
+    }
 }
 
 fn shift(value: Decimal, exponent: i32) -> Result<Decimal, AmountError> {
@@ -71,14 +79,30 @@ fn shift(value: Decimal, exponent: i32) -> Result<Decimal, AmountError> {
         return Ok(value);
     }
     if !(-28..=28).contains(&exponent) {
-        return Err(if exponent > 0 { AmountError::TooLarge } else { AmountError::TooPrecise });
+        return Err(if exponent > 0 {
+            AmountError::TooLarge
+        } else {
+            AmountError::TooPrecise
+        });
     }
     let factor = Decimal::from_i128_with_scale(10_i128.pow(exponent.unsigned_abs()), 0);
-    let shifted = if exponent > 0 { value.checked_mul(factor) } else { value.checked_div(factor) };
+    let shifted = if exponent > 0 {
+        value.checked_mul(factor)
+    } else {
+        value.checked_div(factor)
+    };
     let shifted = shifted.ok_or(AmountError::TooLarge)?;
     // A division that lost digits does not come back to where it started.
-    let back = if exponent > 0 { Some(value) } else { shifted.checked_mul(factor) };
-    if back == Some(value) { Ok(shifted) } else { Err(AmountError::TooPrecise) }
+    let back = if exponent > 0 {
+        Some(value)
+    } else {
+        shifted.checked_mul(factor)
+    };
+    if back == Some(value) {
+        Ok(shifted)
+    } else {
+        Err(AmountError::TooPrecise)
+    }
 }
 
 /// US dollars. May be negative: balances, differences.
@@ -106,7 +130,11 @@ impl Money {
         if value.scale() > 2 {
             return Err(AmountError::TooPrecise);
         }
-        if value > Decimal::from(1_000_000_000_000_u64) { Err(AmountError::TooLarge) } else { Ok(Self(value)) }
+        if value > Decimal::from(1_000_000_000_000_u64) {
+            Err(AmountError::TooLarge)
+        } else {
+            Ok(Self(value))
+        }
     }
 
     /// The bare number, in dollars.
@@ -151,7 +179,11 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.scale() > 2 { write!(f, "{}", self.0.normalize()) } else { write!(f, "{:.2}", self.0) }
+        if self.0.scale() > 2 {
+            write!(f, "{}", self.0.normalize())
+        } else {
+            write!(f, "{:.2}", self.0)
+        }
     }
 }
 
@@ -215,7 +247,11 @@ impl Qty {
     /// # Errors
     /// Negative, too large or too fine.
     pub fn new(value: Decimal) -> Result<Self, AmountError> {
-        if value.is_zero() { Ok(Self::ZERO) } else { positive(value, 1_000_000_000).map(Self) }
+        if value.is_zero() {
+            Ok(Self::ZERO)
+        } else {
+            positive(value, 1_000_000_000).map(Self)
+        }
     }
 
     /// Reads a positive number of shares strictly.
@@ -248,7 +284,11 @@ impl Qty {
 
     /// Difference; [`AmountError::NotPositive`] where it would be below zero.
     pub fn minus(self, other: Self) -> Result<Self, AmountError> {
-        if other > self { Err(AmountError::NotPositive) } else { Ok(Self(self.0 - other.0)) }
+        if other > self {
+            Err(AmountError::NotPositive)
+        } else {
+            Ok(Self(self.0 - other.0))
+        }
     }
 }
 
@@ -266,7 +306,11 @@ fn positive(value: Decimal, most: u64) -> Result<Decimal, AmountError> {
         return Err(AmountError::TooLarge);
     }
     let value = value.normalize();
-    if value.scale() > MAX_SCALE { Err(AmountError::TooPrecise) } else { Ok(value) }
+    if value.scale() > MAX_SCALE {
+        Err(AmountError::TooPrecise)
+    } else {
+        Ok(value)
+    }
 }
 
 #[cfg(test)]
@@ -304,7 +348,11 @@ mod tests {
     #[case("12345678901234567890123456789", AmountError::TooLarge)]
     #[case("0.0000000000000000000000000000000000000001", AmountError::TooPrecise)]
     fn anything_else_is_refused(#[case] text: &str, #[case] why: AmountError) {
-        assert!(matches!(Qty::parse(text), Err(e) if e == why), "{text}: {:?}", Qty::parse(text));
+        assert!(
+            matches!(Qty::parse(text), Err(e) if e == why),
+            "{text}: {:?}",
+            Qty::parse(text)
+        );
     }
 
     #[rstest]

@@ -12,7 +12,9 @@ impl Symbol {
     pub fn parse(text: &str) -> Option<Self> {
         let ok = (1..=12).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_uppercase())
-            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'.' || b == b'-');
         ok.then(|| Self(text.into()))
     }
 

@@ -158,18 +158,34 @@ pub struct OrderState {
 impl OrderState {
     /// A just accepted order for `ordered` shares.
     pub const fn accepted(ordered: Qty) -> Self {
-        Self { status: S::Accepted, ordered, filled: Qty::ZERO, busted: Qty::ZERO, notional: Money::ZERO, end: None, acknowledged: false }
+        Self {
+            status: S::Accepted,
+            ordered,
+            filled: Qty::ZERO,
+            busted: Qty::ZERO,
+            notional: Money::ZERO,
+            end: None,
+            acknowledged: false,
+        }
     }
 
     /// Shares that can still trade; none once it is over (ORD-1).
     pub fn leaves(&self) -> Qty {
-        if self.status.is_open() { self.ordered.minus(self.filled).unwrap_or(Qty::ZERO) } else { Qty::ZERO }
+        if self.status.is_open() {
+            self.ordered.minus(self.filled).unwrap_or(Qty::ZERO)
+        } else {
+            Qty::ZERO
+        }
     }
 
     /// Dollars a share over all live fills, to six decimals half-even for show; `None` before the first (ORD-5).
     pub fn average_price(&self) -> Option<Decimal> {
         let exact = self.notional.get().checked_div(self.filled.get())?;
-        Some(exact.round_dp_with_strategy(6, RoundingStrategy::MidpointNearestEven).normalize())
+        Some(
+            exact
+                .round_dp_with_strategy(6, RoundingStrategy::MidpointNearestEven)
+                .normalize(),
+        )
     }
 
     /// The table. Gives the order as it then is, and the stream's words for the change, in order; none for a
@@ -180,20 +196,39 @@ impl OrderState {
     pub fn after(self, event: OrderEvent) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         use OrderEvent as E;
         match (self.status, event) {
-            (S::Accepted, E::InDoubt) => Ok((Self { status: S::PendingNew, ..self }, vec![StreamEvent::PendingNew])),
+            (S::Accepted, E::InDoubt) => Ok((
+                Self {
+                    status: S::PendingNew,
+                    ..self
+                },
+                vec![StreamEvent::PendingNew],
+            )),
             (_, E::InDoubt) => Ok((self, vec![])),
             (S::Accepted | S::PendingNew, E::Acknowledged) => Ok(self.acknowledged()),
             // A late acknowledgement never moves an order back (ORD-7).
-            (_, E::Acknowledged) => Ok((Self { acknowledged: true, ..self }, vec![])),
+            (_, E::Acknowledged) => Ok((
+                Self {
+                    acknowledged: true,
+                    ..self
+                },
+                vec![],
+            )),
             // A fill on a rejected order is nobody's: firm suspense (REC-4).
-            (S::Rejected, E::Filled { .. } | E::Busted { .. }) => Err(IllegalMove::NoSuchMove { status: self.status, event }),
+            (S::Rejected, E::Filled { .. } | E::Busted { .. }) => Err(IllegalMove::NoSuchMove {
+                status: self.status,
+                event,
+            }),
             (_, E::Filled { qty, price }) => self.with_fill(qty, price),
             (_, E::Busted { qty, price }) => self.without_fill(qty, price),
             (_, E::BustedUnseen { qty }) => self.without_unseen(qty),
             (_, E::Ended { why, filled }) => self.with_end(why, filled),
-            (S::New | S::PartiallyFilled, E::DoneForDay) => {
-                Ok((Self { status: S::DoneForDay, ..self }, vec![StreamEvent::DoneForDay]))
-            }
+            (S::New | S::PartiallyFilled, E::DoneForDay) => Ok((
+                Self {
+                    status: S::DoneForDay,
+                    ..self
+                },
+                vec![StreamEvent::DoneForDay],
+            )),
             (S::DoneForDay, E::DoneForDay) => Ok((self, vec![])),
             (status, E::DoneForDay) => Err(IllegalMove::NoSuchMove { status, event }),
             (status, E::QtyReplaced { .. }) if self.end.is_some() => Err(IllegalMove::NoSuchMove { status, event }),
@@ -202,17 +237,37 @@ impl OrderState {
     }
 
     fn acknowledged(self) -> (Self, Vec<StreamEvent>) {
-        (Self { status: S::New, acknowledged: true, ..self }, vec![StreamEvent::New])
+        (
+            Self {
+                status: S::New,
+                acknowledged: true,
+                ..self
+            },
+            vec![StreamEvent::New],
+        )
     }
 
     fn with_fill(self, qty: Qty, price: Price) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         let filled = self.filled.plus(qty)?;
         if filled > self.ordered {
-            return Err(IllegalMove::OverFill { ordered: self.ordered, filled });
+            return Err(IllegalMove::OverFill {
+                ordered: self.ordered,
+                filled,
+            });
         }
         let notional = self.notional.plus(price.notional(qty)?)?;
-        let next = Self { filled, notional, acknowledged: true, ..self }.settled();
-        let word = if next.status == S::Filled { StreamEvent::Fill } else { StreamEvent::PartialFill };
+        let next = Self {
+            filled,
+            notional,
+            acknowledged: true,
+            ..self
+        }
+        .settled();
+        let word = if next.status == S::Filled {
+            StreamEvent::Fill
+        } else {
+            StreamEvent::PartialFill
+        };
         let mut words = vec![word];
         words.extend(self.end_reached(&next));
         Ok((next, words))
@@ -221,12 +276,21 @@ impl OrderState {
     fn without_fill(self, qty: Qty, price: Price) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         let filled = self.filled.minus(qty)?;
         let notional = self.notional.minus(price.notional(qty)?)?;
-        let next = Self { filled, notional, busted: self.busted.plus(qty)?, ..self };
+        let next = Self {
+            filled,
+            notional,
+            busted: self.busted.plus(qty)?,
+            ..self
+        };
         Ok((next.settled(), vec![StreamEvent::TradeBust]))
     }
 
     fn without_unseen(self, qty: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
-        let next = Self { busted: self.busted.plus(qty)?, ..self }.settled();
+        let next = Self {
+            busted: self.busted.plus(qty)?,
+            ..self
+        }
+        .settled();
         let words = self.end_reached(&next).into_iter().collect();
         Ok((next, words))
     }
@@ -237,16 +301,27 @@ impl OrderState {
         }
         if why == EndKind::Rejected && !self.filled.is_zero() {
             let event = OrderEvent::Ended { why, filled };
-            return Err(IllegalMove::NoSuchMove { status: self.status, event });
+            return Err(IllegalMove::NoSuchMove {
+                status: self.status,
+                event,
+            });
         }
-        let next = Self { end: Some((why, filled)), ..self }.settled();
+        let next = Self {
+            end: Some((why, filled)),
+            ..self
+        }
+        .settled();
         let words = self.end_reached(&next).into_iter().collect();
         Ok((next, words))
     }
 
     fn with_quantity(self, qty: Qty) -> (Self, Vec<StreamEvent>) {
         // Fills overtook the replace: it means "cancel the rest", and filled beats canceled (ORD-9).
-        let next = Self { ordered: qty.max(self.filled), ..self }.settled();
+        let next = Self {
+            ordered: qty.max(self.filled),
+            ..self
+        }
+        .settled();
         (next, vec![StreamEvent::Restated])
     }
 
@@ -259,7 +334,11 @@ impl OrderState {
         {
             why.status()
         } else if !self.filled.is_zero() {
-            if self.status == S::DoneForDay { S::DoneForDay } else { S::PartiallyFilled }
+            if self.status == S::DoneForDay {
+                S::DoneForDay
+            } else {
+                S::PartiallyFilled
+            }
         } else if self.acknowledged && !matches!(self.status, S::DoneForDay) {
             S::New
         } else {

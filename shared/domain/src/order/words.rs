@@ -64,7 +64,10 @@ impl OrderStatus {
 
     /// Whether the order may still trade (`status=open` in lists).
     pub const fn is_open(self) -> bool {
-        !matches!(self, Self::Filled | Self::Canceled | Self::Expired | Self::Rejected | Self::Replaced)
+        !matches!(
+            self,
+            Self::Filled | Self::Canceled | Self::Expired | Self::Rejected | Self::Replaced
+        )
     }
 }
 
