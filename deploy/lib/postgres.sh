@@ -216,6 +216,11 @@ pg_provision() {
   pg_role "$dir" daybook_owner
   pg_role "$dir" daybook
   pg_role "$dir" exchange
+  # Migrations give the rights of the running service to a group; the login role is a member of it.
+  pg_psql "$dir" postgres <<SQL
+select 'create role daybook_app nologin' where not exists (select from pg_roles where rolname = 'daybook_app') \gexec
+grant daybook_app to daybook;
+SQL
   pg_database "$dir" daybook daybook_owner
   pg_database "$dir" exchange exchange
   pg_psql "$dir" postgres -c 'grant connect, temporary on database daybook to daybook'
