@@ -115,6 +115,23 @@ pub enum Fact {
         /// When it was taken back.
         at: DateTime<Utc>,
     },
+    /// An execution for an order that is none of ours; it waits in suspense (LED-20).
+    Unmatched {
+        /// The venue's name for it.
+        exec_id: String,
+        /// The order's name at the venue.
+        venue_order_id: String,
+        /// Ticker.
+        symbol: String,
+        /// `buy` or `sell`.
+        side: String,
+        /// Shares.
+        qty: Decimal,
+        /// Dollars a share.
+        price: Decimal,
+        /// When it happened there.
+        at: DateTime<Utc>,
+    },
     /// The order is over.
     Ended {
         /// How.
