@@ -3,6 +3,7 @@
 //! What is stored is what the venue said, as a growing set of facts: acknowledged, the executions, the end and how
 //! much had filled by then. The status follows from the set, so reports may come late, twice or in any order
 //! (ORD-6). Our own wishes (cancel, replace) are columns of their own and only change what is *shown* (ORD-3).
+//! The one thing that needs the caller's memory is a fill that finds no room: see [`IllegalMove::OverFill`].
 
 use super::words::OrderStatus as S;
 use crate::amount::{AmountError, Money, Price, Qty};
@@ -71,6 +72,8 @@ pub enum OrderEvent {
     },
     /// The day is over for a multi-day order.
     DoneForDay,
+    /// The next session has begun for an order that was done for the day.
+    Resumed,
     /// The order's quantity is now `qty` in all (a confirmed replace seen along its chain, ORD-8 and ORD-9).
     QtyReplaced {
         /// The new total quantity.
@@ -123,7 +126,12 @@ pub enum IllegalMove {
         /// What was reported.
         event: OrderEvent,
     },
-    /// More shares than were ordered (ORD-2): firm suspense.
+    /// More shares than were ordered (ORD-2): firm suspense, and the order stays as it was.
+    ///
+    /// A fill can also come before the bust, or the larger quantity, that makes room for it. So the caller keeps the
+    /// execution aside, still unknown to [`super::absorb`], and offers it again after the order's next
+    /// [`OrderEvent::Busted`], [`OrderEvent::BustedUnseen`] or [`OrderEvent::QtyReplaced`]; a bust of the execution
+    /// itself drops it. Then the order ends the same whatever came first (ORD-6).
     #[error("fills of {filled} would exceed the ordered {ordered}")]
     OverFill {
         /// Shares ordered.
@@ -196,55 +204,40 @@ impl OrderState {
     pub fn after(self, event: OrderEvent) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         use OrderEvent as E;
         match (self.status, event) {
-            (S::Accepted, E::InDoubt) => Ok((
-                Self {
-                    status: S::PendingNew,
-                    ..self
-                },
-                vec![StreamEvent::PendingNew],
-            )),
+            (S::Accepted, E::InDoubt) => Ok(self.moved_to(S::PendingNew, StreamEvent::PendingNew)),
             (_, E::InDoubt) => Ok((self, vec![])),
-            (S::Accepted | S::PendingNew, E::Acknowledged) => Ok(self.acknowledged()),
+            (S::Accepted | S::PendingNew, E::Acknowledged) => Ok(self.seen().moved_to(S::New, StreamEvent::New)),
             // A late acknowledgement never moves an order back (ORD-7).
-            (_, E::Acknowledged) => Ok((
-                Self {
-                    acknowledged: true,
-                    ..self
-                },
-                vec![],
-            )),
+            (_, E::Acknowledged) => Ok((self.seen(), vec![])),
             // A fill on a rejected order is nobody's: firm suspense (REC-4).
-            (S::Rejected, E::Filled { .. } | E::Busted { .. }) => Err(IllegalMove::NoSuchMove {
-                status: self.status,
-                event,
-            }),
+            (S::Rejected, E::Filled { .. } | E::Busted { .. }) => self.refuse(event),
             (_, E::Filled { qty, price }) => self.with_fill(qty, price),
             (_, E::Busted { qty, price }) => self.without_fill(qty, price),
             (_, E::BustedUnseen { qty }) => self.without_unseen(qty),
             (_, E::Ended { why, filled }) => self.with_end(why, filled),
-            (S::New | S::PartiallyFilled, E::DoneForDay) => Ok((
-                Self {
-                    status: S::DoneForDay,
-                    ..self
-                },
-                vec![StreamEvent::DoneForDay],
-            )),
-            (S::DoneForDay, E::DoneForDay) => Ok((self, vec![])),
-            (status, E::DoneForDay) => Err(IllegalMove::NoSuchMove { status, event }),
-            (status, E::QtyReplaced { .. }) if self.end.is_some() => Err(IllegalMove::NoSuchMove { status, event }),
-            (_, E::QtyReplaced { qty }) => Ok(self.with_quantity(qty)),
+            (S::New | S::PartiallyFilled, E::DoneForDay) => Ok(self.moved_to(S::DoneForDay, StreamEvent::DoneForDay)),
+            (S::Accepted | S::PendingNew | S::Rejected, E::DoneForDay) => self.refuse(event),
+            // Said already, or overtaken by the print or the end that came after it.
+            (_, E::DoneForDay) => Ok((self, vec![])),
+            (S::DoneForDay, E::Resumed) if self.filled.is_zero() => Ok(self.moved_to(S::New, StreamEvent::Restated)),
+            (S::DoneForDay, E::Resumed) => Ok(self.moved_to(S::PartiallyFilled, StreamEvent::Restated)),
+            (_, E::Resumed) => Ok((self, vec![])),
+            (_, E::QtyReplaced { qty }) => self.with_quantity(qty),
         }
     }
 
-    fn acknowledged(self) -> (Self, Vec<StreamEvent>) {
-        (
-            Self {
-                status: S::New,
-                acknowledged: true,
-                ..self
-            },
-            vec![StreamEvent::New],
-        )
+    fn moved_to(self, status: S, word: StreamEvent) -> (Self, Vec<StreamEvent>) {
+        (Self { status, ..self }, vec![word])
+    }
+
+    fn seen(self) -> Self {
+        let acknowledged = true;
+        Self { acknowledged, ..self }
+    }
+
+    fn refuse<T>(self, event: OrderEvent) -> Result<T, IllegalMove> {
+        let status = self.status;
+        Err(IllegalMove::NoSuchMove { status, event })
     }
 
     fn with_fill(self, qty: Qty, price: Price) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
@@ -263,12 +256,12 @@ impl OrderState {
             ..self
         }
         .settled();
-        let word = if next.status == S::Filled {
+        let whole = next.filled == next.ordered;
+        let mut words = vec![if whole {
             StreamEvent::Fill
         } else {
             StreamEvent::PartialFill
-        };
-        let mut words = vec![word];
+        }];
         words.extend(self.end_reached(&next));
         Ok((next, words))
     }
@@ -286,12 +279,16 @@ impl OrderState {
     }
 
     fn without_unseen(self, qty: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
+        // What traded was at the venue, even if it was taken back since.
         let next = Self {
             busted: self.busted.plus(qty)?,
+            acknowledged: true,
             ..self
         }
         .settled();
-        let words = self.end_reached(&next).into_iter().collect();
+        let began = self.status != next.status && next.status == S::New;
+        let mut words = if began { vec![StreamEvent::New] } else { vec![] };
+        words.extend(self.end_reached(&next));
         Ok((next, words))
     }
 
@@ -299,12 +296,17 @@ impl OrderState {
         if self.end.is_some() {
             return Ok((self, vec![]));
         }
-        if why == EndKind::Rejected && !self.filled.is_zero() {
-            let event = OrderEvent::Ended { why, filled };
-            return Err(IllegalMove::NoSuchMove {
-                status: self.status,
-                event,
-            });
+        // What has traded, or has had its day, was not refused.
+        let began = !self.filled.is_zero() || !filled.is_zero() || self.status == S::DoneForDay;
+        // What has filled leaves nothing to replace (ORD-8).
+        let whole = filled >= self.ordered;
+        if (why == EndKind::Rejected && began) || (why == EndKind::Replaced && whole) {
+            return self.refuse(OrderEvent::Ended { why, filled });
+        }
+        // A count that cannot be reached would keep the order open, and its hold, for ever.
+        if filled > self.ordered {
+            let ordered = self.ordered;
+            return Err(IllegalMove::OverFill { ordered, filled });
         }
         let next = Self {
             end: Some((why, filled)),
@@ -315,22 +317,25 @@ impl OrderState {
         Ok((next, words))
     }
 
-    fn with_quantity(self, qty: Qty) -> (Self, Vec<StreamEvent>) {
+    fn with_quantity(self, qty: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         // Fills overtook the replace: it means "cancel the rest", and filled beats canceled (ORD-9).
-        let next = Self {
-            ordered: qty.max(self.filled),
-            ..self
+        let ordered = qty.max(self.filled);
+        if self.end.is_some() || ordered.is_zero() {
+            return self.refuse(OrderEvent::QtyReplaced { qty });
         }
-        .settled();
-        (next, vec![StreamEvent::Restated])
+        let next = Self { ordered, ..self }.settled();
+        Ok((next, vec![StreamEvent::Restated]))
     }
 
-    /// The status the facts add up to. Filled beats every end; an end counts once its fills are here.
+    /// The status the facts add up to. An end counts once its fills are here; filled beats every end but one: an
+    /// order that was replaced stays so when a late fill completes it, since its successor has its place (ORD-8).
     fn settled(self) -> Self {
-        let status = if self.filled == self.ordered {
+        let status = if self.end_counts() && matches!(self.end, Some((EndKind::Replaced, _))) {
+            S::Replaced
+        } else if self.filled == self.ordered {
             S::Filled
-        } else if let Some((why, count)) = self.end
-            && self.heard_of() >= count
+        } else if let Some((why, _)) = self.end
+            && self.end_counts()
         {
             why.status()
         } else if !self.filled.is_zero() {
@@ -347,14 +352,16 @@ impl OrderState {
         Self { status, ..self }
     }
 
-    /// Shares of all executions reported so far, those taken back included.
-    fn heard_of(&self) -> Qty {
-        self.filled.plus(self.busted).unwrap_or(self.filled)
+    /// Whether every fill that the venue counted at the end is here. Busted shares count as heard of, because the
+    /// venue's count may be from before the bust; so an end can come early after a bust, but never waits for ever.
+    fn end_counts(&self) -> bool {
+        let heard_of = self.filled.plus(self.busted).unwrap_or(self.filled);
+        self.end.is_some_and(|(_, count)| heard_of >= count)
     }
 
     /// The stream's word for an end that `next` has and `self` had not.
     fn end_reached(&self, next: &Self) -> Option<StreamEvent> {
-        if !self.status.is_open() || self.status == next.status {
+        if self.status == next.status {
             return None;
         }
         match next.status {
