@@ -104,7 +104,11 @@ impl<T, F: Into<DbError>> OnConstraint<T> for Result<T, F> {
     fn on_constraint<E: From<DbError>>(self, name: &str, otherwise: E) -> Result<T, E> {
         self.map_err(|error| {
             let error: DbError = error.into();
-            if error.constraint() == Some(name) { otherwise } else { E::from(error) }
+            if error.constraint() == Some(name) {
+                otherwise
+            } else {
+                E::from(error)
+            }
         })
     }
 }
@@ -128,7 +132,12 @@ mod tests {
     #[test]
     fn our_own_verdicts_are_final() {
         assert!(!DbError::Stale.is_transient());
-        assert!(!DbError::Duplicate { constraint: "a_key".into() }.is_transient());
+        assert!(
+            !DbError::Duplicate {
+                constraint: "a_key".into()
+            }
+            .is_transient()
+        );
         assert!(!DbError::from(sqlx::Error::RowNotFound).is_transient());
     }
 }

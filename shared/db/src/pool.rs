@@ -70,7 +70,10 @@ fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOption
     let options: PgConnectOptions = url.parse()?;
     Ok(options.application_name(&settings.application_name).options([
         ("statement_timeout", settings.statement_timeout_ms.to_string()),
-        ("idle_in_transaction_session_timeout", settings.idle_in_transaction_timeout_ms.to_string()),
+        (
+            "idle_in_transaction_session_timeout",
+            settings.idle_in_transaction_timeout_ms.to_string(),
+        ),
         ("timezone", "UTC".to_owned()),
     ]))
 }

@@ -48,10 +48,14 @@ mod tests {
 
     async fn tries_until(attempts: u32, error: fn() -> DbError) -> u32 {
         let calls = AtomicU32::new(0);
-        let outcome: Result<(), DbError> = with_retry(attempts, |_| Duration::ZERO, || async {
-            calls.fetch_add(1, Ordering::SeqCst);
-            Err(error())
-        })
+        let outcome: Result<(), DbError> = with_retry(
+            attempts,
+            |_| Duration::ZERO,
+            || async {
+                calls.fetch_add(1, Ordering::SeqCst);
+                Err(error())
+            },
+        )
         .await;
         assert!(outcome.is_err());
         calls.into_inner()

@@ -12,6 +12,10 @@ pub trait ExactlyOne {
 
 impl ExactlyOne for PgQueryResult {
     fn exactly_one_row(self, otherwise: DbError) -> Result<(), DbError> {
-        if self.rows_affected() == 1 { Ok(()) } else { Err(otherwise) }
+        if self.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(otherwise)
+        }
     }
 }
