@@ -1,1 +1,19 @@
 //! Who is calling: account holders and their API keys.
+//!
+//! | module     | what                                                                     |
+//! |------------|--------------------------------------------------------------------------|
+//! | `accounts` | a customer's account: kind, status, and what it may not do at the moment |
+//! | `keys`     | API keys: issued once, stored as a hash, revoked                         |
+//! | `ring`     | [`KeyRing`]: from key and secret to the caller, fast and revocable       |
+//! | `acts`     | what operators did, written with the act itself (V16)                    |
+//!
+//! Owns the tables `accounts`, `api_keys` and `admin_acts`. An account's balances are the ledger's.
+
+pub mod accounts;
+pub mod acts;
+pub mod keys;
+mod ring;
+
+pub use accounts::{Account, AccountKind, FlagChange, Flags, NewAccount};
+pub use keys::{KeyId, KeyInfo, Secret, issue_key, revoke_key};
+pub use ring::{AuthError, Caller, KeyRing, RingSettings};

@@ -1,7 +1,7 @@
 //! What happened to an account: executions and everything else that moved cash or shares.
 
-use super::text::{self, Text};
 use super::Word;
+use super::text::{self, Text};
 use chrono::NaiveDate;
 use domain::Timestamp;
 use serde::de::Error as _;
@@ -29,9 +29,13 @@ impl<'de> Deserialize<'de> for Activity {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let kind = serde_json::from_str::<Kind>(raw.get()).map_err(D::Error::custom)?;
         if kind.activity_type == "FILL" {
-            serde_json::from_str(raw.get()).map(Self::Fill).map_err(D::Error::custom)
+            serde_json::from_str(raw.get())
+                .map(Self::Fill)
+                .map_err(D::Error::custom)
         } else {
-            serde_json::from_str(raw.get()).map(Self::Other).map_err(D::Error::custom)
+            serde_json::from_str(raw.get())
+                .map(Self::Other)
+                .map_err(D::Error::custom)
         }
     }
 }

@@ -44,7 +44,9 @@ impl Loose {
             Some(b't') => Some(Self::Bool(true)),
             Some(b'f') => Some(Self::Bool(false)),
             Some(b'[' | b'{') => Some(Self::Nested(json.to_owned())),
-            Some(b'"') => Some(serde_json::from_str::<String>(json)?).filter(|text| !text.is_empty()).map(Self::Text),
+            Some(b'"') => Some(serde_json::from_str::<String>(json)?)
+                .filter(|text| !text.is_empty())
+                .map(Self::Text),
             Some(_) => Some(Self::Number(json.to_owned())),
         })
     }

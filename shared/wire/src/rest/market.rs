@@ -1,7 +1,7 @@
 //! Instruments, the market clock and the calendar.
 
-use super::text::{self, Text};
 use super::Word;
+use super::text::{self, Text};
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

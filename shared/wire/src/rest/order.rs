@@ -1,8 +1,8 @@
 //! Orders: the object, the request to place one, the answers to a bulk cancel, and the error body.
 
+use super::Word;
 use super::loose::{self, Loose};
 use super::text::{self, Text};
-use super::Word;
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;

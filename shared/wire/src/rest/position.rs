@@ -1,7 +1,7 @@
 //! A position as clients see it.
 
-use super::text::{self, Text};
 use super::Word;
+use super::text::{self, Text};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 

@@ -97,12 +97,23 @@ fn an_amount_that_is_none_is_an_error_and_not_a_zero() {
 
 #[test]
 fn no_amount_is_written_with_an_exponent_or_through_a_float() {
-    for (given, shown) in [("0.000000001", "0.000000001"), ("1e9", "1000000000"), ("1.5E-3", "0.0015"), ("0.1", "0.1")] {
+    for (given, shown) in [
+        ("0.000000001", "0.000000001"),
+        ("1e9", "1000000000"),
+        ("1.5E-3", "0.0015"),
+        ("0.1", "0.1"),
+    ] {
         let text: Text = serde_json::from_str(given).unwrap();
         assert_eq!(serde_json::to_string(&text).unwrap(), format!("\"{shown}\""));
     }
-    assert_eq!(Text::from(domain::Money::from_decimal(Decimal::new(5, 0))).to_string(), "5.00");
-    assert_eq!(Text::from(domain::Money::from_decimal(Decimal::new(123_456, 4))).to_string(), "12.3456");
+    assert_eq!(
+        Text::from(domain::Money::from_decimal(Decimal::new(5, 0))).to_string(),
+        "5.00"
+    );
+    assert_eq!(
+        Text::from(domain::Money::from_decimal(Decimal::new(123_456, 4))).to_string(),
+        "12.3456"
+    );
 }
 
 #[test]
@@ -184,8 +195,16 @@ fn a_trade_update_carries_the_order_after_it() {
 fn bulk_cancel_answers_and_errors_have_the_documented_shape() {
     let refused = r#"{"code":42210000,"message":"order is already in \"filled\" state","extra":"7"}"#;
     let list = vec![
-        CancelResult { id: id(1), status: 200, body: None },
-        CancelResult { id: id(2), status: 500, body: Some(serde_json::from_str(refused).unwrap()) },
+        CancelResult {
+            id: id(1),
+            status: 200,
+            body: None,
+        },
+        CancelResult {
+            id: id(2),
+            status: 500,
+            body: Some(serde_json::from_str(refused).unwrap()),
+        },
     ];
     assert_json_snapshot!(list);
 }
@@ -215,11 +234,30 @@ const RS: &str = r#"{"symbol":"AAPL","qty":"2","side":"buy","order_class":"simpl
 fn captured_bodies_of_the_sdks_all_mean_the_same() {
     for body in [PY, JS4, GO, RS] {
         let order: PlaceOrder = serde_json::from_str(body).unwrap();
-        let number = |field: &Option<Loose>| field.as_ref().and_then(Loose::as_text).map(|t| domain::amount::parse_decimal(t).unwrap());
-        assert_eq!((number(&order.qty), number(&order.limit_price)), (Some(Decimal::TWO), Some(Decimal::TEN)), "{body}");
+        let number = |field: &Option<Loose>| {
+            field
+                .as_ref()
+                .and_then(Loose::as_text)
+                .map(|t| domain::amount::parse_decimal(t).unwrap())
+        };
+        assert_eq!(
+            (number(&order.qty), number(&order.limit_price)),
+            (Some(Decimal::TWO), Some(Decimal::TEN)),
+            "{body}"
+        );
         assert_eq!(order.symbol, Some(Loose::Text("AAPL".into())));
-        assert!(order.notional.is_none() && order.legs.is_none() && order.stop_price.is_none() && order.take_profit.is_none());
-        assert!(order.extended_hours.as_ref().is_none_or(|flag| flag.as_bool() == Some(false)));
+        assert!(
+            order.notional.is_none()
+                && order.legs.is_none()
+                && order.stop_price.is_none()
+                && order.take_profit.is_none()
+        );
+        assert!(
+            order
+                .extended_hours
+                .as_ref()
+                .is_none_or(|flag| flag.as_bool() == Some(false))
+        );
     }
 }
 

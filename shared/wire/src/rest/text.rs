@@ -26,7 +26,11 @@ impl Text {
         if !plain.starts_with(|c: char| c.is_ascii_digit()) || plain.contains('_') {
             return None;
         }
-        let exact = if plain.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) };
+        let exact = if plain.contains(['e', 'E']) {
+            Decimal::from_scientific(text)
+        } else {
+            Decimal::from_str_exact(text)
+        };
         exact.ok().map(Self)
     }
 }
@@ -91,6 +95,8 @@ pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     };
     match text {
         "null" | "" => Ok(None),
-        _ => Text::read(text).map(Some).ok_or_else(|| D::Error::custom(format_args!("not an amount: {json:.40}"))),
+        _ => Text::read(text)
+            .map(Some)
+            .ok_or_else(|| D::Error::custom(format_args!("not an amount: {json:.40}"))),
     }
 }
