@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Helpers that every deploy script sources: saying, failing, installing, choosing ports and secrets.
 
+# Without it, a command that fails inside $(...) would be overlooked there.
+shopt -s inherit_errexit
+
 say() { printf '%s\n' "$*" >&2; }
 step() { printf '\n== %s\n' "$*" >&2; }
 fail() {
@@ -27,9 +30,11 @@ require_rust() {
 
 at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1) == "$2" ]]; }
 
-# Installs what the build and the run need and this machine lacks. Asks dpkg for nothing: what counts is whether the tool is there.
+# Installs what the build and the run need and this machine lacks, and packages named like their command that the caller adds.
+# Asks dpkg for nothing: what counts is whether the tool is there.
 install_missing() {
-  local missing=()
+  local missing=() extra
+  for extra in "$@"; do have "$extra" || missing+=("$extra"); done
   { have cc && have make; } || missing+=(build-essential)
   have pkg-config || missing+=(pkg-config)
   have curl || missing+=(curl)
@@ -45,12 +50,12 @@ install_missing() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
 }
 
-# Debian's package creates and starts a cluster of its own when it is installed; Daybook never uses it, so none is made.
+# Debian's package creates and starts a cluster of its own when it is installed; Daybook never uses it, so none is made, unless
+# the machine's owner decided that already.
 keep_system_cluster_away() {
   local conf=/etc/postgresql-common/createcluster.conf
-  [[ -e $conf ]] && return
   mkdir -p "${conf%/*}"
-  echo 'create_main_cluster = false' >"$conf"
+  grep -qs '^ *create_main_cluster' "$conf" || echo 'create_main_cluster = false' >>"$conf"
 }
 
 # A TCP port of 127.0.0.1 on which nobody answers.
