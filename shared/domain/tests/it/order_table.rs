@@ -1,5 +1,5 @@
-//! Every cell of the table of moves: from each stored status, what each report leads to. The same table is printed in
-//! docs/order-lifecycle.md; `-` means refused.
+//! Every cell of the table of moves: from each stored status, what each report leads to. The table itself is the one
+//! printed in docs/order-lifecycle.md, so that page and code cannot part; `-` means refused.
 
 use crate::script::{play, refuses};
 
@@ -33,30 +33,16 @@ const WORDS: [(char, &str); 10] = [
     ('X', "replaced"),
 ];
 
-const TABLE: &str = "
-    from             | doubt | ack | fill 2 @ 5 | fill 10 @ 5 | fill 6 @ 5 | bust 1 | bust unseen 1 | canceled | expired | rejected | replaced | done for day | resumed | quantity 12
-    accepted         | D     | N   | P          | F           | P          | .      | N             | C        | E       | R        | X        | -            | A       | A
-    pending_new      | D     | N   | P          | F           | P          | .      | N             | C        | E       | R        | X        | -            | D       | D
-    new              | N     | N   | P          | F           | P          | .      | N             | C        | E       | R        | X        | T            | N       | N
-    partially_filled | P     | P   | P          | -           | F          | N      | P             | C        | E       | -        | X        | T            | P       | P
-    done_for_day     | T     | T   | T          | F           | T          | .      | T             | C        | E       | -        | X        | T            | N       | T
-    done_for_day+4   | T     | T   | T          | -           | F          | T      | T             | C        | E       | -        | X        | T            | P       | T
-    filled           | F     | F   | -          | -           | -          | N      | F             | F        | F       | -        | -        | F            | F       | P
-    canceled         | C     | C   | C          | F           | C          | .      | C             | C        | C       | C        | C        | C            | C       | -
-    canceled+4       | C     | C   | C          | -           | F          | C      | C             | C        | C       | C        | C        | C            | C       | -
-    expired          | E     | E   | E          | F           | E          | .      | E             | E        | E       | E        | E        | E            | E       | -
-    replaced+4       | X     | X   | X          | -           | X          | X      | X             | X        | X       | X        | X        | X            | X       | -
-    rejected         | R     | R   | -          | -           | -          | .      | R             | R        | R       | R        | R        | -            | R       | -
-";
+const PAGE: &str = include_str!("../../../../docs/order-lifecycle.md");
 
 #[test]
 fn every_move_of_the_table_is_as_written_and_every_other_is_refused() {
-    let mut lines = TABLE
-        .trim()
+    let mut lines = PAGE
         .lines()
-        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
-    let reports = lines.next().unwrap_or_default();
-    let rows: Vec<_> = lines.collect();
+        .skip_while(|line| !line.starts_with("| from"))
+        .take_while(|line| line.starts_with('|'));
+    let reports = cells(lines.next().expect("the page has the table"));
+    let rows: Vec<_> = lines.skip(1).map(cells).collect();
     assert_eq!(rows.len(), FROM.len());
     for (row, (name, script)) in rows.iter().zip(FROM) {
         assert_eq!((row[0], row.len()), (name, reports.len()));
@@ -65,6 +51,10 @@ fn every_move_of_the_table_is_as_written_and_every_other_is_refused() {
             .skip(1)
             .for_each(|(cell, report)| check_cell(script, report, cell));
     }
+}
+
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('|').split('|').map(str::trim).collect()
 }
 
 /// `.` marks the busts of orders that have no fill to name.
@@ -76,7 +66,7 @@ fn check_cell(script: &str, report: &str, cell: &str) {
         _ => {
             let expected = WORDS
                 .iter()
-                .find(|(letter, _)| cell.starts_with(*letter))
+                .find(|(letter, _)| cell.chars().eq([*letter]))
                 .map(|(_, word)| *word);
             let reached = play(&whole).map(|life| life.state.status.as_str());
             assert_eq!(reached.ok(), expected, "{whole}");
