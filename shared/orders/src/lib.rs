@@ -1,1 +1,19 @@
 //! The stored order: insert, advance, fills, history.
+//!
+//! Writers hold the locks: existing orders by id first ([`lock`]), then accounts by id (the ledger's lock); the
+//! account's sequence and counters ([`sequences`]) belong to the account's lock. All writing is set-based.
+
+mod events;
+mod fills;
+pub mod read;
+mod sequence;
+mod stored;
+mod wishes;
+mod write;
+
+pub use events::{Execution, NewOrderEvent, append_events};
+pub use fills::{KnownFill, NewFill, VenueExec, insert_fills, known_fills, mark_busted};
+pub use sequence::{Sequence, open_sequence, sequences, store_sequences};
+pub use stored::StoredOrder;
+pub use wishes::{WishKind, clear_cancel_wishes, wish_to_end};
+pub use write::{NewOrder, advance, insert, lock, taken_client_ids};

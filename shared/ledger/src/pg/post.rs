@@ -1,0 +1,315 @@
+//! Posting: transfers, their entries, the running balances next to them, and what settles when.
+//!
+//! Set-based: a handful of statements however many transfers. A transfer whose id is there already is left out
+//! with everything that belongs to it (LED-I4). The caller holds the lock of every account concerned.
+
+use crate::transfer::{Asset, Book, Trade, Transfer, TransferId};
+use db::{DbError, PgConnection};
+use domain::{AccountId, Side, Symbol};
+use rust_decimal::Decimal;
+use std::collections::{BTreeMap, HashSet};
+use uuid::Uuid;
+
+/// Posts the transfers that are new and tells which those were.
+///
+/// # Errors
+/// A violated balance check (`ledger_cash_avail_check`, `ledger_shares_avail_check`, …) or a missing cash row is a
+/// defect of the caller, which decides under the lock; anything else is the database's.
+pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<HashSet<TransferId>, DbError> {
+    if transfers.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let new = insert_transfers(conn, transfers).await?;
+    let fresh: Vec<&Transfer> = transfers.iter().filter(|t| new.contains(&t.id())).collect();
+    insert_entries(conn, &fresh).await?;
+    let deltas = Deltas::of(&fresh);
+    move_cash(conn, &deltas).await?;
+    move_shares(conn, &deltas, &fresh).await?;
+    insert_trades(conn, &fresh).await?;
+    Ok(new)
+}
+
+async fn insert_transfers(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<HashSet<TransferId>, DbError> {
+    let ids: Vec<Uuid> = transfers.iter().map(|t| t.id().get()).collect();
+    let kinds: Vec<String> = transfers.iter().map(|t| t.kind().to_string()).collect();
+    let causes: Vec<String> = transfers.iter().map(|t| t.cause().to_string()).collect();
+    let accounts: Vec<Option<Uuid>> = transfers.iter().map(|t| t.account.map(AccountId::get)).collect();
+    let orders: Vec<Option<Uuid>> = transfers.iter().map(|t| t.order.map(domain::OrderId::get)).collect();
+    let times: Vec<domain::Timestamp> = transfers.iter().map(|t| t.at).collect();
+    let rows = sqlx::query_scalar!(
+        "insert into ledger_transfers (transfer_id, kind, cause, account_id, order_id, posted_at)
+         select *
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::timestamptz[])
+         on conflict (transfer_id) do nothing
+         returning transfer_id",
+        &ids,
+        &kinds,
+        &causes,
+        &accounts as &[Option<Uuid>],
+        &orders as &[Option<Uuid>],
+        &times,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(TransferId::new).collect())
+}
+
+async fn insert_entries(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<(), DbError> {
+    let mut rows = EntryRows::default();
+    for transfer in transfers {
+        for (line, entry) in transfer.entries().iter().enumerate() {
+            rows.transfers.push(transfer.id().get());
+            rows.lines.push(i16::try_from(line).unwrap_or(i16::MAX));
+            rows.accounts.push(entry.account.map(AccountId::get));
+            rows.books.push(entry.book.to_string());
+            rows.assets.push(entry.asset.to_string());
+            rows.amounts.push(entry.amount);
+        }
+    }
+    sqlx::query!(
+        "insert into ledger_entries (transfer_id, line, account_id, book, asset, amount)
+         select *
+           from unnest($1::uuid[], $2::int2[], $3::uuid[], $4::text[], $5::text[], $6::numeric[])",
+        &rows.transfers,
+        &rows.lines,
+        &rows.accounts as &[Option<Uuid>],
+        &rows.books,
+        &rows.assets,
+        &rows.amounts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+#[derive(Default)]
+struct EntryRows {
+    transfers: Vec<Uuid>,
+    lines: Vec<i16>,
+    accounts: Vec<Option<Uuid>>,
+    books: Vec<String>,
+    assets: Vec<String>,
+    amounts: Vec<Decimal>,
+}
+
+/// What the entries add to the customers' running balances.
+struct Deltas {
+    cash: BTreeMap<AccountId, CashDelta>,
+    shares: BTreeMap<(AccountId, Symbol), ShareDelta>,
+}
+
+#[derive(Default, Clone, Copy)]
+struct CashDelta {
+    avail: Decimal,
+    held: Decimal,
+    unsettled: Decimal,
+    dep_pending: Decimal,
+    wd_pending: Decimal,
+    may_debit: bool,
+}
+
+#[derive(Default, Clone, Copy)]
+struct ShareDelta {
+    avail: Decimal,
+    held: Decimal,
+}
+
+impl Deltas {
+    fn of(transfers: &[&Transfer]) -> Self {
+        let mut deltas = Self {
+            cash: BTreeMap::new(),
+            shares: BTreeMap::new(),
+        };
+        for transfer in transfers {
+            for entry in transfer.entries() {
+                let Some(account) = entry.account else { continue };
+                match &entry.asset {
+                    Asset::Usd => {
+                        deltas
+                            .cash
+                            .entry(account)
+                            .or_default()
+                            .add(entry.book, entry.amount, transfer.may_debit)
+                    }
+                    Asset::Security(symbol) => {
+                        deltas
+                            .shares
+                            .entry((account, symbol.clone()))
+                            .or_default()
+                            .add(entry.book, entry.amount);
+                    }
+                }
+            }
+        }
+        deltas
+    }
+}
+
+impl CashDelta {
+    fn add(&mut self, book: Book, amount: Decimal, may_debit: bool) {
+        self.may_debit |= may_debit;
+        match book {
+            Book::CashAvail => self.avail += amount,
+            Book::CashHeld => self.held += amount,
+            Book::CashUnsettled => self.unsettled += amount,
+            Book::CashDepPending => self.dep_pending += amount,
+            Book::CashWdPending => self.wd_pending += amount,
+            _ => {}
+        }
+    }
+}
+
+impl ShareDelta {
+    fn add(&mut self, book: Book, amount: Decimal) {
+        match book {
+            Book::SecAvail => self.avail += amount,
+            Book::SecHeld => self.held += amount,
+            _ => {}
+        }
+    }
+}
+
+async fn move_cash(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), DbError> {
+    if deltas.cash.is_empty() {
+        return Ok(());
+    }
+    let column = |pick: fn(&CashDelta) -> Decimal| deltas.cash.values().map(pick).collect::<Vec<Decimal>>();
+    let accounts: Vec<Uuid> = deltas.cash.keys().map(|a| a.get()).collect();
+    let may_debit: Vec<bool> = deltas.cash.values().map(|d| d.may_debit).collect();
+    let moved = sqlx::query!(
+        "update ledger_cash c
+            set avail = c.avail + d.avail,
+                held = c.held + d.held,
+                unsettled = c.unsettled + d.unsettled,
+                dep_pending = c.dep_pending + d.dep_pending,
+                wd_pending = c.wd_pending + d.wd_pending,
+                debit_allowed = c.debit_allowed or (d.may_debit and c.avail + d.avail < 0)
+           from unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::bool[])
+             as d (account_id, avail, held, unsettled, dep_pending, wd_pending, may_debit)
+          where c.account_id = d.account_id",
+        &accounts,
+        &column(|d| d.avail),
+        &column(|d| d.held),
+        &column(|d| d.unsettled),
+        &column(|d| d.dep_pending),
+        &column(|d| d.wd_pending),
+        &may_debit,
+    )
+    .execute(conn)
+    .await?;
+    all_moved("ledger_cash", moved.rows_affected(), deltas.cash.len())
+}
+
+async fn move_shares(conn: &mut PgConnection, deltas: &Deltas, transfers: &[&Transfer]) -> Result<(), DbError> {
+    if deltas.shares.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<Uuid> = deltas.shares.keys().map(|(a, _)| a.get()).collect();
+    let symbols: Vec<String> = deltas.shares.keys().map(|(_, s)| s.as_str().to_owned()).collect();
+    // The rows first, at zero: a check is applied to the row as proposed, before a conflict turns it into an update.
+    sqlx::query!(
+        "insert into ledger_shares (account_id, symbol)
+         select * from unnest($1::uuid[], $2::text[])
+         on conflict (account_id, symbol) do nothing",
+        &accounts,
+        &symbols,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let basis = if transfers.iter().any(|t| t.trade.is_some()) {
+        new_basis(conn, deltas, transfers).await?
+    } else {
+        vec![None; deltas.shares.len()]
+    };
+    let moved = sqlx::query!(
+        "update ledger_shares s
+            set avail = s.avail + d.avail,
+                held = s.held + d.held,
+                cost_basis = coalesce(d.cost_basis, s.cost_basis)
+           from unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::numeric[])
+             as d (account_id, symbol, avail, held, cost_basis)
+          where s.account_id = d.account_id
+            and s.symbol = d.symbol",
+        &accounts,
+        &symbols,
+        &deltas.shares.values().map(|d| d.avail).collect::<Vec<_>>(),
+        &deltas.shares.values().map(|d| d.held).collect::<Vec<_>>(),
+        &basis as &[Option<Decimal>],
+    )
+    .execute(conn)
+    .await?;
+    all_moved("ledger_shares", moved.rows_affected(), deltas.shares.len())
+}
+
+/// What the shares cost after the trades of this posting, one by one in order, for each pair of `deltas`.
+async fn new_basis(
+    conn: &mut PgConnection,
+    deltas: &Deltas,
+    transfers: &[&Transfer],
+) -> Result<Vec<Option<Decimal>>, DbError> {
+    let pairs: Vec<(AccountId, Symbol)> = deltas.shares.keys().cloned().collect();
+    let balances = super::shares(conn, &pairs).await?;
+    let mut held: BTreeMap<(AccountId, Symbol), (Decimal, Decimal)> = balances
+        .into_iter()
+        .map(|(pair, balance)| (pair, (balance.total(), balance.cost_basis.get())))
+        .collect();
+    for transfer in transfers {
+        if let (Some(account), Some(trade)) = (transfer.account, &transfer.trade)
+            && let Some(position) = held.get_mut(&(account, trade.symbol.clone()))
+        {
+            *position = after_trade(*position, trade);
+        }
+    }
+    Ok(pairs.iter().map(|pair| held.get(pair).map(|&(_, cost)| cost)).collect())
+}
+
+/// Average cost: a buy adds what it cost, a sale takes its share of the cost along; nine decimals, half-even.
+fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade) -> (Decimal, Decimal) {
+    let incoming = (trade.side == Side::Buy) != trade.reversal;
+    if incoming {
+        return (qty + trade.qty, cost + trade.cash);
+    }
+    let rest = (qty - trade.qty).max(Decimal::ZERO);
+    let cost = match rest.checked_div(qty) {
+        Some(part) if !rest.is_zero() => (cost * part).round_dp(9),
+        _ => Decimal::ZERO,
+    };
+    (rest, cost)
+}
+
+async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<(), DbError> {
+    let trades: Vec<(&Transfer, AccountId, &Trade)> = transfers
+        .iter()
+        .filter_map(|t| Some((*t, t.account?, t.trade.as_ref()?)))
+        .collect();
+    if trades.is_empty() {
+        return Ok(());
+    }
+    let signed = |trade: &Trade, amount: Decimal| if trade.reversal { -amount } else { amount };
+    sqlx::query!(
+        "insert into ledger_trades (transfer_id, account_id, symbol, side, qty, cash, trade_date, settle_date)
+         select *
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::date[], $8::date[])",
+        &trades.iter().map(|(t, _, _)| t.id().get()).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, a, _)| a.get()).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| trade.symbol.as_str().to_owned()).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| trade.side.as_str().to_owned()).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| signed(trade, trade.qty)).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| signed(trade, trade.cash)).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| trade.trade_date).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| trade.settle_date).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn all_moved(table: &'static str, moved: u64, wanted: usize) -> Result<(), DbError> {
+    if moved == wanted as u64 {
+        return Ok(());
+    }
+    Err(DbError::Inconsistent {
+        table,
+        what: format!("{moved} of {wanted} balances are there"),
+    })
+}

@@ -1,0 +1,9 @@
+//! The ledger's rules, pure: from what happened to the balanced transfer that books it.
+
+mod money;
+mod order;
+
+pub use money::{
+    deposit_collected, deposit_started, unknown_execution, withdrawal_asked, withdrawal_failed, withdrawal_paid,
+};
+pub use order::{Change, Order, Standing, TradeDates, buy_hold, change, hold};

@@ -1,0 +1,230 @@
+//! What an order's life books: its hold, each fill, what a bust reverses, and the release at its end.
+//!
+//! All follow from two snapshots of the order. The hold is a function of a snapshot (BP-3), what the fills cost is
+//! another (LED-I6), so a change books the differences and any path between two snapshots books the same.
+
+use crate::transfer::{Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
+use domain::order::OrderState;
+use domain::{AccountId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
+use rust_decimal::Decimal;
+
+/// What the ledger must know of an order besides its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Whose.
+    pub account: AccountId,
+    /// Which.
+    pub order: OrderId,
+    /// Ticker.
+    pub symbol: Symbol,
+    /// Bought or sold.
+    pub side: Side,
+    /// Dollars a share, the worst it may trade at.
+    pub limit_price: Price,
+    /// Whether sale proceeds wait for settlement (`cash_strict`, BP-8).
+    pub strict: bool,
+}
+
+/// What a customer has in the two places a reversal may find too little in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Shares of the symbol free to sell.
+    pub shares_avail: Qty,
+    /// Unsettled proceeds, in dollars.
+    pub unsettled: Money,
+}
+
+/// The days a trade happens and settles on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TradeDates {
+    /// The day of the trade.
+    pub trade: chrono::NaiveDate,
+    /// The day it settles.
+    pub settle: chrono::NaiveDate,
+}
+
+/// What a change of an order books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The transfer, unless nothing moves.
+    pub transfer: Option<Transfer>,
+    /// Dollars booked for the order's fills so far.
+    pub posted_after: Money,
+    /// Dollars of this change's execution: above zero for a fill, below for a bust.
+    pub cash: Money,
+}
+
+/// LED-6 and LED-10: money or shares set aside for a just accepted order.
+///
+/// # Errors
+/// [`LedgerError::Amount`] when limit x quantity leaves the exact range.
+pub fn hold(order: &Order, state: &OrderState, at: Timestamp) -> Result<Transfer, LedgerError> {
+    let (asset, from, to, amount) = match order.side {
+        Side::Buy => {
+            let amount = buy_hold(order.limit_price, state, Money::ZERO)?.get();
+            (Asset::Usd, Book::CashAvail, Book::CashHeld, amount)
+        }
+        Side::Sell => (
+            Asset::Security(order.symbol.clone()),
+            Book::SecAvail,
+            Book::SecHeld,
+            state.leaves().get(),
+        ),
+    };
+    let line = |book, amount| Entry {
+        account: Some(order.account),
+        book,
+        asset: asset.clone(),
+        amount,
+    };
+    let transfer = Transfer::new(
+        Cause::Hold(order.order),
+        at,
+        vec![line(from, -amount), line(to, amount)],
+    )?;
+    Ok(transfer.of_order(order.account, order.order))
+}
+
+/// BP-3: dollars an open buy must still have set aside so that any fills at or under its limit can be paid,
+/// whatever their fractions: what everything would cost, up to the cent, less what is booked. Nothing once it is over.
+///
+/// # Errors
+/// [`LedgerError::Amount`] beyond the exact range.
+pub fn buy_hold(limit: Price, state: &OrderState, posted: Money) -> Result<Money, LedgerError> {
+    if !state.status.is_open() {
+        return Ok(Money::ZERO);
+    }
+    let worst = state.notional.plus(limit.notional(state.leaves())?)?;
+    Ok(worst.ceil_to_cent().minus(posted)?)
+}
+
+/// Books the way from `before` to `after`: fills (LED-8, LED-11), late fills (LED-15), busts (LED-16) and releases
+/// (LED-7, LED-9) are all this one difference.
+///
+/// # Errors
+/// [`LedgerError::Amount`] beyond the exact range.
+pub fn change(
+    order: &Order,
+    before: &OrderState,
+    after: &OrderState,
+    posted_before: Money,
+    standing: Standing,
+    dates: TradeDates,
+    cause: Cause,
+    at: Timestamp,
+) -> Result<Change, LedgerError> {
+    // LED-I6: ties to even on the cumulative cost, so any split into partial fills books the same total.
+    let posted_after = after.notional.round_to_cent();
+    let cash = posted_after.minus(posted_before)?;
+    let qty = after.filled.get() - before.filled.get();
+    let mut lines = Lines::new(order.account);
+    match order.side {
+        Side::Buy => {
+            let held = buy_hold(order.limit_price, after, posted_after)?.minus(buy_hold(
+                order.limit_price,
+                before,
+                posted_before,
+            )?)?;
+            buy_cash(&mut lines, held, cash);
+            shares_in(&mut lines, &order.symbol, qty, standing);
+        }
+        Side::Sell => {
+            let held = after.leaves().get() - before.leaves().get();
+            shares_out(&mut lines, &order.symbol, held, qty, standing);
+            sale_proceeds(&mut lines, order.strict, cash, standing);
+        }
+    }
+    let may_debit = !before.status.is_open() || cash < Money::ZERO || qty < Decimal::ZERO;
+    let trade = trade_of(order, qty, cash, dates);
+    let transfer = Transfer::new(cause, at, lines.entries)?
+        .of_order(order.account, order.order)
+        .of_trade(trade, may_debit);
+    let moved = !transfer.entries().is_empty();
+    Ok(Change {
+        transfer: moved.then_some(transfer),
+        posted_after,
+        cash,
+    })
+}
+
+/// The hold shrinks by limit x quantity, the street gets price x quantity, the customer the difference at once.
+fn buy_cash(lines: &mut Lines, held: Money, cash: Money) {
+    lines.customer(Book::CashHeld, Asset::Usd, held.get());
+    lines.customer(Book::CashAvail, Asset::Usd, -held.get() - cash.get());
+    lines.house(Book::StreetCashPending, Asset::Usd, cash.get());
+}
+
+fn shares_in(lines: &mut Lines, symbol: &Symbol, qty: Decimal, standing: Standing) {
+    let security = Asset::Security(symbol.clone());
+    lines.house(Book::StreetSecPending, security.clone(), -qty);
+    // A bust of shares that are sold already cannot take them from the customer: operators buy in (LED-16).
+    let missing = (-qty - standing.shares_avail.get()).max(Decimal::ZERO);
+    lines.customer(Book::SecAvail, security.clone(), qty + missing);
+    lines.house(Book::FirmSuspense, security, -missing);
+}
+
+fn shares_out(lines: &mut Lines, symbol: &Symbol, held: Decimal, qty: Decimal, standing: Standing) {
+    let security = Asset::Security(symbol.clone());
+    lines.house(Book::StreetSecPending, security.clone(), qty);
+    lines.customer(Book::SecHeld, security.clone(), held);
+    let avail = -held - qty;
+    // A late fill of shares that were sold otherwise meanwhile: the firm owes them to the street.
+    let missing = (-avail - standing.shares_avail.get()).max(Decimal::ZERO);
+    lines.customer(Book::SecAvail, security.clone(), avail + missing);
+    lines.house(Book::FirmSuspense, security, -missing);
+}
+
+fn sale_proceeds(lines: &mut Lines, strict: bool, cash: Money, standing: Standing) {
+    lines.house(Book::StreetCashPending, Asset::Usd, -cash.get());
+    if !strict {
+        return lines.customer(Book::CashAvail, Asset::Usd, cash.get());
+    }
+    // What a bust takes back and is settled already comes from free cash.
+    let unsettled = cash.get().max(-standing.unsettled.get());
+    lines.customer(Book::CashUnsettled, Asset::Usd, unsettled);
+    lines.customer(Book::CashAvail, Asset::Usd, cash.get() - unsettled);
+}
+
+fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates) -> Option<Trade> {
+    (!qty.is_zero()).then(|| Trade {
+        symbol: order.symbol.clone(),
+        side: order.side,
+        qty: qty.abs(),
+        cash: cash.get().abs(),
+        trade_date: dates.trade,
+        settle_date: dates.settle,
+        reversal: qty < Decimal::ZERO,
+    })
+}
+
+struct Lines {
+    account: AccountId,
+    entries: Vec<Entry>,
+}
+
+impl Lines {
+    const fn new(account: AccountId) -> Self {
+        Self {
+            account,
+            entries: Vec::new(),
+        }
+    }
+
+    fn customer(&mut self, book: Book, asset: Asset, amount: Decimal) {
+        self.entries.push(Entry {
+            account: Some(self.account),
+            book,
+            asset,
+            amount,
+        });
+    }
+
+    fn house(&mut self, book: Book, asset: Asset, amount: Decimal) {
+        self.entries.push(Entry {
+            account: None,
+            book,
+            asset,
+            amount,
+        });
+    }
+}

@@ -1,0 +1,348 @@
+//! Transfers: balanced by construction, named by their cause.
+
+use domain::{AccountId, AmountError, ExecId, OrderId, Side, Symbol, Timestamp};
+use rust_decimal::Decimal;
+use std::collections::BTreeMap;
+use std::fmt;
+use strum::{Display, IntoStaticStr};
+use thiserror::Error;
+use uuid::Uuid;
+
+/// Names every transfer of this ledger: v5 ids are drawn under it.
+const NAMESPACE: Uuid = Uuid::from_u128(0x6ba7_b9c4_0d1e_5b6f_9a01_da7b_00c1_ed9e);
+
+/// Why a transfer could not be built or posted.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LedgerError {
+    /// The entries of one asset do not sum to zero.
+    #[error("entries in {asset} leave {rest}")]
+    Unbalanced {
+        /// The asset.
+        asset: String,
+        /// What is left.
+        rest: Decimal,
+    },
+    /// The numbers left the exact range.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+}
+
+/// What an entry counts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Asset {
+    /// Dollars.
+    Usd,
+    /// Shares of one symbol.
+    Security(Symbol),
+}
+
+impl fmt::Display for Asset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usd => f.write_str("USD"),
+            Self::Security(symbol) => symbol.fmt(f),
+        }
+    }
+}
+
+/// The accounts of the ledger. `cust.*` belong to a customer, all others to the house.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr)]
+pub enum Book {
+    /// Free cash.
+    #[strum(serialize = "cust.cash.avail")]
+    CashAvail,
+    /// Cash reserved for open buys.
+    #[strum(serialize = "cust.cash.held")]
+    CashHeld,
+    /// Sale proceeds that have not settled (`cash_strict` only).
+    #[strum(serialize = "cust.cash.unsettled")]
+    CashUnsettled,
+    /// Deposits on their way in.
+    #[strum(serialize = "cust.cash.dep_pending")]
+    CashDepPending,
+    /// Withdrawals on their way out.
+    #[strum(serialize = "cust.cash.wd_pending")]
+    CashWdPending,
+    /// Shares free to sell.
+    #[strum(serialize = "cust.sec.avail")]
+    SecAvail,
+    /// Shares reserved for open sells.
+    #[strum(serialize = "cust.sec.held")]
+    SecHeld,
+    /// Cash due at the clearing firm for unsettled trades.
+    #[strum(serialize = "street.cash.pending")]
+    StreetCashPending,
+    /// Shares due at the clearing firm for unsettled trades.
+    #[strum(serialize = "street.sec.pending")]
+    StreetSecPending,
+    /// The customers' bank account.
+    #[strum(serialize = "bank.fbo")]
+    BankFbo,
+    /// Transfers under way between banks.
+    #[strum(serialize = "ach.inflight")]
+    AchInflight,
+    /// Unexplained breaks, in cash and shares.
+    #[strum(serialize = "firm.suspense")]
+    FirmSuspense,
+}
+
+impl Book {
+    /// Whether a customer owns the account, so that a running balance is kept.
+    pub const fn is_customer(self) -> bool {
+        matches!(
+            self,
+            Self::CashAvail
+                | Self::CashHeld
+                | Self::CashUnsettled
+                | Self::CashDepPending
+                | Self::CashWdPending
+                | Self::SecAvail
+                | Self::SecHeld
+        )
+    }
+}
+
+/// What a transfer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum TransferKind {
+    /// LED-6, LED-10.
+    Hold,
+    /// LED-7, LED-9.
+    Release,
+    /// LED-8, LED-11, LED-15.
+    Fill,
+    /// LED-16.
+    Bust,
+    /// LED-1.
+    DepositStarted,
+    /// LED-2.
+    DepositCollected,
+    /// LED-5.
+    WithdrawalAsked,
+    /// LED-5.
+    WithdrawalPaid,
+    /// LED-5.
+    WithdrawalFailed,
+    /// LED-20.
+    UnknownExecution,
+}
+
+/// The event that makes a transfer; each posts at most once (LED-I4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// An order was accepted.
+    Hold(OrderId),
+    /// An order ended.
+    Release(OrderId),
+    /// An execution at a venue.
+    Fill {
+        /// The venue.
+        venue: String,
+        /// Its name for the execution.
+        exec_id: ExecId,
+    },
+    /// An execution taken back by its venue.
+    Bust {
+        /// The venue.
+        venue: String,
+        /// Its name for the execution.
+        exec_id: ExecId,
+    },
+    /// An execution that belongs to no order of ours.
+    Unknown {
+        /// The venue.
+        venue: String,
+        /// Its name for the execution.
+        exec_id: ExecId,
+    },
+    /// One step of a deposit or withdrawal, by the money movement's own id.
+    Movement(TransferKind, Uuid),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hold(order) => write!(f, "hold:{order}"),
+            Self::Release(order) => write!(f, "release:{order}"),
+            Self::Fill { venue, exec_id } => write!(f, "fill:{venue}:{exec_id}"),
+            Self::Bust { venue, exec_id } => write!(f, "bust:{venue}:{exec_id}"),
+            Self::Unknown { venue, exec_id } => write!(f, "unknown:{venue}:{exec_id}"),
+            Self::Movement(kind, id) => write!(f, "{kind}:{id}"),
+        }
+    }
+}
+
+impl Cause {
+    const fn kind(&self) -> TransferKind {
+        match self {
+            Self::Hold(_) => TransferKind::Hold,
+            Self::Release(_) => TransferKind::Release,
+            Self::Fill { .. } => TransferKind::Fill,
+            Self::Bust { .. } => TransferKind::Bust,
+            Self::Unknown { .. } => TransferKind::UnknownExecution,
+            Self::Movement(kind, _) => *kind,
+        }
+    }
+}
+
+/// A transfer's name, computed from its cause: a replay meets itself and is a no-op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransferId(Uuid);
+
+impl TransferId {
+    /// The id that `cause` has, always.
+    pub fn of(cause: &Cause) -> Self {
+        Self(Uuid::new_v5(&NAMESPACE, cause.to_string().as_bytes()))
+    }
+
+    /// Wraps an id read from a table.
+    pub const fn new(id: Uuid) -> Self {
+        Self(id)
+    }
+
+    /// The bare UUID.
+    pub const fn get(self) -> Uuid {
+        self.0
+    }
+}
+
+/// One line of a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The customer, for `cust.*` books.
+    pub account: Option<AccountId>,
+    /// Which account of the ledger.
+    pub book: Book,
+    /// What is counted.
+    pub asset: Asset,
+    /// Dollars or shares; credit above zero, debit below.
+    pub amount: Decimal,
+}
+
+/// What a fill (or its bust, with `reversal`) means for positions and settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trade {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// Bought or sold.
+    pub side: Side,
+    /// Shares, above zero.
+    pub qty: Decimal,
+    /// Dollars, zero or above (tiny fills may round to nothing).
+    pub cash: Decimal,
+    /// The day of the trade.
+    pub trade_date: chrono::NaiveDate,
+    /// The day it settles.
+    pub settle_date: chrono::NaiveDate,
+    /// Whether this takes an earlier fill back.
+    pub reversal: bool,
+}
+
+/// Entries that sum to zero per asset, with their cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    id: TransferId,
+    cause: Cause,
+    entries: Vec<Entry>,
+    /// The customer concerned, if any.
+    pub account: Option<AccountId>,
+    /// The order concerned, if any.
+    pub order: Option<OrderId>,
+    /// When it is posted.
+    pub at: Timestamp,
+    /// The trade behind it, if any.
+    pub trade: Option<Trade>,
+    /// Whether it may leave the customer's cash below zero (LED-15, LED-16).
+    pub may_debit: bool,
+}
+
+impl Transfer {
+    /// The only way to make one. Entries of zero are dropped.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unbalanced`] unless each asset sums to zero.
+    pub fn new(cause: Cause, at: Timestamp, entries: Vec<Entry>) -> Result<Self, LedgerError> {
+        let entries: Vec<Entry> = entries.into_iter().filter(|e| !e.amount.is_zero()).collect();
+        let mut sums: BTreeMap<&Asset, Decimal> = BTreeMap::new();
+        for entry in &entries {
+            let sum = sums.entry(&entry.asset).or_default();
+            *sum = sum.checked_add(entry.amount).ok_or(AmountError::Overflow)?;
+        }
+        if let Some((asset, rest)) = sums.into_iter().find(|(_, rest)| !rest.is_zero()) {
+            return Err(LedgerError::Unbalanced {
+                asset: asset.to_string(),
+                rest,
+            });
+        }
+        let id = TransferId::of(&cause);
+        Ok(Self {
+            id,
+            cause,
+            entries,
+            account: None,
+            order: None,
+            at,
+            trade: None,
+            may_debit: false,
+        })
+    }
+
+    /// The same transfer, said to concern this customer.
+    #[must_use]
+    pub fn of_account(self, account: AccountId) -> Self {
+        Self {
+            account: Some(account),
+            ..self
+        }
+    }
+
+    /// The same transfer, said to concern this order of this customer.
+    #[must_use]
+    pub fn of_order(self, account: AccountId, order: OrderId) -> Self {
+        Self {
+            account: Some(account),
+            order: Some(order),
+            ..self
+        }
+    }
+
+    /// The same transfer with the trade behind it, and whether it may leave the customer's cash below zero.
+    #[must_use]
+    pub fn of_trade(self, trade: Option<Trade>, may_debit: bool) -> Self {
+        Self {
+            trade,
+            may_debit,
+            ..self
+        }
+    }
+
+    /// Its name.
+    pub const fn id(&self) -> TransferId {
+        self.id
+    }
+
+    /// Why it exists.
+    pub const fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
+    /// What it is for.
+    pub const fn kind(&self) -> TransferKind {
+        self.cause.kind()
+    }
+
+    /// Its lines, none of them zero.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The sum of its lines in one book and asset.
+    pub fn sum(&self, book: Book, asset: &Asset) -> Decimal {
+        self.entries
+            .iter()
+            .filter(|e| e.book == book && &e.asset == asset)
+            .map(|e| e.amount)
+            .sum()
+    }
+}

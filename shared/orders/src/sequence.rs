@@ -1,0 +1,129 @@
+//! Numbers that are given under the account's lock: event sequence, acceptance times, open orders.
+
+use crate::write::uuids;
+use db::{DbError, PgConnection};
+use domain::{AccountId, Timestamp};
+use std::collections::HashMap;
+
+/// Where an account's numbers stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sequence {
+    /// The last event's number; the next one is one more, without gaps (V9).
+    pub event_seq: i64,
+    /// The last `submitted_at` given.
+    pub last_submitted_at: Option<Timestamp>,
+    /// Orders that may still trade.
+    pub open_orders: i32,
+}
+
+impl Sequence {
+    /// The number of the next event.
+    pub fn next_event(&mut self) -> i64 {
+        self.event_seq += 1;
+        self.event_seq
+    }
+
+    /// When an order is accepted: now, or a microsecond after the account's last one, so that paging by
+    /// `submitted_at` never loses an order (ORD-16).
+    pub fn next_submitted_at(&mut self, now: Timestamp) -> Timestamp {
+        let next = match self.last_submitted_at {
+            Some(last) => now.max(last + chrono::TimeDelta::microseconds(1)),
+            None => now,
+        };
+        self.last_submitted_at = Some(next);
+        next
+    }
+}
+
+/// Makes the account's row. A second call changes nothing.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_sequence(conn: &mut PgConnection, account: AccountId) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into account_sequences (account_id)
+         values ($1)
+         on conflict (account_id) do nothing",
+        account.get(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Reads the numbers of the accounts; call it under their lock.
+///
+/// # Errors
+/// What the database says; an account without a row is not in the answer.
+pub async fn sequences(
+    conn: &mut PgConnection,
+    accounts: &[AccountId],
+) -> Result<HashMap<AccountId, Sequence>, DbError> {
+    let rows = sqlx::query!(
+        r#"select account_id, event_seq, nullif(last_submitted_at, '-infinity') as last_submitted_at, open_orders
+             from account_sequences
+            where account_id = any($1)"#,
+        &uuids(accounts, |a| a.get()),
+    )
+    .fetch_all(conn)
+    .await?;
+    let read = |event_seq, last_submitted_at, open_orders| Sequence {
+        event_seq,
+        last_submitted_at,
+        open_orders,
+    };
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            (
+                AccountId::new(row.account_id),
+                read(row.event_seq, row.last_submitted_at, row.open_orders),
+            )
+        })
+        .collect())
+}
+
+/// Stores the numbers as they now are, under the accounts' lock.
+///
+/// # Errors
+/// [`DbError::Stale`] when an account has no row; else what the database says.
+pub async fn store_sequences(conn: &mut PgConnection, sequences: &HashMap<AccountId, Sequence>) -> Result<(), DbError> {
+    let rows: Vec<(AccountId, Sequence)> = sequences.iter().map(|(a, s)| (*a, *s)).collect();
+    let stored = sqlx::query!(
+        "update account_sequences s
+            set event_seq = n.event_seq,
+                last_submitted_at = coalesce(n.last_submitted_at, s.last_submitted_at),
+                open_orders = n.open_orders
+           from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[])
+             as n (account_id, event_seq, last_submitted_at, open_orders)
+          where s.account_id = n.account_id",
+        &uuids(&rows, |(account, _)| account.get()),
+        &rows.iter().map(|(_, s)| s.event_seq).collect::<Vec<_>>(),
+        &rows.iter().map(|(_, s)| s.last_submitted_at).collect::<Vec<_>>() as &[Option<Timestamp>],
+        &rows.iter().map(|(_, s)| s.open_orders).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    if stored.rows_affected() == rows.len() as u64 {
+        Ok(())
+    } else {
+        Err(DbError::Stale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Acceptance times within one account.
+    use super::*;
+
+    #[test]
+    fn ord_16_acceptance_times_grow_even_when_the_clock_stands_or_falls_back() {
+        let noon = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(12);
+        let mut account = Sequence::default();
+        let given: Vec<Timestamp> = [noon, noon, noon - chrono::TimeDelta::hours(1)]
+            .map(|now| account.next_submitted_at(now))
+            .into();
+        let micro = chrono::TimeDelta::microseconds(1);
+        assert_eq!(given, [noon, noon + micro, noon + micro + micro]);
+    }
+}

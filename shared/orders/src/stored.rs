@@ -1,0 +1,182 @@
+//! An order as its row holds it.
+
+use chrono::NaiveDate;
+use db::DbError;
+use domain::order::{EndKind, OrderState, Shown, Wish};
+use domain::{
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
+    Timestamp, VenueOrderId,
+};
+use rust_decimal::Decimal;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// One order with everything its readers and movers need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// Our id, also its key at the venue.
+    pub order_id: OrderId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// The customer's own name for it.
+    pub client_order_id: ClientOrderId,
+    /// The instrument.
+    pub asset_id: AssetId,
+    /// Its ticker.
+    pub symbol: Symbol,
+    /// Bought or sold.
+    pub side: Side,
+    /// `limit`.
+    pub order_type: String,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// Dollars a share, the worst it may trade at.
+    pub limit_price: Price,
+    /// The session a day order belongs to.
+    pub session_date: NaiveDate,
+    /// The request that placed it.
+    pub request_id: RequestId,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// When it was accepted; unique and growing per account.
+    pub submitted_at: Timestamp,
+    /// Quantity, fills and status, wishes left aside.
+    pub state: OrderState,
+    /// Dollars booked for its fills so far.
+    pub posted_cash: Money,
+    /// Why it ended, in words a customer can read.
+    pub end_reason: Option<String>,
+    /// Its name at the venue.
+    pub venue_order_id: Option<VenueOrderId>,
+    /// When the venue took it.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When the last share was filled.
+    pub filled_at: Option<Timestamp>,
+    /// When it ended `canceled`.
+    pub canceled_at: Option<Timestamp>,
+    /// When it ended `expired`.
+    pub expired_at: Option<Timestamp>,
+    /// When it ended `rejected`.
+    pub failed_at: Option<Timestamp>,
+    /// When the customer asked to cancel it.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When a job asked to end it because its time is over.
+    pub expire_requested_at: Option<Timestamp>,
+    /// When anything about it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl StoredOrder {
+    /// What was asked and is not settled yet; the customer's wish comes before a job's.
+    pub fn wish(&self) -> Option<Wish> {
+        match (self.cancel_requested_at, self.expire_requested_at) {
+            (Some(_), _) => Some(Wish::Cancel),
+            (None, Some(_)) => Some(Wish::Expire),
+            (None, None) => None,
+        }
+    }
+
+    /// The status readers see (ORD-3).
+    pub fn shown_status(&self) -> OrderStatus {
+        Shown::status(self.state.status, self.wish())
+    }
+}
+
+/// The row as the database gives it.
+#[derive(sqlx::FromRow)]
+pub(crate) struct OrderRow {
+    pub(crate) order_id: Uuid,
+    pub(crate) account_id: Uuid,
+    pub(crate) client_order_id: String,
+    pub(crate) asset_id: Uuid,
+    pub(crate) symbol: String,
+    pub(crate) side: String,
+    pub(crate) order_type: String,
+    pub(crate) time_in_force: String,
+    pub(crate) qty: Decimal,
+    pub(crate) limit_price: Decimal,
+    pub(crate) session_date: NaiveDate,
+    pub(crate) request_id: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) submitted_at: Timestamp,
+    pub(crate) status: String,
+    pub(crate) filled_qty: Decimal,
+    pub(crate) busted_qty: Decimal,
+    pub(crate) filled_notional: Decimal,
+    pub(crate) posted_cash: Decimal,
+    pub(crate) end_kind: Option<String>,
+    pub(crate) end_filled_qty: Option<Decimal>,
+    pub(crate) end_reason: Option<String>,
+    pub(crate) acknowledged_at: Option<Timestamp>,
+    pub(crate) venue_order_id: Option<String>,
+    pub(crate) filled_at: Option<Timestamp>,
+    pub(crate) canceled_at: Option<Timestamp>,
+    pub(crate) expired_at: Option<Timestamp>,
+    pub(crate) failed_at: Option<Timestamp>,
+    pub(crate) cancel_requested_at: Option<Timestamp>,
+    pub(crate) expire_requested_at: Option<Timestamp>,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl TryFrom<OrderRow> for StoredOrder {
+    type Error = DbError;
+
+    /// Fails only on a row this program cannot have written.
+    fn try_from(row: OrderRow) -> Result<Self, DbError> {
+        let id = row.order_id;
+        let bad = move |what: &'static str| {
+            move || DbError::Inconsistent {
+                table: "orders",
+                what: format!("order {id}: {what}"),
+            }
+        };
+        let state = state_of(&row).ok_or_else(bad("state"))?;
+        Ok(Self {
+            order_id: OrderId::new(row.order_id),
+            account_id: AccountId::new(row.account_id),
+            client_order_id: ClientOrderId::new(&row.client_order_id)
+                .ok()
+                .ok_or_else(bad("client_order_id"))?,
+            asset_id: AssetId::new(row.asset_id),
+            symbol: Symbol::parse(&row.symbol).ok_or_else(bad("symbol"))?,
+            side: Side::from_str(&row.side).ok().ok_or_else(bad("side"))?,
+            order_type: row.order_type,
+            time_in_force: TimeInForce::from_str(&row.time_in_force)
+                .ok()
+                .ok_or_else(bad("time_in_force"))?,
+            limit_price: Price::new(row.limit_price).ok().ok_or_else(bad("limit_price"))?,
+            session_date: row.session_date,
+            request_id: RequestId::new(&row.request_id).ok().ok_or_else(bad("request_id"))?,
+            created_at: row.created_at,
+            submitted_at: row.submitted_at,
+            state,
+            posted_cash: Money::from_decimal(row.posted_cash),
+            end_reason: row.end_reason,
+            venue_order_id: row.venue_order_id.and_then(|text| VenueOrderId::new(&text).ok()),
+            acknowledged_at: row.acknowledged_at,
+            filled_at: row.filled_at,
+            canceled_at: row.canceled_at,
+            expired_at: row.expired_at,
+            failed_at: row.failed_at,
+            cancel_requested_at: row.cancel_requested_at,
+            expire_requested_at: row.expire_requested_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+fn state_of(row: &OrderRow) -> Option<OrderState> {
+    let end = match (&row.end_kind, row.end_filled_qty) {
+        (Some(kind), Some(count)) => Some((EndKind::from_str(kind).ok()?, Qty::new(count).ok()?)),
+        _ => None,
+    };
+    Some(OrderState {
+        status: OrderStatus::from_str(&row.status).ok()?,
+        ordered: Qty::new(row.qty).ok()?,
+        filled: Qty::new(row.filled_qty).ok()?,
+        busted: Qty::new(row.busted_qty).ok()?,
+        notional: Money::from_decimal(row.filled_notional),
+        end,
+        acknowledged: row.acknowledged_at.is_some(),
+    })
+}
