@@ -55,6 +55,29 @@ impl CancelRequested {
     pub const KIND: &'static str = "cancel_requested.v1";
 }
 
+/// Somebody doubts what is known of an order: the executor asks the venue under the order's key and reports what it
+/// says. It changes nothing by itself, so asking twice is harmless.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LookUpRequested {
+    /// The order.
+    pub order_id: Uuid,
+    /// Whose order.
+    pub account_id: Uuid,
+    /// Ticker.
+    pub symbol: String,
+    /// The job that asks.
+    pub asked_by: String,
+    /// What looks wrong, in words an operator can read.
+    pub why: String,
+    /// When it was asked.
+    pub requested_at: DateTime<Utc>,
+}
+
+impl LookUpRequested {
+    /// The event's name on the bus.
+    pub const KIND: &'static str = "look_up_requested.v1";
+}
+
 /// Something was heard from the venue about an order, or is known for want of ever sending it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VenueReport {
