@@ -14,8 +14,9 @@ create table assets (
 
 create table last_quotes (
     symbol     text primary key,
-    bid        numeric not null,
-    ask        numeric not null,
+    bid        numeric,                 -- null: nobody bids
+
+    ask        numeric,
     quoted_at  timestamptz not null,
     updated_at timestamptz not null
 ) with (fillfactor = 50);
