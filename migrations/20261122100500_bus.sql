@@ -69,11 +69,91 @@ create table bus_parked (
     request_id     text not null,
     cause          text not null,
     parked_at      timestamptz not null,
+    requeued_at    timestamptz,     -- set by an operator: the partition's owner handles it again, in the old order
     primary key (consumer_group, topic, partition, xid, id)
 );
 create index bus_parked_order on bus_parked (consumer_group, order_id);
 
+-- Daily partitions of the outbox, UTC, from `first_day` on. The run-time role does not own the table, hence the functions.
+-- A table is made apart and then attached: that locks the parent only weakly, so appends go on. A day that already has
+-- rows in outbox_default stays there (its metric alerts). Answers how many were made.
+create function bus_ensure_outbox_partitions(first_day date, days integer) returns integer
+    language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '500ms'
+    as $$
+declare
+    day  date;
+    made integer := 0;
+    name text;
+begin
+    for day in select first_day + n from generate_series(0, days - 1) n loop
+        name := 'outbox_' || to_char(day, 'YYYYMMDD');
+        if to_regclass(name) is null then
+            begin
+                execute format('create table %I (like outbox including defaults including indexes)', name);
+                execute format('alter table outbox attach partition %I for values from (%L) to (%L)',
+                    name, day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC');
+                made := made + 1;
+            exception
+                when check_violation then raise warning 'outbox_default already has rows of %', day;
+                when duplicate_table then null;  -- another process was quicker
+            end;
+        end if;
+    end loop;
+    return made;
+end $$;
+
+-- Drops whole daily partitions that end before `keep_from` and hold nothing any registered consumer still has to read
+-- (relay::before_prune); what outbox_default holds of that age goes by the same rule. Answers the names that went.
+-- The lock is waited for only briefly: appends queue up behind the one who waits for it.
+create function bus_drop_outbox_partitions(keep_from timestamptz) returns setof text
+    language plpgsql security definer set search_path = public, pg_temp set lock_timeout = '200ms'
+    as $$
+declare
+    child  text;
+    unread boolean;
+begin
+    for child in
+        select c.relname
+          from pg_inherits i
+          join pg_class c on c.oid = i.inhrelid
+         where i.inhparent = 'outbox'::regclass
+           and c.relname ~ '^outbox_[0-9]{8}$'
+           and (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC' <= keep_from
+         order by c.relname
+    loop
+        execute format(
+            'select exists (select from bus_positions p where exists (select from %I o'
+            '  where o.topic = p.topic and o.partition = p.partition and (o.xid, o.id) > (p.xid, p.id)))', child)
+            into unread;
+        if not unread then
+            execute format('drop table %I', child);
+            return next child;
+        end if;
+    end loop;
+    delete from outbox_default o
+     where o.created_at < keep_from
+       and not exists (select from bus_positions p
+                        where p.topic = o.topic
+                          and p.partition = o.partition
+                          and (o.xid, o.id) > (p.xid, p.id));
+end $$;
+
+-- The age of the oldest running writing transaction: what holds every consumer's horizon back. By the real clock, since
+-- xact_start is; a function of the owner's, since others' sessions are hidden from the run-time role.
+create function bus_horizon_age() returns interval
+    language sql stable security definer set search_path = public, pg_temp
+    as $$
+        select coalesce(max(clock_timestamp() - w.since), '0')
+          from (select xact_start as since from pg_stat_activity where backend_xid is not null
+                union all
+                select prepared from pg_prepared_xacts) w
+    $$;
+
+revoke execute on function bus_ensure_outbox_partitions, bus_drop_outbox_partitions, bus_horizon_age from public;
+grant execute on function bus_ensure_outbox_partitions, bus_drop_outbox_partitions, bus_horizon_age to daybook_app;
+
 grant select, insert, update on bus_positions, leases to daybook_app;
 grant select, insert, update, delete on bus_members, bus_parked to daybook_app;
 grant select, insert on outbox to daybook_app;
+grant select on outbox_default to daybook_app;
 grant select on bus_incarnation to daybook_app;

@@ -1,1 +1,47 @@
-//! The event log: outbox, cursors, leases, parking.
+//! The event log: every event is born in the `outbox` table, in the transaction of its cause, and reaches each
+//! consumer group once, in order.
+//!
+//! | module         | what                                                                              |
+//! |----------------|-----------------------------------------------------------------------------------|
+//! | `topic`        | the topics, and which partition a key belongs to, for ever                        |
+//! | `event`        | what is appended ([`NewEvent`]) and what comes out ([`Event`])                    |
+//! | `outbox`       | [`append`], the only way to publish                                               |
+//! | `hub`          | [`Bus`]: what a process shares, wake-ups included                                 |
+//! | `consumer`     | [`Consumer`]: leases, next batch, position                                        |
+//! | `runner`       | [`Runner`]: a consumer and a [`Handler`] as a step, poison messages parked        |
+//! | `positions`    | a group's place in each partition and who may move it, one row for both           |
+//! | `backend`      | what differs between engines: which rows come next, who gets which partition      |
+//! | `parked`       | messages that could not be handled; list, requeue, discard                        |
+//! | `lease`        | [`NamedLease`]: one owner for work that is not a partition                        |
+//! | `housekeeping` | daily partitions of the outbox made ahead and dropped when read                   |
+//! | `observe`      | the metrics                                                                       |
+//!
+//! What order means: an event committed before another's request arrived comes first; events of one order come in
+//! the order of their commits. Two transactions that overlap may swap, so whoever needs an account's exact sequence
+//! reads `order_events`.
+
+mod backend;
+mod consumer;
+mod error;
+mod event;
+mod housekeeping;
+mod hub;
+pub mod lease;
+pub mod observe;
+mod outbox;
+pub mod parked;
+mod positions;
+mod rows;
+mod runner;
+mod topic;
+
+pub use consumer::{Consumer, Fetched, LeaseChange, Partition};
+pub use error::BusError;
+pub use event::{Event, NewEvent, Position};
+pub use housekeeping::{drop_outbox_partitions, ensure_outbox_partitions};
+pub use hub::{Bus, BusSettings};
+pub use lease::NamedLease;
+pub use observe::observe;
+pub use outbox::append;
+pub use runner::{HandleError, Handler, Runner};
+pub use topic::{PARTITIONS, Topic, partition_of};

@@ -1,0 +1,116 @@
+//! What the consumers of one process share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chassis::ids::SharedIds;
+use chassis::step::Wake;
+use sqlx::PgPool;
+use strum::VariantArray;
+use uuid::Uuid;
+
+use crate::{BusError, Consumer, NamedLease, Topic, lease, positions};
+
+/// How a process takes part.
+#[derive(Debug, Clone, Copy)]
+pub struct BusSettings {
+    /// How long an owner may be silent before others take over. Renewed at a third of it; an owner stops acting when
+    /// four fifths are over by its own clock.
+    pub lease: Duration,
+    /// Most events of one batch.
+    pub batch: i64,
+    /// Tries of a message that fails, before it is parked with its order.
+    pub tries: u32,
+}
+
+impl Default for BusSettings {
+    fn default() -> Self {
+        BusSettings {
+            lease: Duration::from_secs(10),
+            batch: 256,
+            tries: 3,
+        }
+    }
+}
+
+/// The log as one process sees it; clones share it.
+#[derive(Clone)]
+pub struct Bus(Arc<Shared>);
+
+struct Shared {
+    pool: PgPool,
+    ids: SharedIds,
+    settings: BusSettings,
+    wakes: Vec<Mutex<Vec<Wake>>>,
+    owners: Mutex<Vec<Uuid>>,
+}
+
+impl Bus {
+    /// A bus on this database.
+    pub fn new(pool: PgPool, ids: SharedIds, settings: BusSettings) -> Self {
+        let wakes = Topic::VARIANTS.iter().map(|_| Mutex::default()).collect();
+        Bus(Arc::new(Shared {
+            pool,
+            ids,
+            settings,
+            wakes,
+            owners: Mutex::default(),
+        }))
+    }
+
+    /// Tells this process' consumers of a topic that something was committed. Cheap, never waits. Other processes
+    /// find out by polling.
+    pub fn wake(&self, topic: Topic) {
+        for wake in lock(&self.0.wakes[topic.index()]).iter() {
+            wake.wake();
+        }
+    }
+
+    /// A wake-up of its own for one loop.
+    pub fn waker(&self, topic: Topic) -> Wake {
+        let wake = Wake::new();
+        lock(&self.0.wakes[topic.index()]).push(wake.clone());
+        wake
+    }
+
+    /// A member of a consumer group. Groups read independently of each other; members of one share its partitions.
+    /// A group that is new starts with the oldest event kept.
+    pub fn consumer(&self, group: &'static str, topic: Topic) -> Consumer {
+        Consumer::new(self.clone(), group, topic, self.new_owner())
+    }
+
+    /// A contender for the lease of this name.
+    pub fn lease(&self, name: impl Into<String>) -> NamedLease {
+        NamedLease::new(self.clone(), name.into(), self.new_owner())
+    }
+
+    /// Gives back every lease taken through this bus, so that nobody has to wait for its end. To be called when the
+    /// loops have stopped.
+    pub async fn release(&self) -> Result<(), BusError> {
+        fail::fail_point!("lease::release");
+        let owners = lock(&self.0.owners).clone();
+        positions::release_all(&self.0.pool, &owners).await?;
+        lease::release_all(&self.0.pool, &owners).await
+    }
+
+    /// The pool behind it.
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// How it was set up.
+    pub fn settings(&self) -> BusSettings {
+        self.0.settings
+    }
+
+    fn new_owner(&self) -> Uuid {
+        let owner = self.0.ids.uuid();
+        lock(&self.0.owners).push(owner);
+        owner
+    }
+}
+
+/// Nothing in here can be half done, so a poisoned lock is as good as another.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

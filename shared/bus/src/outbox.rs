@@ -1,0 +1,36 @@
+//! Appending: the only way to publish.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{BusError, NewEvent, partition_of};
+
+/// Appends events in the caller's transaction, in the order given: they exist when, and only when, it commits.
+///
+/// Ring [`crate::Bus::wake`] after the commit. (A `notify` in here would take a cluster-wide lock at each commit.)
+pub async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> Result<(), BusError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let topics: Vec<&str> = events.iter().map(|event| event.topic.as_str()).collect();
+    let partitions: Vec<i16> = events.iter().map(|event| partition_of(&event.key)).collect();
+    let orders: Vec<Uuid> = events.iter().map(|event| event.order_id.get()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
+    let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
+    let requests: Vec<&str> = events.iter().map(|event| event.request_id.as_str()).collect();
+    sqlx::query!(
+        "insert into outbox (topic, partition, order_id, kind, payload, request_id)
+         select e.topic, e.partition, e.order_id, e.kind, e.payload, e.request_id
+           from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+                as e(topic, partition, order_id, kind, payload, request_id)",
+        &topics as _,
+        &partitions,
+        &orders,
+        &kinds as _,
+        &payloads as _,
+        &requests as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

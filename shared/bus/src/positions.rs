@@ -1,0 +1,184 @@
+//! A group's place in each partition and who may move it: one row for both, so that storing a position is the fencing
+//! check (V10).
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+use crate::rows::{interval, place_columns};
+use crate::{BusError, PARTITIONS, Position, Topic};
+
+/// A consumer within its group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Member {
+    pub(crate) group: &'static str,
+    pub(crate) topic: Topic,
+    pub(crate) owner: Uuid,
+}
+
+/// An owned partition: under which epoch, and how far it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) partition: i16,
+    pub(crate) epoch: i64,
+    pub(crate) position: Position,
+}
+
+/// Makes the rows of a group that is new.
+pub(crate) async fn register(pool: &PgPool, member: Member) -> Result<(), BusError> {
+    let made = sqlx::query!(
+        "insert into bus_positions (consumer_group, topic, partition, incarnation)
+         select $1, $2, n, i.incarnation
+           from generate_series(0, $3::integer - 1) n
+          cross join bus_incarnation i
+             on conflict (consumer_group, topic, partition) do nothing",
+        member.group,
+        member.topic.as_str(),
+        i32::from(PARTITIONS),
+    );
+    made.execute(pool).await?;
+    Ok(())
+}
+
+/// Prolongs what this owner has, whether it ran out meanwhile or not, as long as nobody else took it. Answers all
+/// of it, as stored: the truth after a claim or commit of unknown outcome too.
+pub(crate) async fn renew(pool: &PgPool, member: Member, lease: Duration) -> Result<Vec<Place>, BusError> {
+    let rows = sqlx::query!(
+        r#"update bus_positions p
+            set lease_until = daybook_now() + $4
+           from bus_incarnation i
+          where p.consumer_group = $1
+            and p.topic = $2
+            and p.owner = $3
+      returning p.partition, p.epoch, p.xid::text::bigint as "xid!", p.id, p.incarnation, i.incarnation as "current""#,
+        member.group,
+        member.topic.as_str(),
+        member.owner,
+        interval(lease),
+    )
+    .fetch_all(pool)
+    .await?;
+    let mut places = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.incarnation != row.current {
+            let Member { group, topic, .. } = member;
+            return Err(BusError::Incarnation {
+                group,
+                topic,
+                stored: row.incarnation,
+                current: row.current,
+            });
+        }
+        let position = Position {
+            xid: row.xid,
+            id: row.id,
+        };
+        places.push(Place {
+            partition: row.partition,
+            epoch: row.epoch,
+            position,
+        });
+    }
+    places.sort_unstable_by_key(|place| place.partition);
+    Ok(places)
+}
+
+/// Frees partitions for other members.
+pub(crate) async fn release(pool: &PgPool, member: Member, partitions: &[i16]) -> Result<(), BusError> {
+    fail::fail_point!("lease::release");
+    sqlx::query!(
+        "update bus_positions
+            set owner = null, lease_until = '-infinity'
+          where consumer_group = $1
+            and topic = $2
+            and owner = $3
+            and partition = any($4)",
+        member.group,
+        member.topic.as_str(),
+        member.owner,
+        partitions,
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+/// Frees everything these owners have, and takes them off the members.
+pub(crate) async fn release_all(pool: &PgPool, owners: &[Uuid]) -> Result<(), BusError> {
+    sqlx::query!(
+        "update bus_positions set owner = null, lease_until = '-infinity' where owner = any($1)",
+        owners
+    )
+    .execute(pool)
+    .await?;
+    sqlx::query!("delete from bus_members where owner = any($1)", owners)
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
+/// Moves positions on, from where this owner thinks they are, under its epochs. All or `Fenced`.
+///
+/// Comparing the old position too makes an event's effect happen once even if memory and row have come apart.
+pub(crate) async fn store(
+    conn: &mut PgConnection,
+    member: Member,
+    from: &[Place],
+    to: &[Position],
+) -> Result<(), BusError> {
+    let (partitions, old_xids, old_ids) = place_columns(from);
+    let epochs: Vec<i64> = from.iter().map(|place| place.epoch).collect();
+    let xids: Vec<i64> = to.iter().map(|position| position.xid).collect();
+    let ids: Vec<i64> = to.iter().map(|position| position.id).collect();
+    let moved = sqlx::query!(
+        "update bus_positions p
+            set xid = n.xid::text::xid8, id = n.id
+           from unnest($4::smallint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+                as n(partition, epoch, old_xid, old_id, xid, id),
+                bus_incarnation i
+          where p.consumer_group = $1
+            and p.topic = $2
+            and p.owner = $3
+            and p.partition = n.partition
+            and p.epoch = n.epoch
+            and p.xid = n.old_xid::text::xid8
+            and p.id = n.old_id
+            and p.incarnation = i.incarnation",
+        member.group,
+        member.topic.as_str(),
+        member.owner,
+        &partitions,
+        &epochs,
+        &old_xids,
+        &old_ids,
+        &xids,
+        &ids,
+    )
+    .execute(conn)
+    .await?;
+    if usize::try_from(moved.rows_affected()) == Ok(from.len()) {
+        Ok(())
+    } else {
+        Err(BusError::Fenced)
+    }
+}
+
+/// Makes sure of one partition without moving it, until the transaction ends.
+pub(crate) async fn hold(conn: &mut PgConnection, member: Member, place: Place) -> Result<(), BusError> {
+    let held = sqlx::query_scalar!(
+        "select partition from bus_positions
+          where consumer_group = $1
+            and topic = $2
+            and partition = $3
+            and owner = $4
+            and epoch = $5
+            for update",
+        member.group,
+        member.topic.as_str(),
+        place.partition,
+        member.owner,
+        place.epoch,
+    );
+    held.fetch_optional(conn).await?.map(|_| ()).ok_or(BusError::Fenced)
+}
