@@ -19,7 +19,7 @@ const CLUSTER: &str = "DAYBOOK_TEST_DATABASE_URL";
 const KEEP: &str = "DAYBOOK_TEST_KEEP";
 const PREFIX: &str = "test";
 /// Any number, the same in all test binaries.
-const TEMPLATE_LOCK: i64 = 0x6461_7962_6f6f_6b;
+const TEMPLATE_LOCK: i64 = 0x0064_6179_626f_6f6b;
 
 /// A fresh database with the migrations applied; dropped at the end of the test.
 pub struct TestDb {
