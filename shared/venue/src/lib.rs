@@ -1,1 +1,88 @@
 //! The exchange as the brokerage sees it: trait, Alpaca-dialect adapter, scripted fake.
+//!
+//! | module | what |
+//! |---|---|
+//! | `order` `outcome` `report` `market` | the words of the trait: what is asked, what came of it, what was heard |
+//! | `alpaca` | the one real adapter: any server of the Alpaca dialect, the bundled exchange included |
+//! | `fake` | an exchange in memory that misbehaves by script, for tests |
+//! | `contract` | what every venue must do, run against the fake and against a real server |
+//!
+//! "Don't know" is a result here, not an error: a time-out, a 5xx or an answer that does not fit what was asked says
+//! nothing about whether the order is live. Whoever gets [`Submitted::Unknown`] asks by key before anything else.
+
+pub mod alpaca;
+pub mod contract;
+pub mod fake;
+mod market;
+mod order;
+mod outcome;
+mod report;
+
+pub use market::{VenueAsset, VenueQuote};
+pub use order::{VenueOrder, VenueOrderView, VenueStatus};
+pub use outcome::{Canceling, Fault, Lookup, Refusal, Submitted};
+pub use report::{ExecutionPage, UpdateKind, VenueExecution, VenueUpdate};
+
+use domain::{OrderId, Symbol, VenueOrderId};
+use futures::Stream;
+use futures::stream::BoxStream;
+use std::collections::HashMap;
+use std::future::Future;
+
+/// An exchange. Calls may be made side by side; none is repeated by the adapter itself.
+pub trait Venue: Send + Sync + 'static {
+    /// Its name in reports; with an execution id it identifies a fill (ORD-6).
+    fn name(&self) -> &str;
+
+    /// Hands in an order. Safe to repeat: `key` names it at the venue, a second call finds the first.
+    fn submit(&self, key: OrderId, order: &VenueOrder) -> impl Future<Output = Submitted> + Send;
+
+    /// Asks what became of a key.
+    fn lookup(&self, key: OrderId) -> impl Future<Output = Lookup> + Send;
+
+    /// Asks for many keys at once; the answer has an entry for each.
+    fn lookup_many(&self, keys: &[OrderId]) -> impl Future<Output = HashMap<OrderId, Lookup>> + Send;
+
+    /// Asks for an order by the venue's own name for it, as executions give it.
+    fn order(&self, id: &VenueOrderId) -> impl Future<Output = Lookup> + Send;
+
+    /// Asks to end an order. Safe to repeat; the end itself is heard later.
+    fn cancel(&self, id: &VenueOrderId) -> impl Future<Output = Canceling> + Send;
+
+    /// Executions after a cursor (an earlier page's), oldest first; without one, from the venue's beginning.
+    fn executions_after(&self, cursor: Option<&str>) -> impl Future<Output = Result<ExecutionPage, Fault>> + Send;
+
+    /// All orders that may still trade.
+    fn open_orders(&self) -> impl Future<Output = Result<Vec<VenueOrderView>, Fault>> + Send;
+
+    /// What happens from now on, as it happens; with `since`, a former update's `event_id`, from there on where the
+    /// venue can. It ends with an error when the connection does: connect again and poll what was missed.
+    fn updates(&self, since: Option<String>) -> impl Future<Output = Result<Updates, Fault>> + Send;
+
+    /// Last quotes; symbols without one are left out.
+    fn quotes(&self, symbols: &[Symbol]) -> impl Future<Output = Result<Vec<VenueQuote>, Fault>> + Send;
+
+    /// Everything it trades.
+    fn assets(&self) -> impl Future<Output = Result<Vec<VenueAsset>, Fault>> + Send;
+}
+
+/// A running report of a venue.
+pub struct Updates(BoxStream<'static, Result<VenueUpdate, Fault>>);
+
+impl Updates {
+    /// Wraps a venue's stream.
+    pub fn new(stream: impl Stream<Item = Result<VenueUpdate, Fault>> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
+impl Stream for Updates {
+    type Item = Result<VenueUpdate, Fault>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.as_mut().poll_next(context)
+    }
+}

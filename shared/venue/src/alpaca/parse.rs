@@ -1,0 +1,198 @@
+//! Wire types → the trait's words. Pure and strict: what does not fit is a [`Fault::Garbage`], never a guess.
+
+use crate::{
+    Fault, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView, VenueQuote, VenueStatus, VenueUpdate,
+};
+use domain::order::EndKind;
+use domain::{AssetId, ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+use uuid::Uuid;
+use wire::rest::{self, SubmitOrder, Text, TradeUpdate};
+
+/// The body that hands an order in.
+pub(super) fn submit_body(key: OrderId, order: &VenueOrder) -> SubmitOrder {
+    SubmitOrder {
+        symbol: order.symbol.to_string(),
+        qty: order.qty.into(),
+        side: order.side.as_str().into(),
+        kind: "limit".into(),
+        time_in_force: order.time_in_force.as_str().into(),
+        limit_price: order.limit_price.into(),
+        client_order_id: key.to_string(),
+        extended_hours: false,
+        order_class: "simple".into(),
+    }
+}
+
+/// An order as the venue shows it.
+pub(super) fn view(order: &rest::Order) -> Result<VenueOrderView, Fault> {
+    if order.kind != "limit" {
+        return Err(garbage("type", &order.kind));
+    }
+    Ok(VenueOrderView {
+        venue_order_id: venue_order_id(order.id),
+        key: key(&order.client_order_id),
+        order: VenueOrder {
+            symbol: Symbol::parse(&order.symbol).ok_or_else(|| garbage("symbol", &order.symbol))?,
+            side: word::<Side>("side", &order.side)?,
+            qty: some_qty("qty", order.qty)?,
+            limit_price: some_price("limit_price", order.limit_price)?,
+            time_in_force: word::<TimeInForce>("time_in_force", &order.time_in_force)?,
+        },
+        status: status(&order.status)?,
+        filled_qty: Qty::new(order.filled_qty.get()).map_err(|error| garbage("filled_qty", error))?,
+        submitted_at: order.submitted_at,
+        updated_at: ended_at(order).unwrap_or(order.updated_at),
+    })
+}
+
+/// Orders of a list that carry keys of ours. The account may hold others, of any type; they are not our business.
+pub(super) fn ours(orders: &[rest::Order]) -> Result<Vec<VenueOrderView>, Fault> {
+    orders.iter().filter(|order| key(&order.client_order_id).is_some()).map(view).collect()
+}
+
+/// One change of an order; `None` for orders without a key of ours.
+pub(super) fn update(update: &TradeUpdate) -> Result<Option<VenueUpdate>, Fault> {
+    if key(&update.order.client_order_id).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(VenueUpdate {
+        event_id: update.event_id.clone(),
+        kind: kind(update)?,
+        order: view(&update.order)?,
+        at: update.timestamp,
+        reason: update.reason.clone(),
+    }))
+}
+
+fn kind(update: &TradeUpdate) -> Result<UpdateKind, Fault> {
+    Ok(match update.event.as_ref() {
+        "new" | "accepted" => UpdateKind::Acknowledged,
+        "partial_fill" | "fill" => {
+            let (exec_id, qty, price) = execution_of(update)?;
+            UpdateKind::Filled { exec_id, qty, price }
+        }
+        "trade_bust" => {
+            let (exec_id, qty, price) = execution_of(update)?;
+            UpdateKind::Busted { exec_id, qty, price }
+        }
+        "done_for_day" => UpdateKind::DoneForDay,
+        "order_cancel_rejected" => UpdateKind::CancelRefused,
+        "canceled" | "expired" | "rejected" | "replaced" => UpdateKind::Ended(word::<EndKind>("event", &update.event)?),
+        other => UpdateKind::Other(other.to_owned()),
+    })
+}
+
+fn execution_of(update: &TradeUpdate) -> Result<(ExecId, Qty, Price), Fault> {
+    let id = update.execution_id.as_deref().ok_or_else(|| garbage("execution_id", "missing"))?;
+    let id = ExecId::new(id).map_err(|error| garbage("execution_id", error))?;
+    Ok((id, some_qty("qty", update.qty)?, some_price("price", update.price)?))
+}
+
+/// One entry of the record of executions. Its id is `time::uuid`; the UUID is the stream's `execution_id`.
+pub(super) fn execution(fill: &rest::FillActivity) -> Result<VenueExecution, Fault> {
+    let exec_id = fill.id.split_once("::").map(|(_, id)| id).ok_or_else(|| garbage("id", &fill.id))?;
+    Ok(VenueExecution {
+        cursor: fill.id.clone(),
+        exec_id: ExecId::new(exec_id).map_err(|error| garbage("id", error))?,
+        venue_order_id: venue_order_id(fill.order_id),
+        symbol: Symbol::parse(&fill.symbol).ok_or_else(|| garbage("symbol", &fill.symbol))?,
+        side: word::<Side>("side", &fill.side)?,
+        qty: some_qty("qty", Some(fill.qty))?,
+        price: some_price("price", Some(fill.price))?,
+        at: fill.transaction_time,
+    })
+}
+
+/// The answer of the latest-quotes route.
+#[derive(Debug, Deserialize)]
+pub(super) struct LatestQuotes {
+    quotes: BTreeMap<String, LatestQuote>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LatestQuote {
+    #[serde(rename = "t")]
+    at: Timestamp,
+    #[serde(rename = "bp", default)]
+    bid: Text,
+    #[serde(rename = "ap", default)]
+    ask: Text,
+}
+
+/// Quotes of the symbols we can name; a price of zero means that nobody offers any.
+pub(super) fn quotes(answer: &LatestQuotes) -> Vec<VenueQuote> {
+    let quote = |(symbol, quote): (&String, &LatestQuote)| {
+        Some(VenueQuote {
+            symbol: Symbol::parse(symbol)?,
+            bid: Price::new(quote.bid.get()).ok(),
+            ask: Price::new(quote.ask.get()).ok(),
+            at: quote.at,
+        })
+    };
+    answer.quotes.iter().filter_map(quote).collect()
+}
+
+/// An instrument; `None` when its symbol is none of ours in form.
+pub(super) fn asset(asset: &rest::Asset) -> Option<VenueAsset> {
+    Some(VenueAsset {
+        id: AssetId::new(asset.id),
+        symbol: Symbol::parse(&asset.symbol)?,
+        name: asset.name.clone(),
+        exchange: asset.exchange.to_string(),
+        active: asset.status == "active",
+        tradable: asset.tradable,
+        fractionable: asset.fractionable,
+    })
+}
+
+fn status(word: &str) -> Result<VenueStatus, Fault> {
+    Ok(match word {
+        "new" | "partially_filled" | "accepted" | "pending_new" | "accepted_for_bidding" | "pending_cancel"
+        | "pending_replace" | "stopped" | "suspended" | "calculated" | "held" => VenueStatus::Working,
+        "done_for_day" => VenueStatus::DoneForDay,
+        "filled" => VenueStatus::Filled,
+        "canceled" => VenueStatus::Ended(EndKind::Canceled),
+        "expired" => VenueStatus::Ended(EndKind::Expired),
+        "rejected" => VenueStatus::Ended(EndKind::Rejected),
+        "replaced" => VenueStatus::Ended(EndKind::Replaced),
+        other => return Err(garbage("status", other)),
+    })
+}
+
+fn ended_at(order: &rest::Order) -> Option<Timestamp> {
+    order.canceled_at.or(order.expired_at).or(order.failed_at).or(order.replaced_at)
+}
+
+/// Our own keys are UUIDs in their usual form; any other name belongs to somebody else.
+fn key(client_order_id: &str) -> Option<OrderId> {
+    let id = Uuid::parse_str(client_order_id).ok()?;
+    let id = OrderId::new(id);
+    (id.to_string() == client_order_id).then_some(id)
+}
+
+fn venue_order_id(id: Uuid) -> VenueOrderId {
+    VenueOrderId::new(&id.hyphenated().to_string()).expect("a UUID is 36 plain characters")
+}
+
+fn some_qty(name: &str, text: Option<Text>) -> Result<Qty, Fault> {
+    let value = text.ok_or_else(|| garbage(name, "missing"))?;
+    let qty = Qty::new(value.get()).map_err(|error| garbage(name, error))?;
+    if qty.is_zero() { Err(garbage(name, "zero")) } else { Ok(qty) }
+}
+
+fn some_price(name: &str, text: Option<Text>) -> Result<Price, Fault> {
+    let value = text.ok_or_else(|| garbage(name, "missing"))?;
+    Price::new(value.get()).map_err(|error| garbage(name, error))
+}
+
+fn word<T: FromStr>(name: &str, text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|_| garbage(name, text))
+}
+
+fn garbage(name: &str, what: impl Display) -> Fault {
+    Fault::Garbage(format!("{name}: {what:.80}"))
+}

@@ -1,0 +1,306 @@
+//! What the scripted venue knows, and what each act does to it.
+
+use crate::{
+    Canceling, Fault, Lookup, Refusal, Submitted, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView,
+    VenueQuote, VenueStatus, VenueUpdate,
+};
+use domain::order::EndKind;
+use domain::{AssetId, ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
+use rust_decimal::dec;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What the venue does with one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// What it should.
+    Normal,
+    /// Does it, but the answer is lost.
+    LoseAnswer,
+    /// Does nothing, and there is no answer.
+    LoseRequest,
+    /// No answer; the request arrives with [`super::FakeVenue::deliver_late`].
+    Late,
+    /// Answers 500 and does nothing.
+    Fail,
+    /// Does it and answers 500.
+    FailAfter,
+    /// Answers 429.
+    Throttle(Duration),
+    /// Cannot be reached.
+    Unreachable,
+    /// Says no, with this reason.
+    Refuse(String),
+    /// Does it and answers with something unreadable.
+    Garble,
+    /// Does it and answers about another quantity.
+    Mismatch,
+    /// Says that there is no such order, though there is.
+    Deny,
+}
+
+/// Which call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Handing in.
+    Submit,
+    /// Asking by key, one or many.
+    Lookup,
+    /// Asking to end.
+    Cancel,
+}
+
+/// A call that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Which.
+    pub kind: CallKind,
+    /// About which orders.
+    pub keys: Vec<OrderId>,
+    /// What the venue did with it.
+    pub act: Act,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    symbols: Vec<Symbol>,
+    orders: Vec<VenueOrderView>,
+    by_key: HashMap<OrderId, usize>,
+    scripts: HashMap<(Option<OrderId>, CallKind), VecDeque<Act>>,
+    updates: Vec<VenueUpdate>,
+    told: usize,
+    pub(super) taken: HashMap<OrderId, usize>,
+    pub(super) late: Vec<(OrderId, VenueOrder)>,
+    pub(super) calls: Vec<Call>,
+    pub(super) executions: Vec<VenueExecution>,
+    pub(super) trades_at_quote: bool,
+}
+
+impl State {
+    pub(super) fn new(symbols: &[Symbol]) -> Self {
+        Self { symbols: symbols.to_vec(), ..Self::default() }
+    }
+
+    pub(super) fn script(&mut self, kind: CallKind, acts: impl IntoIterator<Item = Act>) {
+        self.scripts.entry((None, kind)).or_default().extend(acts);
+    }
+
+    pub(super) fn script_for(&mut self, key: OrderId, kind: CallKind, acts: impl IntoIterator<Item = Act>) {
+        self.scripts.entry((Some(key), kind)).or_default().extend(acts);
+    }
+
+    pub(super) fn act(&mut self, kind: CallKind, keys: &[OrderId]) -> Act {
+        let own = keys.iter().find_map(|key| self.scripts.get_mut(&(Some(*key), kind))?.pop_front());
+        let act = own.or_else(|| self.scripts.get_mut(&(None, kind))?.pop_front()).unwrap_or(Act::Normal);
+        self.calls.push(Call { kind, keys: keys.to_vec(), act: act.clone() });
+        act
+    }
+
+    pub(super) fn submit(&mut self, act: &Act, key: OrderId, order: &VenueOrder, now: Timestamp) -> Submitted {
+        if *act == Act::Late {
+            self.late.push((key, order.clone()));
+        }
+        if let Some(outcome) = undone(act) {
+            return outcome.map_or_else(Submitted::Unknown, Submitted::Refused);
+        }
+        if !self.symbols.contains(&order.symbol) {
+            let reason = format!("asset \"{}\" not found", order.symbol);
+            return Submitted::Refused(Refusal { code: 42_210_000, reason });
+        }
+        self.accept(key, order, now);
+        let view = self.of_key(key).expect("it was just put there, or was there").clone();
+        match after(act) {
+            Some(fault) => Submitted::Unknown(fault),
+            None => match view.differs_from(key, order) {
+                Some(what) => Submitted::Unknown(Fault::Mismatch(what)),
+                None => Submitted::Acknowledged(view),
+            },
+        }
+    }
+
+    /// Takes an order unless its key is taken; gives it when it is new.
+    pub(super) fn accept(&mut self, key: OrderId, order: &VenueOrder, now: Timestamp) -> Option<usize> {
+        if self.by_key.contains_key(&key) {
+            return None;
+        }
+        let times = self.taken.entry(key).or_default();
+        *times += 1;
+        let id = Uuid::new_v5(&key.get(), format!("order {times}").as_bytes());
+        self.by_key.insert(key, self.orders.len());
+        self.orders.push(VenueOrderView {
+            venue_order_id: VenueOrderId::new(&id.to_string()).expect("a UUID is plain text"),
+            key: Some(key),
+            order: order.clone(),
+            status: VenueStatus::Working,
+            filled_qty: Qty::ZERO,
+            submitted_at: now,
+            updated_at: now,
+        });
+        let at = self.orders.len() - 1;
+        self.record(at, UpdateKind::Acknowledged, now);
+        self.trade(key, order, now);
+        Some(at)
+    }
+
+    fn trade(&mut self, key: OrderId, order: &VenueOrder, now: Timestamp) {
+        let (bid, ask) = quote();
+        let price = match order.side {
+            Side::Buy => (order.limit_price >= ask).then_some(ask),
+            Side::Sell => (order.limit_price <= bid).then_some(bid),
+        };
+        match price.filter(|_| self.trades_at_quote) {
+            Some(price) => self.fill(key, order.qty, price, now),
+            None if matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok) && self.trades_at_quote => {
+                self.end(key, EndKind::Canceled, now);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn lookup(&self, act: &Act, key: OrderId) -> Lookup {
+        if *act == Act::Deny {
+            return Lookup::NotFound;
+        }
+        if let Some(fault) = undone(act).and_then(Result::err).or_else(|| after(act)) {
+            return Lookup::Unknown(fault);
+        }
+        self.of_key(key).map_or(Lookup::NotFound, |view| Lookup::Found(view.clone()))
+    }
+
+    pub(super) fn cancel(&mut self, act: &Act, id: &VenueOrderId, now: Timestamp) -> Canceling {
+        if *act == Act::Deny {
+            return Canceling::NotFound;
+        }
+        match undone(act) {
+            Some(Ok(refusal)) => return Canceling::TooLate(refusal),
+            Some(Err(fault)) => return Canceling::Unknown(fault),
+            None => {}
+        }
+        let Some(at) = self.orders.iter().position(|view| view.venue_order_id == *id) else {
+            return Canceling::NotFound;
+        };
+        if self.orders[at].status != VenueStatus::Working {
+            return Canceling::TooLate(Refusal { code: 42_210_000, reason: "order is already over".to_owned() });
+        }
+        self.end_at(at, EndKind::Canceled, now);
+        after(act).map_or(Canceling::Taken, Canceling::Unknown)
+    }
+
+    pub(super) fn fill(&mut self, key: OrderId, qty: Qty, price: Price, now: Timestamp) {
+        let at = self.by_key[&key];
+        let number = self.executions.len() + 1;
+        let view = &mut self.orders[at];
+        view.filled_qty = view.filled_qty.plus(qty).expect("tests fill small numbers of shares");
+        view.updated_at = now;
+        if view.filled_qty == view.order.qty {
+            view.status = VenueStatus::Filled;
+        }
+        let exec_id = ExecId::new(&format!("exec-{number}")).expect("plain text");
+        let execution = VenueExecution {
+            cursor: format!("{number:09}"),
+            exec_id: exec_id.clone(),
+            venue_order_id: view.venue_order_id.clone(),
+            symbol: view.order.symbol.clone(),
+            side: view.order.side,
+            qty,
+            price,
+            at: now,
+        };
+        self.executions.push(execution);
+        self.record(at, UpdateKind::Filled { exec_id, qty, price }, now);
+    }
+
+    pub(super) fn end(&mut self, key: OrderId, why: EndKind, now: Timestamp) {
+        self.end_at(self.by_key[&key], why, now);
+    }
+
+    fn end_at(&mut self, at: usize, why: EndKind, now: Timestamp) {
+        self.orders[at].status = VenueStatus::Ended(why);
+        self.orders[at].updated_at = now;
+        self.record(at, UpdateKind::Ended(why), now);
+    }
+
+    fn record(&mut self, at: usize, kind: UpdateKind, now: Timestamp) {
+        let event_id = Some(format!("{:09}", self.updates.len() + 1));
+        self.updates.push(VenueUpdate { event_id, kind, order: self.orders[at].clone(), at: now, reason: None });
+    }
+
+    pub(super) fn untold(&mut self) -> Vec<VenueUpdate> {
+        let new = self.updates[self.told..].to_vec();
+        self.told = self.updates.len();
+        new
+    }
+
+    pub(super) fn updates_since(&self, since: Option<&str>) -> Vec<VenueUpdate> {
+        let Some(since) = since else { return Vec::new() };
+        self.updates.iter().filter(|update| update.event_id.as_deref() > Some(since)).cloned().collect()
+    }
+
+    pub(super) fn forget(&mut self, key: OrderId) {
+        if let Some(at) = self.by_key.remove(&key) {
+            self.orders[at].key = None;
+            self.orders[at].status = VenueStatus::Ended(EndKind::Canceled);
+        }
+    }
+
+    pub(super) fn of_key(&self, key: OrderId) -> Option<&VenueOrderView> {
+        self.by_key.get(&key).map(|at| &self.orders[*at])
+    }
+
+    pub(super) fn of_id(&self, id: &VenueOrderId) -> Option<&VenueOrderView> {
+        self.orders.iter().find(|view| view.venue_order_id == *id && view.key.is_some())
+    }
+
+    pub(super) fn open(&self) -> Vec<VenueOrderView> {
+        self.orders.iter().filter(|view| view.status == VenueStatus::Working).cloned().collect()
+    }
+
+    pub(super) fn quotes(&self, symbols: &[Symbol], now: Timestamp) -> Vec<VenueQuote> {
+        let (bid, ask) = quote();
+        let known: HashSet<&Symbol> = self.symbols.iter().collect();
+        let quoted = symbols.iter().filter(|symbol| known.contains(symbol));
+        quoted.map(|symbol| VenueQuote { symbol: symbol.clone(), bid: Some(bid), ask: Some(ask), at: now }).collect()
+    }
+
+    pub(super) fn assets(&self) -> Vec<VenueAsset> {
+        let asset = |symbol: &Symbol| VenueAsset {
+            id: AssetId::new(Uuid::new_v5(&Uuid::NAMESPACE_OID, symbol.as_str().as_bytes())),
+            symbol: symbol.clone(),
+            name: format!("{symbol} Inc."),
+            exchange: "NASDAQ".to_owned(),
+            active: true,
+            tradable: true,
+            fractionable: false,
+        };
+        self.symbols.iter().map(asset).collect()
+    }
+}
+
+fn quote() -> (Price, Price) {
+    let price = |value| Price::new(value).expect("a literal of this file");
+    (price(dec!(99.98)), price(dec!(100.02)))
+}
+
+/// The answer of an act that does nothing; `None` for those that do what was asked.
+fn undone(act: &Act) -> Option<Result<Refusal, Fault>> {
+    Some(match act {
+        Act::LoseRequest | Act::Late => Err(Fault::Timeout),
+        Act::Fail => Err(Fault::Status(500)),
+        Act::Throttle(retry_after) => Err(Fault::Throttled { retry_after: *retry_after }),
+        Act::Unreachable => Err(Fault::NotSent("connection refused".to_owned())),
+        Act::Refuse(reason) => Ok(Refusal { code: 42_210_000, reason: reason.clone() }),
+        Act::Normal | Act::LoseAnswer | Act::FailAfter | Act::Garble | Act::Mismatch | Act::Deny => return None,
+    })
+}
+
+/// What becomes of the answer after the thing is done.
+fn after(act: &Act) -> Option<Fault> {
+    match act {
+        Act::LoseAnswer => Some(Fault::Timeout),
+        Act::FailAfter => Some(Fault::Status(500)),
+        Act::Garble => Some(Fault::Garbage("<html>".to_owned())),
+        Act::Mismatch => Some(Fault::Mismatch("qty".to_owned())),
+        _ => None,
+    }
+}

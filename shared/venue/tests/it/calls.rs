@@ -1,0 +1,188 @@
+//! Calls over HTTP: what is sent, and what becomes of answers that are late, long, cut or missing.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use domain::{OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
+use venue::alpaca::{AlpacaSettings, AlpacaVenue};
+use venue::{Canceling, Fault, Lookup, Submitted, Venue, VenueOrder};
+use wiremock::matchers::{body_json, header, method, path, query_param};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn key(n: u128) -> OrderId {
+    OrderId::new(Uuid::from_u128(n))
+}
+
+fn asked() -> VenueOrder {
+    VenueOrder {
+        symbol: Symbol::parse("AAPL").unwrap(),
+        side: Side::Buy,
+        qty: Qty::parse("10").unwrap(),
+        limit_price: Price::parse("190.50").unwrap(),
+        time_in_force: TimeInForce::Day,
+    }
+}
+
+fn shown(key: OrderId) -> Value {
+    json!({
+        "id": Uuid::from_u128(70), "client_order_id": key.to_string(), "symbol": "AAPL", "side": "buy", "qty": "10",
+        "filled_qty": "0", "type": "limit", "limit_price": "190.50", "time_in_force": "day", "status": "new",
+        "created_at": "2026-11-23T15:00:00Z", "updated_at": "2026-11-23T15:00:00Z", "submitted_at": "2026-11-23T15:00:00Z",
+    })
+}
+
+fn settings(server: &MockServer) -> AlpacaSettings {
+    AlpacaSettings::new("sim", &server.uri(), "KEY", SecretString::from("SECRET"))
+}
+
+fn venue(server: &MockServer) -> AlpacaVenue {
+    let patience = Duration::from_millis(300);
+    AlpacaVenue::new(AlpacaSettings { timeout: patience, body_limit: 10_000, bulk_lookup: true, ..settings(server) }).unwrap()
+}
+
+async fn answering(answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("POST")).respond_with(answer).expect(1).mount(&server).await;
+    server
+}
+
+#[tokio::test]
+async fn an_order_goes_out_with_our_key_and_as_text() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/v2/orders"))
+        .and(header("APCA-API-KEY-ID", "KEY"))
+        .and(header("APCA-API-SECRET-KEY", "SECRET"))
+        .and(body_json(json!({
+            "symbol": "AAPL", "qty": "10", "side": "buy", "type": "limit", "time_in_force": "day",
+            "limit_price": "190.5", "client_order_id": key(1).to_string(), "extended_hours": false, "order_class": "simple",
+        })))
+        .respond_with(ResponseTemplate::new(200).set_body_json(shown(key(1))))
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert!(matches!(venue(&server).submit(key(1), &asked()).await, Submitted::Acknowledged(_)));
+}
+
+/// executor::slow_answer, executor::answer_5xx: one POST each, whatever comes back.
+#[tokio::test]
+async fn a_post_is_never_sent_again_by_the_adapter() {
+    let slow = ResponseTemplate::new(200).set_body_json(shown(key(1))).set_delay(Duration::from_secs(2));
+    let long = ResponseTemplate::new(200).set_body_string("x".repeat(20_000));
+    let cases = [
+        (slow, Fault::Timeout),
+        (ResponseTemplate::new(500), Fault::Status(500)),
+        (ResponseTemplate::new(502).set_body_string("<html>"), Fault::Status(502)),
+        (ResponseTemplate::new(503).insert_header("Retry-After", "1"), Fault::Status(503)),
+        (ResponseTemplate::new(302).insert_header("Location", "/elsewhere"), Fault::Status(302)),
+        (long, Fault::Garbage("longer than 10000 bytes".to_owned())),
+    ];
+    for (answer, fault) in cases {
+        let server = answering(answer).await;
+        assert_eq!(venue(&server).submit(key(1), &asked()).await, Submitted::Unknown(fault));
+    }
+}
+
+/// executor::answer_429
+#[tokio::test]
+async fn the_venue_says_how_long_to_wait() {
+    let server = answering(ResponseTemplate::new(429).insert_header("Retry-After", "7")).await;
+    let wait = Fault::Throttled { retry_after: Duration::from_secs(7) };
+    assert_eq!(venue(&server).submit(key(1), &asked()).await, Submitted::Unknown(wait));
+}
+
+#[tokio::test]
+async fn a_venue_that_is_not_there_was_sent_nothing() {
+    let server = MockServer::start().await;
+    let settings = settings(&server);
+    drop(server);
+    let venue = AlpacaVenue::new(AlpacaSettings { base_url: "http://127.0.0.1:1".to_owned(), ..settings }).unwrap();
+    match venue.submit(key(1), &asked()).await {
+        Submitted::Unknown(fault @ Fault::NotSent(_)) => assert!(fault.not_applied()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// executor::answer_duplicate_key: adopted if it is our order, a doubt if it is another one.
+#[tokio::test]
+async fn a_repeated_key_is_looked_up_and_adopted() {
+    let taken = json!({"code": 40_010_001, "message": "client_order_id must be unique"});
+    let server = answering(ResponseTemplate::new(422).set_body_json(taken)).await;
+    Mock::given(path("/v2/orders:by_client_order_id"))
+        .and(query_param("client_order_id", key(1).to_string()))
+        .respond_with(ResponseTemplate::new(200).set_body_json(shown(key(1))))
+        .mount(&server)
+        .await;
+    assert!(matches!(venue(&server).submit(key(1), &asked()).await, Submitted::Acknowledged(_)));
+    let other = VenueOrder { qty: Qty::parse("9").unwrap(), ..asked() };
+    server.reset().await;
+    assert!(!matches!(venue(&server).submit(key(1), &other).await, Submitted::Acknowledged(_)));
+}
+
+#[tokio::test]
+async fn many_keys_are_one_question() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/v2/orders"))
+        .and(query_param("client_order_ids", format!("{},{}", key(1), key(2))))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([shown(key(2))])))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let answers = venue(&server).lookup_many(&[key(1), key(2)]).await;
+    assert_eq!(answers[&key(1)], Lookup::NotFound);
+    assert!(matches!(answers[&key(2)], Lookup::Found(_)));
+}
+
+#[tokio::test]
+async fn an_answer_about_another_key_is_a_doubt() {
+    let server = MockServer::start().await;
+    let other = ResponseTemplate::new(200).set_body_json(shown(key(2)));
+    Mock::given(method("GET")).respond_with(other).mount(&server).await;
+    let answer = venue(&server).lookup(key(1)).await;
+    assert_eq!(answer, Lookup::Unknown(Fault::Mismatch("client_order_id".to_owned())));
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_uuid_never_becomes_a_path() {
+    let server = MockServer::start().await;
+    let id = VenueOrderId::new("../account").unwrap();
+    assert_eq!(venue(&server).cancel(&id).await, Canceling::NotFound);
+    assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn executions_are_named_as_in_the_stream() {
+    let server = MockServer::start().await;
+    let exec = Uuid::from_u128(5);
+    let id = format!("20261123150000000::{exec}");
+    let fill = json!({
+        "id": id, "activity_type": "FILL", "transaction_time": "2026-11-23T15:00:00.000001Z", "type": "fill",
+        "price": "190.123456", "qty": 10, "side": "buy", "symbol": "AAPL", "order_id": Uuid::from_u128(70),
+    });
+    Mock::given(path("/v2/account/activities/FILL"))
+        .and(query_param("direction", "asc"))
+        .and(query_param("page_token", "before"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!([fill])))
+        .mount(&server)
+        .await;
+    let page = venue(&server).executions_after(Some("before")).await.unwrap();
+    assert_eq!(page.executions[0].exec_id.as_str(), exec.to_string());
+    assert_eq!((page.executions[0].cursor.as_str(), page.more), (id.as_str(), false));
+}
+
+#[tokio::test]
+async fn quotes_are_numbers_and_an_empty_side_has_no_price() {
+    let server = MockServer::start().await;
+    let body = r#"{"quotes":{"AAPL":{"t":"2026-11-23T15:00:00Z","ap":0,"as":0,"bp":190.4200000000001,"bs":3}}}"#;
+    let body = body.replace("190.4200000000001", "190.42");
+    Mock::given(path("/v2/stocks/quotes/latest"))
+        .respond_with(ResponseTemplate::new(200).set_body_raw(body, "application/json"))
+        .mount(&server)
+        .await;
+    let quotes = venue(&server).quotes(&[Symbol::parse("AAPL").unwrap()]).await.unwrap();
+    assert_eq!(quotes[0].bid, Some(Price::parse("190.42").unwrap()));
+    assert_eq!(quotes[0].ask, None);
+}

@@ -1,0 +1,4 @@
+//! The adapter against a server that misbehaves, over real connections.
+
+mod calls;
+mod stream;
