@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -119,14 +120,19 @@ impl Shutdown {
 
     /// Watches for SIGINT and SIGTERM: the first drains, the second, or a drain of more than 30 s,
     /// ends the process at once.
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn listen_for_signals(&self) {
+        // Installed before this returns: from here on no signal ends the process unheard.
+        let mut signals = Signals::install();
         let switch = self.clone();
         tokio::spawn(async move {
-            let name = one_signal().await;
+            let name = signals.next().await;
             info!("{name}: draining, once more to stop at once");
             switch.begin();
             tokio::select! {
-                name = one_signal() => warn!("{name} again: stopping at once"),
+                name = signals.next() => warn!("{name} again: stopping at once"),
                 () = tokio::time::sleep(HARD_STOP_AFTER) => warn!("not drained after {HARD_STOP_AFTER:?}: stopping"),
             }
             std::process::exit(130);
@@ -193,11 +199,25 @@ pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-async fn one_signal() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("a process may listen to SIGTERM");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
+/// The two signals by which a process is asked to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn install() -> Self {
+        let listen = |kind| signal(kind).expect("a process may listen to its own signals");
+        Signals {
+            interrupt: listen(SignalKind::interrupt()),
+            terminate: listen(SignalKind::terminate()),
+        }
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
     }
 }

@@ -1,11 +1,26 @@
 //! The database's clock: what leases and deadlines go by, since it is one for all processes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
+use sqlx::postgres::types::PgInterval;
 
 use crate::DbError;
 
 /// The time by `daybook_now()`, the one SQL function whose offset tests can move.
 pub async fn database_time(connection: &mut PgConnection) -> Result<DateTime<Utc>, DbError> {
     Ok(sqlx::query_scalar("select daybook_now()").fetch_one(connection).await?)
+}
+
+/// Moves the database's clock, for tests: every `daybook_now()` from here on is `by` later.
+pub async fn advance_database_time(connection: &mut PgConnection, by: TimeDelta) -> Result<(), DbError> {
+    let by = PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: by.num_microseconds().unwrap_or(i64::MAX),
+    };
+    sqlx::query("update db_clock set clock_offset = clock_offset + $1")
+        .bind(by)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
