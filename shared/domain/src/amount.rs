@@ -179,10 +179,11 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.scale() > 2 {
-            write!(f, "{}", self.0.normalize())
+        let exact = self.0.normalize();
+        if exact.scale() > 2 {
+            write!(f, "{exact}")
         } else {
-            write!(f, "{:.2}", self.0)
+            write!(f, "{exact:.2}")
         }
     }
 }

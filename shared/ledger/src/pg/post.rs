@@ -20,7 +20,9 @@ pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<Has
         return Ok(HashSet::new());
     }
     let new = insert_transfers(conn, transfers).await?;
-    let fresh: Vec<&Transfer> = transfers.iter().filter(|t| new.contains(&t.id())).collect();
+    let mut left = new.clone();
+    // Taken out one by one: a transfer that stands twice in the batch posts once, too.
+    let fresh: Vec<&Transfer> = transfers.iter().filter(|t| left.remove(&t.id())).collect();
     insert_entries(conn, &fresh).await?;
     let deltas = Deltas::of(&fresh);
     move_cash(conn, &deltas).await?;

@@ -1,0 +1,6 @@
+//! The ledger's rules by the examples of the book, as properties, and its tables on a real Postgres.
+
+mod book;
+mod properties;
+mod tables;
+mod world;

@@ -1,0 +1,122 @@
+//! One customer, one symbol, and short ways to say what happens.
+
+use domain::order::{OrderEvent, OrderState};
+use domain::{AccountId, ExecId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
+use ledger::rules::{Change, Order, Standing, TradeDates, change, hold};
+use ledger::{Cause, Transfer};
+use uuid::Uuid;
+
+pub fn at() -> Timestamp {
+    testkit::start_of_time()
+}
+
+pub fn account() -> AccountId {
+    AccountId::new(Uuid::from_u128(1))
+}
+
+pub fn qty(text: &str) -> Qty {
+    if text == "0" {
+        Qty::ZERO
+    } else {
+        Qty::parse(text).expect("a quantity")
+    }
+}
+
+pub fn price(text: &str) -> Price {
+    Price::parse(text).expect("a price")
+}
+
+pub fn usd(text: &str) -> Money {
+    Money::from_decimal(text.parse().expect("an amount"))
+}
+
+pub fn dates() -> TradeDates {
+    let day = at().date_naive();
+    TradeDates {
+        trade: day,
+        settle: day.succ_opt().expect("a next day"),
+    }
+}
+
+/// An order on its way, with what the ledger booked for it.
+pub struct Life {
+    pub order: Order,
+    pub state: OrderState,
+    pub posted: Money,
+    pub standing: Standing,
+    execs: u32,
+}
+
+impl Life {
+    pub fn of(side: Side, shares: &str, limit: &str) -> Self {
+        let order = Order {
+            account: account(),
+            order: OrderId::new(Uuid::from_u128(7)),
+            symbol: Symbol::parse("XYZ").expect("a symbol"),
+            side,
+            limit_price: price(limit),
+            strict: false,
+        };
+        let state = OrderState::accepted(qty(shares));
+        Self {
+            order,
+            state,
+            posted: Money::ZERO,
+            standing: Standing::default(),
+            execs: 0,
+        }
+    }
+
+    pub fn hold(&self) -> Transfer {
+        hold(&self.order, &self.state, at()).expect("a hold")
+    }
+
+    /// Takes the event and gives what it books.
+    pub fn take(&mut self, event: OrderEvent) -> Option<Transfer> {
+        self.execs += 1;
+        let exec_id = ExecId::new(&format!("e{}", self.execs)).expect("an id");
+        let cause = match event {
+            OrderEvent::Filled { .. } => Cause::Fill {
+                venue: "sim".into(),
+                exec_id,
+            },
+            OrderEvent::Busted { .. } => Cause::Bust {
+                venue: "sim".into(),
+                exec_id,
+            },
+            _ => Cause::Release(self.order.order),
+        };
+        let (after, _) = self.state.after(event).expect("a legal move");
+        let Change {
+            transfer, posted_after, ..
+        } = change(
+            &self.order,
+            &self.state,
+            &after,
+            self.posted,
+            self.standing,
+            dates(),
+            cause,
+            at(),
+        )
+        .expect("a change");
+        self.state = after;
+        self.posted = posted_after;
+        transfer
+    }
+
+    pub fn fill(&mut self, shares: &str, at: &str) -> Option<Transfer> {
+        self.take(OrderEvent::Filled {
+            qty: qty(shares),
+            price: price(at),
+        })
+    }
+
+    pub fn cancel(&mut self) -> Option<Transfer> {
+        let filled = self.state.filled;
+        self.take(OrderEvent::Ended {
+            why: domain::order::EndKind::Canceled,
+            filled,
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Stored orders on a real Postgres.
+
+use chrono::TimeDelta;
+use domain::order::{EndKind, OrderEvent};
+use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce};
+use orders::read::{self, Direction, ListFilter, ListStatus};
+use orders::{NewOrder, WishKind};
+use testkit::{TestDb, start_of_time};
+use uuid::Uuid;
+
+fn account(n: u128) -> AccountId {
+    AccountId::new(Uuid::from_u128(n))
+}
+
+fn order(n: u8, owner: u128, symbol: &str) -> NewOrder {
+    NewOrder {
+        order_id: OrderId::new(Uuid::from_u128(1000 + u128::from(n))),
+        account_id: account(owner),
+        client_order_id: ClientOrderId::new(&format!("c{n}")).expect("an id"),
+        asset_id: AssetId::new(Uuid::from_u128(5)),
+        symbol: Symbol::parse(symbol).expect("a symbol"),
+        side: if n.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+        time_in_force: TimeInForce::Day,
+        qty: Qty::parse("10").expect("a quantity"),
+        limit_price: Price::parse("5.00").expect("a price"),
+        session_date: start_of_time().date_naive(),
+        request_id: RequestId::new("r").expect("an id"),
+        submitted_at: start_of_time() + TimeDelta::microseconds(i64::from(n)),
+    }
+}
+
+fn filter(status: ListStatus) -> ListFilter {
+    ListFilter {
+        account: account(1),
+        status,
+        limit: 50,
+        after: None,
+        until: None,
+        direction: Direction::Asc,
+        symbols: vec![],
+        side: None,
+    }
+}
+
+async fn names(conn: &mut sqlx::PgConnection, filter: &ListFilter) -> Vec<String> {
+    let found = read::list(conn, filter).await.expect("a list");
+    found.iter().map(|o| o.client_order_id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn ord_13_a_taken_client_id_leaves_its_order_out_and_nothing_else() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let first = order(1, 1, "AAPL");
+    orders::insert(&mut conn, std::slice::from_ref(&first))
+        .await
+        .expect("stored");
+    let twin = NewOrder {
+        order_id: OrderId::new(Uuid::from_u128(9)),
+        ..first.clone()
+    };
+    let inserted = orders::insert(&mut conn, &[twin.clone(), order(2, 1, "AAPL")])
+        .await
+        .expect("stored");
+    assert_eq!(inserted.len(), 1);
+    assert!(
+        read::by_id(&mut conn, account(1), twin.order_id)
+            .await
+            .expect("read")
+            .is_none()
+    );
+    let taken = orders::taken_client_ids(&mut conn, &[(account(1), first.client_order_id.clone())])
+        .await
+        .expect("read");
+    assert_eq!(taken.values().copied().collect::<Vec<_>>(), [first.order_id]);
+}
+
+#[tokio::test]
+async fn another_accounts_order_is_not_there() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let mine = order(1, 1, "AAPL");
+    orders::insert(&mut conn, std::slice::from_ref(&mine))
+        .await
+        .expect("stored");
+    assert!(
+        read::by_id(&mut conn, account(1), mine.order_id)
+            .await
+            .expect("read")
+            .is_some()
+    );
+    assert!(
+        read::by_id(&mut conn, account(2), mine.order_id)
+            .await
+            .expect("read")
+            .is_none()
+    );
+    assert!(
+        read::by_client_id(&mut conn, account(2), &mine.client_order_id)
+            .await
+            .expect("read")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_ends_leaves_the_open_ones_and_every_filter_narrows_the_list() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let all: Vec<NewOrder> = (1..=4)
+        .map(|n| order(n, 1, if n < 3 { "AAPL" } else { "MSFT" }))
+        .collect();
+    orders::insert(&mut conn, &all).await.expect("stored");
+    let mut locked = orders::lock(&mut conn, &[all[0].order_id]).await.expect("locked");
+    let mut ended = locked.remove(&all[0].order_id).expect("there");
+    let end = OrderEvent::Ended {
+        why: EndKind::Canceled,
+        filled: Qty::ZERO,
+    };
+    ended.state = ended.state.after(end).expect("legal").0;
+    orders::advance(&mut conn, &[ended]).await.expect("stored");
+
+    assert_eq!(names(&mut conn, &filter(ListStatus::Open)).await, ["c2", "c3", "c4"]);
+    assert_eq!(names(&mut conn, &filter(ListStatus::Closed)).await, ["c1"]);
+    assert_eq!(
+        names(&mut conn, &filter(ListStatus::All)).await,
+        ["c1", "c2", "c3", "c4"]
+    );
+    let msft = ListFilter {
+        symbols: vec![all[3].symbol.clone()],
+        ..filter(ListStatus::All)
+    };
+    assert_eq!(names(&mut conn, &msft).await, ["c3", "c4"]);
+    let buys = ListFilter {
+        side: Some(Side::Buy),
+        ..filter(ListStatus::All)
+    };
+    assert_eq!(names(&mut conn, &buys).await, ["c2", "c4"]);
+    let between = ListFilter {
+        after: Some(all[0].submitted_at),
+        until: Some(all[3].submitted_at),
+        direction: Direction::Desc,
+        ..filter(ListStatus::All)
+    };
+    assert_eq!(
+        names(&mut conn, &between).await,
+        ["c3", "c2"],
+        "after and until are exclusive"
+    );
+}
+
+#[tokio::test]
+async fn a_customers_wish_is_shown_until_the_venue_refuses_it_and_a_jobs_wish_never() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let (asked, due) = (order(1, 1, "AAPL"), order(2, 1, "AAPL"));
+    orders::insert(&mut conn, &[asked.clone(), due.clone()])
+        .await
+        .expect("stored");
+    let now = start_of_time();
+    orders::wish_to_end(&mut conn, &[asked.order_id], WishKind::Cancel, now)
+        .await
+        .expect("stored");
+    orders::wish_to_end(&mut conn, &[due.order_id], WishKind::Expire, now)
+        .await
+        .expect("stored");
+    let shown =
+        |found: Vec<orders::StoredOrder>| found.iter().map(|o| o.shown_status().to_string()).collect::<Vec<_>>();
+    let both = [asked.order_id, due.order_id];
+    assert_eq!(
+        shown(read::by_ids(&mut conn, &both).await.expect("read")),
+        ["pending_cancel", "accepted"]
+    );
+    orders::clear_cancel_wishes(&mut conn, &[asked.order_id], now)
+        .await
+        .expect("stored");
+    assert_eq!(
+        shown(read::by_ids(&mut conn, &both).await.expect("read")),
+        ["accepted", "accepted"]
+    );
+}
+
+#[tokio::test]
+async fn the_list_pages_through_its_index() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    sqlx::query("set enable_seqscan = off")
+        .execute(&mut *conn)
+        .await
+        .expect("set");
+    let plan: Vec<String> = sqlx::query_scalar(
+        "explain select order_id from orders
+          where account_id = '00000000-0000-0000-0000-000000000001' and submitted_at > '2026-01-01'
+          order by submitted_at limit 50",
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .expect("a plan");
+    let plan = plan.join("\n");
+    assert!(
+        plan.contains("orders_account_submitted") && !plan.contains("Sort"),
+        "{plan}"
+    );
+}
