@@ -1,0 +1,187 @@
+//! Applies batches of `venue-reports`: loads what they may read under the locks, has [`Desk`] decide, writes it all
+//! set-based. The runner stores the position and commits in the same transaction.
+//!
+//! Lock order: orders by id, then accounts by id. What is read under an account's lock is read by a later statement: the
+//! one that waited for a lock sees its unlocked neighbours as they were before.
+
+use crate::apply::Desk;
+use crate::aside;
+use crate::books::{Books, SetAside, Written};
+use crate::report::{Heard, Report, Unreadable, aside_id, aside_id_raw};
+use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
+use chassis::clock::SharedClock;
+use db::{DbError, PgConnection};
+use domain::calendar::Calendar;
+use domain::{AccountId, OrderId, Symbol, Timestamp};
+use identity::FlagChange;
+use orders::{StoredOrder, VenueExec};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use tracing::{error, warn};
+
+/// The consumer group.
+pub const GROUP: &str = "status-updater";
+
+/// The handler behind the runner.
+pub struct Applier {
+    bus: Bus,
+    clock: SharedClock,
+    calendar: Arc<Calendar>,
+    /// What the batch under way will be told about once it is committed.
+    tidings: Tidings,
+}
+
+/// What is only said after the commit.
+#[derive(Default)]
+struct Tidings {
+    facts: HashMap<&'static str, u64>,
+    updates: bool,
+    aside: Vec<SetAside>,
+    indebted: BTreeSet<AccountId>,
+}
+
+impl Applier {
+    /// A handler on this bus.
+    pub fn new(bus: Bus, clock: SharedClock, calendar: Arc<Calendar>) -> Self {
+        Self { bus, clock, calendar, tidings: Tidings::default() }
+    }
+
+    async fn apply(&mut self, conn: &mut PgConnection, events: &[Event]) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let (reports, unreadable) = read(events)?;
+        let books = load(conn, &reports).await?;
+        let mut desk = Desk::new(books, &self.calendar, now);
+        for report in &reports {
+            desk.take(report);
+        }
+        let Desk { books, mut written, .. } = desk;
+        written.aside.extend(unreadable);
+        write(conn, &books, &written, now).await?;
+        self.tidings = Tidings::of(&reports, written);
+        Ok(())
+    }
+}
+
+impl Handler for Applier {
+    async fn handle(&mut self, conn: &mut PgConnection, events: &[Event]) -> Result<(), HandleError> {
+        self.apply(conn, events).await
+    }
+
+    fn committed(&mut self) {
+        fail::fail_point!("updater::commit_unknown");
+        std::mem::take(&mut self.tidings).tell(&self.bus);
+    }
+
+    fn rolled_back(&mut self) {
+        self.tidings = Tidings::default();
+    }
+}
+
+/// The reports in order, and those whose numbers cannot be. A payload of another version is no bad report: it parks.
+fn read(events: &[Event]) -> Result<(Vec<Report>, Vec<SetAside>), BusError> {
+    let (mut reports, mut unreadable) = (Vec::with_capacity(events.len()), Vec::new());
+    for event in events {
+        let wire: wire::events::v1::VenueReport = event.decode()?;
+        match Report::read(&wire, &event.payload) {
+            Ok(report) => reports.push(report),
+            Err(why) => unreadable.push(not_readable(event, wire.account_id, &why)),
+        }
+    }
+    Ok((reports, unreadable))
+}
+
+fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAside {
+    SetAside {
+        id: aside_id_raw(&event.payload),
+        kind: "unreadable",
+        order: Some(event.order_id),
+        account: (!account.is_nil()).then(|| AccountId::new(account)),
+        raw: event.payload.clone(),
+        cause: why.to_string(),
+    }
+}
+
+/// Locks and reads what the reports may touch.
+async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbError> {
+    let ids: BTreeSet<OrderId> = reports.iter().map(|report| report.order).collect();
+    let orders = orders::lock(conn, &Vec::from_iter(ids)).await?;
+    let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id)).into_iter().collect();
+    let cash = ledger::lock(conn, &accounts).await?;
+    let sequences = orders::sequences(conn, &accounts).await?;
+    let shares = ledger::shares(conn, &pairs(&orders)).await?;
+    let mut books = Books { orders, cash, shares, sequences, ..Books::default() };
+    let executions: Vec<VenueExec> =
+        reports.iter().filter_map(|r| r.execution().map(|x| (r.venue.clone(), x.id.clone()))).collect();
+    if !executions.is_empty() {
+        books.fills = orders::known_fills(conn, &executions).await?;
+        let ids = executions.iter().flat_map(|(venue, id)| ["fill", "bust"].map(|kind| aside_id(kind, venue, id)));
+        books.aside = aside::known(conn, &Vec::from_iter(ids)).await?;
+        books.too_much = aside::too_much(conn, &busted_orders(reports)).await?;
+    }
+    Ok(books)
+}
+
+fn pairs(orders: &HashMap<OrderId, StoredOrder>) -> Vec<(AccountId, Symbol)> {
+    BTreeSet::from_iter(orders.values().map(|order| (order.account_id, order.symbol.clone()))).into_iter().collect()
+}
+
+fn busted_orders(reports: &[Report]) -> Vec<OrderId> {
+    let busts = reports.iter().filter(|report| matches!(report.heard, Heard::Busted(_)));
+    BTreeSet::from_iter(busts.map(|report| report.order)).into_iter().collect()
+}
+
+/// Writes everything, each table by few statements.
+async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: Timestamp) -> Result<(), HandleError> {
+    aside::insert(conn, &written.aside, now).await?;
+    aside::resolve(conn, &written.resolved, now).await?;
+    orders::insert_fills(conn, &written.fills).await?;
+    orders::mark_busted(conn, &written.busted).await?;
+    fail::fail_point!("updater::tx_fill_made");
+    ledger::post(conn, &written.transfers).await?;
+    fail::fail_point!("updater::tx_ledger_made");
+    for account in &written.indebted {
+        let closing_only = FlagChange { closing_only: Some(true), ..FlagChange::default() };
+        identity::accounts::set_flags(conn, *account, closing_only).await?;
+    }
+    fail::fail_point!("updater::tx_position_made");
+    orders::advance(conn, &moved(books, written)).await?;
+    orders::clear_cancel_wishes(conn, &Vec::from_iter(written.wishes_refused.iter().copied()), now).await?;
+    orders::append_events(conn, &written.events).await?;
+    let numbers = written.sequenced.iter().filter_map(|account| Some((*account, *books.sequences.get(account)?)));
+    orders::store_sequences(conn, &numbers.collect()).await?;
+    let updates: Vec<NewEvent> =
+        written.updates.iter().map(|(update, request)| NewEvent::order_updated(update, request.clone())).collect();
+    Ok(bus::append(conn, &updates).await?)
+}
+
+fn moved(books: &Books, written: &Written) -> Vec<StoredOrder> {
+    written.moved.iter().filter_map(|id| books.orders.get(id).cloned()).collect()
+}
+
+impl Tidings {
+    fn of(reports: &[Report], written: Written) -> Self {
+        let mut facts = HashMap::new();
+        for report in reports {
+            *facts.entry(report.heard.word()).or_default() += 1;
+        }
+        Self { facts, updates: !written.updates.is_empty(), aside: written.aside, indebted: written.indebted }
+    }
+
+    fn tell(self, bus: &Bus) {
+        if self.updates {
+            bus.wake(Topic::OrderUpdates);
+        }
+        for (fact, count) in self.facts {
+            metrics::counter!("daybook_status_updater_reports_total", "fact" => fact).increment(count);
+        }
+        for report in self.aside {
+            metrics::counter!("daybook_status_updater_set_aside_total", "kind" => report.kind).increment(1);
+            let order = report.order.map(|order| order.to_string()).unwrap_or_default();
+            error!(order.id = order, report.id = %report.id, kind = report.kind, "a report was set aside: {}", report.cause);
+        }
+        for account in self.indebted {
+            metrics::counter!("daybook_status_updater_indebted_total").increment(1);
+            warn!(account.id = %account, "a late execution or bust left account {account} below zero: it may only close");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The table of reports set aside.
+
+use crate::books::SetAside;
+use crate::report::Report;
+use db::{DbError, PgConnection};
+use domain::{OrderId, Timestamp};
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Those of the given reports that were set aside before, as they came. Settled ones too: they must not be booked anew.
+///
+/// # Errors
+/// What the database says; so for all functions here.
+pub async fn known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid, String>, DbError> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!("select report_id, payload from venue_reports_set_aside where report_id = any($1)", ids)
+        .fetch_all(conn)
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.report_id, row.payload)).collect())
+}
+
+/// Fills that wait for room in these orders (ORD-2).
+///
+/// # Errors
+/// What the database says.
+pub async fn too_much(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, Vec<Report>>, DbError> {
+    let mut waiting: HashMap<OrderId, Vec<Report>> = HashMap::new();
+    if orders.is_empty() {
+        return Ok(waiting);
+    }
+    let ids: Vec<Uuid> = orders.iter().map(|order| order.get()).collect();
+    let rows = sqlx::query_scalar!(
+        "select payload
+           from venue_reports_set_aside
+          where order_id = any($1)
+            and resolved_at is null
+            and kind = 'too_much'
+          order by at, report_id",
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    for report in rows.iter().filter_map(|raw| Report::parse(raw).ok()) {
+        waiting.entry(report.order).or_default().push(report);
+    }
+    Ok(waiting)
+}
+
+/// Keeps the reports.
+///
+/// # Errors
+/// What the database says.
+pub async fn insert(conn: &mut PgConnection, reports: &[SetAside], now: Timestamp) -> Result<(), DbError> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into venue_reports_set_aside (report_id, kind, order_id, account_id, payload, cause, at)
+         select r.report_id, r.kind, r.order_id, r.account_id, r.payload, r.cause, $7
+           from unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::text[])
+             as r (report_id, kind, order_id, account_id, payload, cause)
+         on conflict (report_id) do nothing",
+        &reports.iter().map(|r| r.id).collect::<Vec<_>>(),
+        &reports.iter().map(|r| r.kind.to_owned()).collect::<Vec<_>>(),
+        &reports.iter().map(|r| r.order.map(OrderId::get)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &reports.iter().map(|r| r.account.map(domain::AccountId::get)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &reports.iter().map(|r| r.raw.clone()).collect::<Vec<_>>(),
+        &reports.iter().map(|r| r.cause.clone()).collect::<Vec<_>>(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Marks reports that found their place after all.
+///
+/// # Errors
+/// What the database says.
+pub async fn resolve(conn: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> Result<(), DbError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!("update venue_reports_set_aside set resolved_at = $2 where report_id = any($1)", ids, now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

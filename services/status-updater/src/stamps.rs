@@ -1,0 +1,54 @@
+//! What an order keeps besides its state: its name at the venue, when it got where it is, and how its end is meant.
+
+use crate::report::{Heard, Report};
+use domain::order::EndKind;
+use domain::{OrderStatus, TimeInForce, Timestamp};
+use orders::StoredOrder;
+
+/// The end in the order's own terms. An IOC's or FOK's remainder is canceled, whatever the venue calls it (TIF-3);
+/// `canceled` as the answer to our own expiry wish is `expired`, unless the customer had asked to cancel before.
+pub(crate) fn end_as_meant(order: &StoredOrder, why: EndKind) -> EndKind {
+    let at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+    let expiry_came_first = order.expire_requested_at.is_some_and(|expiry| {
+        order.cancel_requested_at.is_none_or(|cancel| expiry < cancel)
+    });
+    match why {
+        EndKind::Expired if at_once => EndKind::Canceled,
+        EndKind::Canceled if expiry_came_first && !at_once => EndKind::Expired,
+        other => other,
+    }
+}
+
+/// Notes what the venue calls the order and since when it has it. True if that is news.
+pub(crate) fn name_at_venue(order: &mut StoredOrder, report: &Report) -> bool {
+    let (name, at) = match &report.heard {
+        Heard::Acknowledged { venue_order, at } => (venue_order, Some(*at)),
+        Heard::Filled(execution) => (&execution.venue_order, Some(execution.at)),
+        _ => (&None, None),
+    };
+    let mut news = false;
+    if order.venue_order_id.is_none() && name.is_some() {
+        order.venue_order_id.clone_from(name);
+        news = true;
+    }
+    // Whichever came first, the earlier time is the true one.
+    if let Some(at) = at
+        && order.acknowledged_at.is_none_or(|known| at < known)
+    {
+        order.acknowledged_at = Some(at);
+        news = true;
+    }
+    news
+}
+
+/// Notes when the order came to its status.
+pub(crate) fn stamp(order: &mut StoredOrder, status: OrderStatus, at: Timestamp) {
+    match status {
+        OrderStatus::Filled => order.filled_at = Some(at),
+        OrderStatus::Canceled => order.canceled_at = Some(at),
+        OrderStatus::Expired => order.expired_at = Some(at),
+        OrderStatus::Rejected => order.failed_at = Some(at),
+        // A bust opened it again.
+        _ => order.filled_at = None,
+    }
+}
