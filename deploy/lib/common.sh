@@ -68,6 +68,15 @@ free_port() {
   fail "found no free port between 20000 and 32000 on 127.0.0.1"
 }
 
+# Keeps a port in a file from one start to the next, and picks another when somebody else took it.
+remembered_port() {
+  local file=$1
+  if [[ ! -s $file ]] || ! port_is_free "$(<"$file")"; then
+    free_port >"$file"
+  fi
+  cat "$file"
+}
+
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # 192 random bits as hex: safe inside a URL.

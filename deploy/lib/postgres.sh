@@ -150,24 +150,17 @@ pg_clear_leftovers() {
 
 # Starts the cluster unless it runs. usage: pg_start FOLDER durable|throw-away
 pg_start() {
-  local dir
+  local dir port
   pg_create "$1"
   dir=$(realpath "$1") # the user that runs it may be unable to follow a link to it
   pg_pid "$dir" >/dev/null && return
   pg_clear_leftovers "$dir"
   pg_settings "$2" >"$dir/data/daybook.conf"
-  pg_pick_port "$dir"
+  port=$(remembered_port "$dir/port")
   # Descriptor 9 is the caller's lock: the server must not keep it.
-  if ! pg_as "$DAYBOOK_PG_BIN/pg_ctl" start -D "$dir/data" -s -w -t 600 -l "$dir/data/start.log" -o "-p $(<"$dir/port")" 9>&-; then
+  if ! pg_as "$DAYBOOK_PG_BIN/pg_ctl" start -D "$dir/data" -s -w -t 600 -l "$dir/data/start.log" -o "-p $port" 9>&-; then
     tail -n 20 "$dir/data/start.log" "$dir/data/log/"*.log >&2 || true
     fail "PostgreSQL in $dir did not start; its last lines are above."
-  fi
-}
-
-pg_pick_port() {
-  local dir=$1
-  if [[ ! -s $dir/port ]] || ! port_is_free "$(<"$dir/port")"; then
-    free_port >"$dir/port"
   fi
 }
 
