@@ -6,4 +6,4 @@ mod order;
 pub use money::{
     deposit_collected, deposit_started, unknown_execution, withdrawal_asked, withdrawal_failed, withdrawal_paid,
 };
-pub use order::{Change, Order, Standing, TradeDates, buy_hold, change, hold};
+pub use order::{Change, Occasion, Order, Standing, TradeDates, buy_hold, change, hold};

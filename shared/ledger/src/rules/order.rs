@@ -43,6 +43,19 @@ pub struct TradeDates {
     pub settle: chrono::NaiveDate,
 }
 
+/// Why a change is booked, when, and what the customer has in the places it may draw on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion {
+    /// The event behind it.
+    pub cause: Cause,
+    /// When it is posted.
+    pub at: Timestamp,
+    /// The days of the trade.
+    pub dates: TradeDates,
+    /// What a reversal can take back.
+    pub standing: Standing,
+}
+
 /// What a change of an order books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -108,11 +121,14 @@ pub fn change(
     before: &OrderState,
     after: &OrderState,
     posted_before: Money,
-    standing: Standing,
-    dates: TradeDates,
-    cause: Cause,
-    at: Timestamp,
+    occasion: Occasion,
 ) -> Result<Change, LedgerError> {
+    let Occasion {
+        cause,
+        at,
+        dates,
+        standing,
+    } = occasion;
     // LED-I6: ties to even on the cumulative cost, so any split into partial fills books the same total.
     let posted_after = after.notional.round_to_cent();
     let cash = posted_after.minus(posted_before)?;

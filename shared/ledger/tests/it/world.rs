@@ -2,7 +2,7 @@
 
 use domain::order::{OrderEvent, OrderState};
 use domain::{AccountId, ExecId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
-use ledger::rules::{Change, Order, Standing, TradeDates, change, hold};
+use ledger::rules::{Change, Occasion, Order, Standing, TradeDates, change, hold};
 use ledger::{Cause, Transfer};
 use uuid::Uuid;
 
@@ -87,19 +87,15 @@ impl Life {
             _ => Cause::Release(self.order.order),
         };
         let (after, _) = self.state.after(event).expect("a legal move");
+        let occasion = Occasion {
+            cause,
+            at: at(),
+            dates: dates(),
+            standing: self.standing,
+        };
         let Change {
             transfer, posted_after, ..
-        } = change(
-            &self.order,
-            &self.state,
-            &after,
-            self.posted,
-            self.standing,
-            dates(),
-            cause,
-            at(),
-        )
-        .expect("a change");
+        } = change(&self.order, &self.state, &after, self.posted, occasion).expect("a change");
         self.state = after;
         self.posted = posted_after;
         transfer
