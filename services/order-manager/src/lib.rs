@@ -1,1 +1,30 @@
-//! The client's door: place, cancel, orders, account, positions.
+//! The client's door: place and cancel limit orders, read orders, account, positions, activities and the market's
+//! calendar, in the dialect that published SDKs speak.
+//!
+//! | module    | what                                                                                     |
+//! |-----------|------------------------------------------------------------------------------------------|
+//! | `draft`   | from a request body as written to a [`draft::DraftOrder`], pure                          |
+//! | `place`   | the batched path: many commands, one transaction; `place::decide` is the rule, pure      |
+//! | `batch`   | one bad item never fails its neighbours                                                  |
+//! | `cancel`  | wishes to end an order, batched alike                                                    |
+//! | `query`   | reads: lists with keyset paging, balances, activities                                    |
+//! | `present` | from stored nouns to wire types                                                          |
+//! | `http`    | routes, who is calling, and what each refusal looks like                                 |
+//!
+//! It checks, holds the money and answers; it never calls the exchange and never moves an order after acceptance.
+//! Whatever it promised with a 200 is committed: order, hold, event and outbox row together.
+
+mod app;
+mod batch;
+mod cancel;
+mod config;
+pub mod draft;
+pub mod error;
+mod http;
+pub mod place;
+mod present;
+mod query;
+
+pub use app::{App, Deps, run};
+pub use config::Config;
+pub use http::router;

@@ -1,0 +1,249 @@
+//! The parts put together, and the use cases that write.
+
+use std::sync::Arc;
+
+use bus::Bus;
+use chassis::batch::{Batcher, Busy};
+use chassis::clock::SharedClock;
+use chassis::ids::SharedIds;
+use chassis::shutdown::Shutdown;
+use db::PgPool;
+use domain::calendar::Calendar;
+use domain::{AccountId, ClientOrderId, OrderId, RequestId, Side};
+use identity::KeyRing;
+use instruments::{Asset, Instruments};
+use orders::StoredOrder;
+use tokio::net::TcpListener;
+use wire::rest::PlaceOrder;
+
+use crate::cancel::{CancelCommand, CancelReply, CancelWork};
+use crate::config::Config;
+use crate::draft::DraftOrder;
+use crate::error::{CancelError, PlaceOrderError};
+use crate::place::decide::{Command, Limits};
+use crate::place::{PlaceWork, Reply};
+use crate::query::find_asset;
+
+/// What it needs from outside.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where the books are.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: SharedClock,
+    /// Ids of orders.
+    pub ids: SharedIds,
+    /// Whom to wake after a commit.
+    pub bus: Bus,
+    /// What can be traded; somebody else keeps it fresh.
+    pub instruments: Instruments,
+    /// When.
+    pub calendar: Arc<Calendar>,
+}
+
+/// The running part; clones share it.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+struct Parts {
+    deps: Deps,
+    keys: KeyRing,
+    placing: Vec<Batcher<Command, Reply>>,
+    canceling: Vec<Batcher<CancelCommand, CancelReply>>,
+}
+
+impl App {
+    /// Starts the batchers as tasks of `shutdown`; they work off what is queued before they end.
+    pub fn start(config: &Config, deps: Deps, shutdown: &Shutdown) -> Self {
+        let place = PlaceWork {
+            pool: deps.pool.clone(),
+            clock: deps.clock.clone(),
+            bus: deps.bus.clone(),
+            calendar: deps.calendar.clone(),
+            limits: Limits {
+                open_orders: config.max_open_orders,
+                open_in_symbol: config.max_open_orders_per_symbol,
+            },
+        };
+        let cancel = CancelWork {
+            pool: deps.pool.clone(),
+            clock: deps.clock.clone(),
+            bus: deps.bus.clone(),
+        };
+        let placing =
+            (0..config.place_shards.max(1)).map(|_| Batcher::start("place", config.batch, place.clone(), shutdown));
+        let canceling =
+            (0..config.cancel_shards.max(1)).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
+        let keys = KeyRing::new(deps.pool.clone(), config.keys);
+        let (placing, canceling) = (placing.collect(), canceling.collect());
+        App(Arc::new(Parts {
+            deps,
+            keys,
+            placing,
+            canceling,
+        }))
+    }
+
+    /// Takes an order: checked, held and committed when this returns `Ok`.
+    ///
+    /// # Errors
+    /// Why not, see [`PlaceOrderError`].
+    pub async fn place(&self, account: AccountId, body: &PlaceOrder, request: RequestId) -> Reply {
+        let draft = DraftOrder::try_from(body)?;
+        let asset = self.tradable(&draft.instrument)?;
+        let command = self.command(account, draft, &asset, request)?;
+        let reply = shard(&self.0.placing, account)
+            .submit(command)
+            .await
+            .unwrap_or_else(|busy| Err(refused(busy)));
+        match reply {
+            Err(PlaceOrderError::InsufficientQty { .. }) => self.with_related(account, reply).await,
+            other => other,
+        }
+    }
+
+    /// Records the wish to end an order.
+    ///
+    /// # Errors
+    /// Why not, see [`CancelError`].
+    pub async fn cancel(&self, account: AccountId, order: OrderId, request_id: RequestId) -> Result<(), CancelError> {
+        let outcomes = self.cancel_many(account, vec![order], request_id).await?;
+        outcomes.into_iter().next().unwrap_or(Err(CancelError::Internal))
+    }
+
+    /// Records the wish to end these orders; one outcome each, in one transaction.
+    ///
+    /// # Errors
+    /// When none of them was looked at.
+    pub async fn cancel_many(
+        &self,
+        account: AccountId,
+        orders: Vec<OrderId>,
+        request_id: RequestId,
+    ) -> Result<Vec<Result<(), CancelError>>, CancelError> {
+        let command = CancelCommand {
+            account,
+            orders,
+            request_id,
+        };
+        shard(&self.0.canceling, account)
+            .submit(command)
+            .await
+            .map_err(|busy| match busy {
+                Busy::Full => CancelError::Busy,
+                Busy::Draining | Busy::Lost => CancelError::Unavailable,
+            })
+    }
+
+    /// Who is calling.
+    pub(crate) fn keys(&self) -> &KeyRing {
+        &self.0.keys
+    }
+
+    /// What it was given.
+    pub(crate) fn deps(&self) -> &Deps {
+        &self.0.deps
+    }
+
+    fn tradable(&self, text: &str) -> Result<Arc<Asset>, PlaceOrderError> {
+        let instruments = &self.deps().instruments;
+        if !instruments.is_loaded() {
+            return Err(PlaceOrderError::NotReady("instruments are not loaded yet"));
+        }
+        let asset = find_asset(instruments, text)
+            .ok_or_else(|| PlaceOrderError::AssetNotFound(text.chars().take(40).collect()))?;
+        if asset.tradable && asset.status == "active" {
+            Ok(asset)
+        } else {
+            Err(PlaceOrderError::NotTradable(asset.symbol.clone()))
+        }
+    }
+
+    fn command(
+        &self,
+        account: AccountId,
+        draft: DraftOrder,
+        asset: &Asset,
+        request_id: RequestId,
+    ) -> Result<Command, PlaceOrderError> {
+        let ids = &self.deps().ids;
+        let client_order_id = match draft.client_order_id {
+            Some(id) => id,
+            None => ClientOrderId::new(&ids.uuid().to_string()).map_err(PlaceOrderError::BadClientOrderId)?,
+        };
+        Ok(Command {
+            order_id: OrderId::new(ids.uuid()),
+            account,
+            client_order_id,
+            asset_id: asset.asset_id,
+            symbol: asset.symbol.clone(),
+            side: draft.side,
+            time_in_force: draft.time_in_force,
+            qty: draft.qty,
+            limit_price: draft.limit_price,
+            request_id,
+        })
+    }
+
+    /// Names the open sells that hold the shares. Read after the decision and without a lock: it only explains.
+    async fn with_related(&self, account: AccountId, reply: Reply) -> Reply {
+        let Err(PlaceOrderError::InsufficientQty {
+            symbol,
+            requested,
+            available,
+            held,
+            ..
+        }) = reply
+        else {
+            return reply;
+        };
+        let filter = orders::read::ListFilter {
+            account,
+            status: orders::read::ListStatus::Open,
+            limit: 50,
+            after: None,
+            until: None,
+            direction: orders::read::Direction::Asc,
+            symbols: vec![symbol.clone()],
+            side: Some(Side::Sell),
+        };
+        let related = match self.deps().pool.acquire().await {
+            Ok(mut conn) => orders::read::list(&mut conn, &filter).await.unwrap_or_default(),
+            Err(_) => vec![],
+        };
+        let related = related.into_iter().map(|order: StoredOrder| order.order_id).collect();
+        Err(PlaceOrderError::InsufficientQty {
+            symbol,
+            requested,
+            available,
+            held,
+            related,
+        })
+    }
+}
+
+/// An account always meets the same batcher, so its orders are decided in the order they came.
+fn shard<I, R>(batchers: &[Batcher<I, R>], account: AccountId) -> &Batcher<I, R> {
+    let spread = account.get().as_u64_pair().1;
+    let n = usize::try_from(spread % batchers.len() as u64).unwrap_or(0);
+    &batchers[n]
+}
+
+fn refused(busy: Busy) -> PlaceOrderError {
+    match busy {
+        Busy::Full => PlaceOrderError::Busy,
+        Busy::Draining => PlaceOrderError::NotReady("the service is stopping"),
+        Busy::Lost => PlaceOrderError::Unknown,
+    }
+}
+
+/// Runs this part alone, on its own listener, until the process drains.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Shutdown) -> Result<(), std::io::Error> {
+    let ids = deps.ids.clone();
+    let app = App::start(&config, deps, &shutdown);
+    let router = chassis::http::with_defaults(crate::http::router(&app), ids);
+    chassis::http::serve(router, listener, shutdown).await
+}

@@ -1,0 +1,35 @@
+//! Settings. The defaults serve customers; load tests raise the limits.
+
+use chassis::batch::BatchSettings;
+use identity::RingSettings;
+
+/// How this part is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Batchers that place orders, each with a connection of its own while it works: fewer for latency, more for
+    /// saturation. An account always meets the same one.
+    pub place_shards: usize,
+    /// Batchers that take cancels.
+    pub cancel_shards: usize,
+    /// Size and patience of each.
+    pub batch: BatchSettings,
+    /// Most open orders of an account (RSK-3).
+    pub max_open_orders: i32,
+    /// Most open orders of an account in one symbol (RSK-3).
+    pub max_open_orders_per_symbol: i64,
+    /// How long keys are remembered.
+    pub keys: RingSettings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            place_shards: 2,
+            cancel_shards: 1,
+            batch: BatchSettings::default(),
+            max_open_orders: 500,
+            max_open_orders_per_symbol: 50,
+            keys: RingSettings::default(),
+        }
+    }
+}

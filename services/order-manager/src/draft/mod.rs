@@ -1,0 +1,133 @@
+//! From a request body as written to an order that makes sense by itself.
+//!
+//! Pure: what needs the asset, the account or the money comes later. First everything malformed or contradictory
+//! is refused (422, parameter), then everything that is well-formed and not offered (422, rule).
+
+mod fields;
+mod words;
+
+use domain::{ClientOrderId, Price, Qty, Side, TimeInForce};
+use wire::rest::PlaceOrder;
+
+use crate::error::PlaceOrderError;
+use fields::Quantity;
+use words::{Intent, Lifetime, OrderClass, OrderType};
+
+/// A whole-share limit order, not yet anybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftOrder {
+    /// Symbol or asset id, as sent.
+    pub instrument: String,
+    /// Bought or sold.
+    pub side: Side,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// Whole shares (QTY-1).
+    pub qty: Qty,
+    /// Dollars a share, on the tick (PX-1).
+    pub limit_price: Price,
+    /// The caller's own name for it; absent means that one is given to it.
+    pub client_order_id: Option<ClientOrderId>,
+}
+
+impl TryFrom<&PlaceOrder> for DraftOrder {
+    type Error = PlaceOrderError;
+
+    fn try_from(body: &PlaceOrder) -> Result<Self, PlaceOrderError> {
+        let request = Request::read(body)?;
+        request.agrees()?;
+        request.is_offered(body)?;
+        let (Quantity::Shares(qty), Some(limit_price), Some(time_in_force)) =
+            (request.quantity, request.limit_price, request.lifetime.offered())
+        else {
+            // `is_offered` and `agrees` have said no to everything else.
+            return Err(PlaceOrderError::Internal);
+        };
+        Ok(DraftOrder {
+            instrument: request.instrument,
+            side: request.side,
+            time_in_force,
+            qty,
+            limit_price,
+            client_order_id: request.client_order_id,
+        })
+    }
+}
+
+/// All fields with their meaning, offered or not.
+struct Request {
+    instrument: String,
+    quantity: Quantity,
+    side: Side,
+    kind: OrderType,
+    lifetime: Lifetime,
+    limit_price: Option<Price>,
+    client_order_id: Option<ClientOrderId>,
+    class: OrderClass,
+    intent: Option<Intent>,
+    extended_hours: bool,
+    stop_field: Option<&'static str>,
+}
+
+impl Request {
+    fn read(body: &PlaceOrder) -> Result<Self, PlaceOrderError> {
+        Ok(Request {
+            instrument: fields::text("symbol", body.symbol.as_ref())?
+                .ok_or(PlaceOrderError::Missing("symbol"))?
+                .to_owned(),
+            quantity: fields::quantity(body)?,
+            side: words::side(body.side.as_ref())?,
+            kind: words::order_type(body.kind.as_ref())?,
+            lifetime: words::lifetime(body.time_in_force.as_ref())?,
+            limit_price: fields::price("limit_price", body.limit_price.as_ref())?,
+            client_order_id: fields::client_order_id(body.client_order_id.as_ref())?,
+            class: words::class(body.order_class.as_ref())?,
+            intent: words::intent(body.position_intent.as_ref())?,
+            extended_hours: fields::flag("extended_hours", body.extended_hours.as_ref())?,
+            stop_field: fields::stop_field(body)?,
+        })
+    }
+
+    /// Fields that contradict each other.
+    fn agrees(&self) -> Result<(), PlaceOrderError> {
+        if let Some(intent) = self.intent
+            && intent.side() != self.side
+        {
+            let (intent, side) = (intent.into(), self.side.as_str());
+            return Err(PlaceOrderError::IntentAgainstSide { intent, side });
+        }
+        if self.kind != OrderType::Limit {
+            return Ok(());
+        }
+        match (self.limit_price, self.stop_field) {
+            (None, _) => Err(PlaceOrderError::NoLimitPrice),
+            (_, Some(field)) => Err(PlaceOrderError::StopFieldOnLimit(field)),
+            (Some(_), None) => Ok(()),
+        }
+    }
+
+    /// Well-formed wishes that are not served yet. Never silently accepted as something else.
+    fn is_offered(&self, body: &PlaceOrder) -> Result<(), PlaceOrderError> {
+        words::offered_kind(self.kind)?;
+        self.quantity.offered()?;
+        words::offered_class(self.class)?;
+        words::offered_lifetime(self.lifetime)?;
+        fields::no_extras(body)?;
+        if self.extended_hours {
+            return Err(words::not_offered(
+                "extended_hours",
+                "send it as false, the order works in the regular session",
+            ));
+        }
+        if let Some(intent) = self.intent {
+            words::offered_intent(intent)?;
+        }
+        match self.limit_price {
+            Some(price) if !price.on_tick() => Err(PlaceOrderError::SubPenny(price)),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Why a request is refused: one variant for each thing a caller can do differently. HTTP appears in `http::error`.
+
+use std::borrow::Cow;
+
+use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Symbol};
+use thiserror::Error;
+
+/// Why an order was not taken. Nothing is stored and nothing held, except where [`PlaceOrderError::Unknown`] says so.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PlaceOrderError {
+    /// A field that every order needs is absent.
+    #[error("{0} is required")]
+    Missing(&'static str),
+    /// Neither shares nor dollars.
+    #[error("qty or notional is required")]
+    NoQuantity,
+    /// Shares and dollars.
+    #[error("only one of qty or notional is accepted")]
+    QtyAndNotional,
+    /// A number that cannot be used.
+    #[error("{field} {why}{}", hint(*why))]
+    BadAmount {
+        /// Which field.
+        field: &'static str,
+        /// What is wrong with it.
+        why: AmountError,
+    },
+    /// A value of the wrong shape.
+    #[error("{field} must be {expected}")]
+    Malformed {
+        /// Which field.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A word outside a vocabulary.
+    #[error("invalid {field}: use {words}")]
+    UnknownWord {
+        /// Which vocabulary, by the words clients know it by.
+        field: &'static str,
+        /// The words that are taken.
+        words: &'static str,
+    },
+    /// A limit order without its limit.
+    #[error("limit orders require a limit price")]
+    NoLimitPrice,
+    /// A field that means nothing on a limit order.
+    #[error("{0} is only for stop orders")]
+    StopFieldOnLimit(&'static str),
+    /// The caller's own id is too long or not plain text.
+    #[error("client_order_id {0}")]
+    BadClientOrderId(domain::ids::IdError),
+    /// The intent belongs to the other side.
+    #[error("position_intent {intent} contradicts side {side}")]
+    IntentAgainstSide {
+        /// As sent.
+        intent: &'static str,
+        /// As sent.
+        side: &'static str,
+    },
+    /// Known words and fields that are not served yet.
+    #[error("{what} is not offered yet: {instead}")]
+    NotOffered {
+        /// What was asked for.
+        what: Cow<'static, str>,
+        /// What to send instead.
+        instead: &'static str,
+    },
+    /// Finer than the tick (PX-1); never rounded.
+    #[error("invalid limit_price {0}. sub-penny increment does not fulfill minimum pricing criteria")]
+    SubPenny(Price),
+    /// No such instrument.
+    #[error("asset {0:?} not found")]
+    AssetNotFound(String),
+    /// The instrument is not traded at the moment.
+    #[error("asset \"{0}\" is not tradable")]
+    NotTradable(Symbol),
+    /// The account may do nothing.
+    #[error("account is blocked")]
+    AccountBlocked,
+    /// The account may place no orders.
+    #[error("account is not allowed to trade")]
+    TradingBlocked,
+    /// The account is not open, or no more.
+    #[error("account is not active")]
+    AccountNotActive,
+    /// The customer paused trading.
+    #[error("trading is suspended by the user")]
+    SuspendedByUser,
+    /// Only sells.
+    #[error("account is restricted to closing positions")]
+    ClosingOnly,
+    /// Used before, by whatever became of that order (ORD-13).
+    #[error("client_order_id must be unique")]
+    DuplicateClientOrderId,
+    /// Too many at once in the account (RSK-3).
+    #[error("too many open orders: at most {most}, cancel some first")]
+    TooManyOpenOrders {
+        /// The limit.
+        most: i32,
+    },
+    /// Too many at once in the symbol (RSK-3).
+    #[error("too many open orders in {symbol}: at most {most}, cancel some first")]
+    TooManyOpenInSymbol {
+        /// Where.
+        symbol: Symbol,
+        /// The limit.
+        most: i64,
+    },
+    /// Too small to be worth a trade.
+    #[error("cost basis must be >= minimal amount of order 1")]
+    CostBasisTooSmall,
+    /// The hold does not fit (BP-1).
+    #[error("insufficient buying power")]
+    InsufficientBuyingPower {
+        /// What there is.
+        available: Money,
+        /// What the order could cost.
+        cost: Money,
+    },
+    /// A sell without any shares: that would be a short sale.
+    #[error("account is not allowed to short")]
+    NoShorting,
+    /// More shares than are free (QTY-4).
+    #[error("insufficient qty available for order (requested: {requested}, available: {available})")]
+    InsufficientQty {
+        /// The instrument.
+        symbol: Symbol,
+        /// Shares asked for.
+        requested: Qty,
+        /// Shares free to sell.
+        available: Qty,
+        /// Shares set aside for open sells.
+        held: Qty,
+        /// Those sells.
+        related: Vec<OrderId>,
+    },
+    /// The queue is full.
+    #[error("too many orders are waiting, try again")]
+    Busy,
+    /// Instruments or the trading calendar are not loaded, or the process stops.
+    #[error("orders cannot be taken at the moment: {0}")]
+    NotReady(&'static str),
+    /// The database is away; nothing was stored.
+    #[error("the order was not taken, try again")]
+    Unavailable,
+    /// Nobody can tell whether the order was stored.
+    #[error("the outcome is unknown: look the order up by its client_order_id")]
+    Unknown,
+    /// A defect of ours; the cause is in the log.
+    #[error("internal server error")]
+    Internal,
+}
+
+/// What to write instead, where the message alone does not say it.
+const fn hint(why: AmountError) -> &'static str {
+    match why {
+        AmountError::NotANumber => ": write it in plain digits, like 12.34",
+        AmountError::TooPrecise => ": at most 9 decimals and 28 digits",
+        AmountError::NotPositive | AmountError::TooLarge | AmountError::Overflow => "",
+    }
+}
+
+/// Why a cancel was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CancelError {
+    /// No such order, or another account's.
+    #[error("order not found for {0}")]
+    NotFound(String),
+    /// It is over.
+    #[error("order is already in \"{0}\" state")]
+    Final(OrderStatus),
+    /// The queue is full.
+    #[error("too many cancels are waiting, try again")]
+    Busy,
+    /// The database is away; asking again is safe.
+    #[error("the cancel was not taken, try again")]
+    Unavailable,
+    /// A defect of ours; the cause is in the log.
+    #[error("internal server error")]
+    Internal,
+}

@@ -1,0 +1,103 @@
+//! What each refusal looks like. One match each, without a catch-all: a new variant has to be given its code here.
+
+use chassis::http::ApiError;
+use db::DbError;
+use serde_json::Value;
+use tracing::{error, warn};
+use wire::rest::Text;
+
+use crate::error::{CancelError, PlaceOrderError};
+
+impl From<PlaceOrderError> for ApiError {
+    fn from(refusal: PlaceOrderError) -> Self {
+        use PlaceOrderError as E;
+        let message = refusal.to_string();
+        match refusal {
+            E::Missing(_)
+            | E::NoQuantity
+            | E::QtyAndNotional
+            | E::BadAmount { .. }
+            | E::Malformed { .. }
+            | E::UnknownWord { .. }
+            | E::NoLimitPrice
+            | E::StopFieldOnLimit(_)
+            | E::BadClientOrderId(_)
+            | E::IntentAgainstSide { .. }
+            | E::DuplicateClientOrderId => ApiError::parameter(message),
+            E::NotOffered { .. } | E::SubPenny(_) | E::AssetNotFound(_) | E::NotTradable(_) => ApiError::rule(message),
+            E::AccountBlocked
+            | E::TradingBlocked
+            | E::AccountNotActive
+            | E::SuspendedByUser
+            | E::ClosingOnly
+            | E::TooManyOpenOrders { .. }
+            | E::TooManyOpenInSymbol { .. }
+            | E::CostBasisTooSmall
+            | E::NoShorting => ApiError::forbidden(message),
+            E::InsufficientBuyingPower { available, cost } => ApiError::forbidden(message)
+                .with("buying_power", Text::from(available).to_string())
+                .with("cost_basis", Text::from(cost).to_string()),
+            E::InsufficientQty {
+                symbol,
+                available,
+                held,
+                related,
+                ..
+            } => ApiError::forbidden(message)
+                .with("symbol", symbol.as_str())
+                .with("existing_qty", (available.get() + held.get()).normalize().to_string())
+                .with("held_for_orders", held.to_string())
+                .with("available", available.to_string())
+                .with(
+                    "related_orders",
+                    related.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                ),
+            E::Busy | E::NotReady(_) | E::Unavailable | E::Unknown => ApiError::unavailable(message, 1),
+            E::Internal => ApiError::internal(),
+        }
+    }
+}
+
+impl From<CancelError> for ApiError {
+    fn from(refusal: CancelError) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            CancelError::NotFound(_) => ApiError::not_found(message),
+            CancelError::Final(_) => ApiError::rule(message),
+            CancelError::Busy | CancelError::Unavailable => ApiError::unavailable(message, 1),
+            CancelError::Internal => ApiError::internal(),
+        }
+    }
+}
+
+/// A read that failed: 503 when it may pass, else 500 with its cause in the log.
+pub(crate) fn database_error(cause: DbError) -> ApiError {
+    if cause.is_transient() {
+        warn!(error = %cause, "a read failed: {cause}");
+        return ApiError::unavailable("the database is away, try again", 1);
+    }
+    error!(error = %cause, "a read failed: {cause}");
+    ApiError::internal()
+}
+
+/// An error as an entry of a 207 answer.
+pub(super) fn entry(error: ApiError) -> wire::rest::ErrorBody {
+    let Value::Object(mut context) = error.body() else {
+        return no_body(error);
+    };
+    context.remove("code");
+    context.remove("message");
+    wire::rest::ErrorBody {
+        code: i64::from(error.code),
+        message: error.message,
+        context,
+    }
+}
+
+fn no_body(error: ApiError) -> wire::rest::ErrorBody {
+    wire::rest::ErrorBody {
+        code: i64::from(error.code),
+        message: error.message,
+        context: serde_json::Map::new(),
+    }
+}

@@ -1,0 +1,34 @@
+//! Routes of the client dialect. Decode, call one use case, encode.
+
+mod auth;
+mod error;
+mod orders;
+mod reads;
+
+pub(crate) use error::database_error;
+
+use axum::Router;
+use axum::routing::get;
+
+use crate::app::App;
+
+/// The routes, without fallbacks: merge them with their neighbours, then call `chassis::http::with_defaults` once.
+pub fn router(app: &App) -> Router {
+    Router::new()
+        .route(
+            "/v2/orders",
+            get(orders::list).post(orders::place).delete(orders::cancel_all),
+        )
+        .route("/v2/orders/{order_id}", get(orders::by_id).delete(orders::cancel))
+        .route("/v2/orders:by_client_order_id", get(orders::by_client_id))
+        .route("/v2/account", get(reads::account))
+        .route("/v2/account/activities", get(reads::activities))
+        .route("/v2/account/activities/{activity_type}", get(reads::activities_of_type))
+        .route("/v2/positions", get(reads::positions))
+        .route("/v2/positions/{symbol_or_asset_id}", get(reads::position))
+        .route("/v2/assets", get(reads::assets))
+        .route("/v2/assets/{symbol_or_asset_id}", get(reads::asset))
+        .route("/v2/clock", get(reads::clock))
+        .route("/v2/calendar", get(reads::calendar))
+        .with_state(app.clone())
+}

@@ -1,0 +1,131 @@
+//! Handlers for orders.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chassis::http::{ApiError, JsonBody, Path, Query, RequestId};
+use serde::Deserialize;
+use wire::rest::{CancelResult, Order, PlaceOrder};
+
+use super::auth::Caller;
+use super::{database_error, error};
+use crate::app::App;
+use crate::query::{self, OrdersQuery};
+use crate::{error::CancelError, present};
+
+/// `POST /v2/orders`: places a limit order.
+pub(super) async fn place(
+    State(app): State<App>,
+    Caller(account): Caller,
+    request: RequestId,
+    JsonBody(body): JsonBody<PlaceOrder>,
+) -> Result<Json<Order>, ApiError> {
+    let outcome = app.place(account, &body, request_id(request)?).await;
+    let word = if outcome.is_ok() { "accepted" } else { "refused" };
+    metrics::counter!("daybook_order_manager_orders_total", "outcome" => word).increment(1);
+    Ok(shown(&app, &outcome?))
+}
+
+/// `GET /v2/orders`: a page of the caller's orders.
+pub(super) async fn list(
+    State(app): State<App>,
+    Caller(account): Caller,
+    Query(query): Query<OrdersQuery>,
+) -> Result<Json<Vec<Order>>, ApiError> {
+    let mut conn = app.connection().await?;
+    let orders = query::list(&mut conn, account, &query).await?;
+    Ok(Json(
+        orders
+            .iter()
+            .map(|order| present::order(order, &app.deps().calendar))
+            .collect(),
+    ))
+}
+
+/// `GET /v2/orders/{order_id}`: one order.
+pub(super) async fn by_id(
+    State(app): State<App>,
+    Caller(account): Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Order>, ApiError> {
+    let mut conn = app.connection().await?;
+    Ok(shown(&app, &query::by_id(&mut conn, account, &id).await?))
+}
+
+/// The query of `GET /v2/orders:by_client_order_id`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ByClientId {
+    client_order_id: Option<String>,
+}
+
+/// `GET /v2/orders:by_client_order_id`: one order by the caller's own name for it.
+pub(super) async fn by_client_id(
+    State(app): State<App>,
+    Caller(account): Caller,
+    Query(query): Query<ByClientId>,
+) -> Result<Json<Order>, ApiError> {
+    let name = query.client_order_id.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| ApiError::parameter("client_order_id is required"))?;
+    let mut conn = app.connection().await?;
+    Ok(shown(&app, &query::by_client_id(&mut conn, account, &name).await?))
+}
+
+/// `DELETE /v2/orders/{order_id}`: asks for the order's end; the result comes later.
+pub(super) async fn cancel(
+    State(app): State<App>,
+    Caller(account): Caller,
+    request: RequestId,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    let order = query::parse_uuid(&id).ok_or_else(|| CancelError::NotFound(id))?;
+    app.cancel(account, domain::OrderId::new(order), request_id(request)?)
+        .await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /v2/orders`: asks for the end of every open order; one entry each.
+pub(super) async fn cancel_all(
+    State(app): State<App>,
+    Caller(account): Caller,
+    request: RequestId,
+) -> Result<(StatusCode, Json<Vec<CancelResult>>), ApiError> {
+    // Given back before the batch, which takes a connection of its own.
+    let open = query::open_ids(&mut *app.connection().await?, account).await?;
+    if open.is_empty() {
+        return Ok((StatusCode::MULTI_STATUS, Json(vec![])));
+    }
+    let outcomes = app.cancel_many(account, open.clone(), request_id(request)?).await?;
+    let entries = open.into_iter().zip(outcomes).map(|(id, outcome)| match outcome {
+        Ok(()) => CancelResult {
+            id: id.get(),
+            status: 200,
+            body: None,
+        },
+        Err(refusal) => CancelResult {
+            id: id.get(),
+            status: 500,
+            body: Some(error::entry(refusal.into())),
+        },
+    });
+    Ok((StatusCode::MULTI_STATUS, Json(entries.collect())))
+}
+
+fn shown(app: &App, order: &::orders::StoredOrder) -> Json<Order> {
+    Json(present::order(order, &app.deps().calendar))
+}
+
+fn request_id(RequestId(id): RequestId) -> Result<domain::RequestId, ApiError> {
+    domain::RequestId::new(&id).map_err(|_| ApiError::internal())
+}
+
+impl App {
+    /// A connection to read with.
+    pub(super) async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, ApiError> {
+        self.deps()
+            .pool
+            .acquire()
+            .await
+            .map_err(|error| database_error(error.into()))
+    }
+}

@@ -1,0 +1,164 @@
+//! One look at everything that the decisions of a batch depend on, once the accounts are locked.
+//!
+//! It reads tables of four crates in a single statement: round trips are what an order's latency is made of. Each
+//! crate's own functions would give the same.
+
+use std::collections::{HashMap, HashSet};
+
+use db::{DbError, PgConnection};
+use domain::{AccountId, Qty};
+use identity::Flags;
+use ledger::CashBalance;
+use orders::Sequence;
+
+use super::decide::{AccountBook, Books, Command, Limits, Shares};
+
+/// The books of the batch's accounts. `cash` comes from under the lock, the rest is read now.
+pub(super) async fn books(
+    conn: &mut PgConnection,
+    batch: &[Command],
+    cash: HashMap<AccountId, CashBalance>,
+    limits: Limits,
+) -> Result<Books, DbError> {
+    let rows = read(conn, batch, limits).await?;
+    let mut books = Books::default();
+    for row in rows {
+        let command = usize::try_from(row.n - 1).ok().and_then(|n| batch.get(n));
+        let Some((command, cash)) = command.and_then(|command| Some((command, cash.get(&command.account)?))) else {
+            // An account that the ledger never opened: it is left out, and the order refused.
+            continue;
+        };
+        if row.taken {
+            books.taken.insert((command.account, command.client_order_id.clone()));
+        }
+        let account = books
+            .accounts
+            .entry(command.account)
+            .or_insert_with(|| book(&row, cash));
+        if let (Some(avail), Some(held)) = (row.shares_avail, row.shares_held) {
+            account
+                .shares
+                .insert(command.symbol.clone(), shares(command, avail, held)?);
+        }
+        if let Some(open) = row.open_in_symbol {
+            account.open_in.insert(command.symbol.clone(), open);
+        }
+    }
+    Ok(books)
+}
+
+struct Row {
+    n: i64,
+    taken: bool,
+    active: bool,
+    account_blocked: bool,
+    trading_blocked: bool,
+    transfers_blocked: bool,
+    closing_only: bool,
+    trade_suspended_by_user: bool,
+    event_seq: i64,
+    last_submitted_at: Option<domain::Timestamp>,
+    open_orders: i32,
+    shares_avail: Option<rust_decimal::Decimal>,
+    shares_held: Option<rust_decimal::Decimal>,
+    open_in_symbol: Option<i64>,
+}
+
+/// One row a command. Look-ups by key are scalar or lateral subqueries, so that the plan is the same on small tables
+/// as on large ones. Open orders of a symbol are counted only where the limit can be reached within this batch.
+async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Result<Vec<Row>, DbError> {
+    let accounts: Vec<uuid::Uuid> = batch.iter().map(|command| command.account.get()).collect();
+    let names: Vec<String> = batch
+        .iter()
+        .map(|command| command.client_order_id.to_string())
+        .collect();
+    let symbols: Vec<String> = batch.iter().map(|command| command.symbol.to_string()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select c.n as "n!",
+                  exists (select from order_client_ids t
+                           where t.account_id = c.account_id
+                             and t.client_order_id = c.client_order_id
+                          offset 0) as "taken!",
+                  a.status = 'ACTIVE' as "active!", a.account_blocked, a.trading_blocked, a.transfers_blocked,
+                  a.closing_only, a.trade_suspended_by_user,
+                  q.event_seq, nullif(q.last_submitted_at, '-infinity') as last_submitted_at, q.open_orders,
+                  h.avail as "shares_avail?", h.held as "shares_held?",
+                  case when c.first_of_pair and q.open_orders + c.of_account > $6::bigint then
+                      (select count(*)
+                         from open_orders w
+                        where w.account_id = c.account_id
+                          and w.symbol = c.symbol)
+                  end as open_in_symbol
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::int[])
+                  with ordinality as c (account_id, client_order_id, symbol, first_of_pair, of_account, n)
+             join accounts a on a.account_id = c.account_id
+             join account_sequences q on q.account_id = c.account_id
+             left join lateral (select s.avail, s.held
+                                  from ledger_shares s
+                                 where s.account_id = c.account_id
+                                   and s.symbol = c.symbol
+                                 limit 1) h on true
+            order by c.n"#,
+        &accounts,
+        &names,
+        &symbols,
+        &first_of_pair(batch),
+        &of_account(batch),
+        limits.open_in_symbol,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows)
+}
+
+/// Which commands are the first of their account and symbol.
+fn first_of_pair(batch: &[Command]) -> Vec<bool> {
+    let mut seen = HashSet::new();
+    batch
+        .iter()
+        .map(|command| seen.insert((command.account, &command.symbol)))
+        .collect()
+}
+
+/// How many commands of the batch each command's account has.
+fn of_account(batch: &[Command]) -> Vec<i32> {
+    let mut counts: HashMap<AccountId, i32> = HashMap::new();
+    for command in batch {
+        *counts.entry(command.account).or_default() += 1;
+    }
+    batch.iter().map(|command| counts[&command.account]).collect()
+}
+
+fn book(row: &Row, cash: &CashBalance) -> AccountBook {
+    AccountBook {
+        avail: cash.avail,
+        strict: cash.strict,
+        flags: Flags {
+            active: row.active,
+            account_blocked: row.account_blocked,
+            trading_blocked: row.trading_blocked,
+            transfers_blocked: row.transfers_blocked,
+            closing_only: row.closing_only,
+            trade_suspended_by_user: row.trade_suspended_by_user,
+        },
+        sequence: Sequence {
+            event_seq: row.event_seq,
+            last_submitted_at: row.last_submitted_at,
+            open_orders: row.open_orders,
+        },
+        shares: HashMap::new(),
+        open_in: HashMap::new(),
+    }
+}
+
+fn shares(command: &Command, avail: rust_decimal::Decimal, held: rust_decimal::Decimal) -> Result<Shares, DbError> {
+    let inconsistent = |_| DbError::Inconsistent {
+        table: "ledger_shares",
+        what: format!("{} of {}", command.symbol, command.account),
+    };
+    Ok(Shares {
+        avail: Qty::new(avail).map_err(inconsistent)?,
+        held: Qty::new(held).map_err(inconsistent)?,
+    })
+}

@@ -1,0 +1,70 @@
+//! From stored nouns to wire types.
+
+use domain::calendar::{Calendar, SessionDate};
+use domain::{OrderStatus, Side, TimeInForce, Timestamp};
+use orders::StoredOrder;
+use wire::rest::{Order, Text};
+
+/// The only asset class there is.
+pub(crate) const US_EQUITY: &str = "us_equity";
+
+/// An order as clients see it.
+pub(crate) fn order(order: &StoredOrder, calendar: &Calendar) -> Order {
+    let status = order.shown_status();
+    Order {
+        id: order.order_id.get(),
+        client_order_id: order.client_order_id.to_string(),
+        created_at: order.created_at,
+        updated_at: order.updated_at,
+        submitted_at: order.submitted_at,
+        filled_at: order.filled_at,
+        expired_at: order.expired_at,
+        expires_at: expires_at(order, calendar),
+        canceled_at: order.canceled_at,
+        failed_at: order.failed_at,
+        replaced_at: None,
+        replaced_by: None,
+        replaces: None,
+        asset_id: Some(order.asset_id.get()),
+        symbol: order.symbol.to_string(),
+        asset_class: US_EQUITY.into(),
+        notional: None,
+        qty: Some(order.state.ordered.into()),
+        filled_qty: order.state.filled.into(),
+        filled_avg_price: order.state.average_price().map(Text::from),
+        order_class: "simple".into(),
+        order_type: order.order_type.clone().into(),
+        kind: order.order_type.clone().into(),
+        side: order.side.as_str().into(),
+        position_intent: Some(intent(order.side).into()),
+        time_in_force: order.time_in_force.as_str().into(),
+        limit_price: Some(order.limit_price.into()),
+        stop_price: None,
+        status: OrderStatus::as_str(status).into(),
+        extended_hours: false,
+        legs: None,
+        trail_percent: None,
+        trail_price: None,
+        hwm: None,
+        ratio_qty: None,
+        subtag: None,
+        source: None,
+    }
+}
+
+/// There are no short positions: a buy opens, a sell closes.
+const fn intent(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "buy_to_open",
+        Side::Sell => "sell_to_close",
+    }
+}
+
+/// When the system will end the order by itself, or would have.
+fn expires_at(order: &StoredOrder, calendar: &Calendar) -> Option<Timestamp> {
+    match order.time_in_force {
+        TimeInForce::Day => calendar.ends_at(SessionDate::new(order.session_date)),
+        TimeInForce::Gtc => calendar.gtc_ends_at(order.created_at).ok(),
+        TimeInForce::Ioc | TimeInForce::Fok => None,
+    }
+}

@@ -1,0 +1,132 @@
+//! Orders: one by either id, and lists with keyset paging.
+
+use chassis::http::ApiError;
+use domain::{AccountId, ClientOrderId, OrderId, Side, Symbol, Timestamp};
+use orders::StoredOrder;
+use orders::read::{self, Direction, ListFilter, ListStatus};
+use serde::Deserialize;
+use sqlx::PgConnection;
+
+use super::{choice, flag, given, moment, number, parse_uuid, words};
+use crate::http::database_error;
+use crate::present::US_EQUITY;
+
+/// The query of `GET /v2/orders`, as sent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OrdersQuery {
+    status: Option<String>,
+    limit: Option<String>,
+    after: Option<String>,
+    until: Option<String>,
+    direction: Option<String>,
+    nested: Option<String>,
+    symbols: Option<String>,
+    side: Option<String>,
+    asset_class: Vec<String>,
+    before_order_id: Option<String>,
+    after_order_id: Option<String>,
+}
+
+/// One order of the account.
+pub(crate) async fn by_id(conn: &mut PgConnection, account: AccountId, id: &str) -> Result<StoredOrder, ApiError> {
+    let not_found = || ApiError::not_found(format!("order not found for {id}"));
+    let order = OrderId::new(parse_uuid(id).ok_or_else(not_found)?);
+    read::by_id(conn, account, order)
+        .await
+        .map_err(database_error)?
+        .ok_or_else(not_found)
+}
+
+/// One order by the caller's own name for it.
+pub(crate) async fn by_client_id(
+    conn: &mut PgConnection,
+    account: AccountId,
+    name: &str,
+) -> Result<StoredOrder, ApiError> {
+    let not_found = || ApiError::not_found(format!("order not found for {name}"));
+    let name = ClientOrderId::new(name).map_err(|_| not_found())?;
+    read::by_client_id(conn, account, &name)
+        .await
+        .map_err(database_error)?
+        .ok_or_else(not_found)
+}
+
+/// All orders of the account that may still trade.
+pub(crate) async fn open_ids(conn: &mut PgConnection, account: AccountId) -> Result<Vec<OrderId>, ApiError> {
+    read::open_of_account(conn, account).await.map_err(database_error)
+}
+
+/// A page of the account's orders.
+pub(crate) async fn list(
+    conn: &mut PgConnection,
+    account: AccountId,
+    query: &OrdersQuery,
+) -> Result<Vec<StoredOrder>, ApiError> {
+    let mut filter = query.filter(account)?;
+    if !query.may_match(&filter)? {
+        return Ok(vec![]);
+    }
+    if let Some(at) = place_of(conn, account, "before_order_id", query.before_order_id.as_ref()).await? {
+        filter.until = Some(filter.until.map_or(at, |until| until.min(at)));
+    }
+    if let Some(at) = place_of(conn, account, "after_order_id", query.after_order_id.as_ref()).await? {
+        filter.after = Some(filter.after.map_or(at, |after| after.max(at)));
+    }
+    read::list(conn, &filter).await.map_err(database_error)
+}
+
+/// When the order that a page borders on was accepted: a cursor that no other order of the account shares.
+async fn place_of(
+    conn: &mut PgConnection,
+    account: AccountId,
+    field: &str,
+    value: Option<&String>,
+) -> Result<Option<Timestamp>, ApiError> {
+    let Some(id) = given(value) else { return Ok(None) };
+    let unknown = || ApiError::parameter(format!("{field} names no order of this account"));
+    let order = OrderId::new(parse_uuid(id).ok_or_else(unknown)?);
+    let order = read::by_id(conn, account, order)
+        .await
+        .map_err(database_error)?
+        .ok_or_else(unknown)?;
+    Ok(Some(order.submitted_at))
+}
+
+impl OrdersQuery {
+    fn filter(&self, account: AccountId) -> Result<ListFilter, ApiError> {
+        flag("nested", self.nested.as_ref())?;
+        let statuses = [
+            ("open", ListStatus::Open),
+            ("closed", ListStatus::Closed),
+            ("all", ListStatus::All),
+        ];
+        let directions = [("desc", Direction::Desc), ("asc", Direction::Asc)];
+        let sides = [("buy", Side::Buy), ("sell", Side::Sell)];
+        Ok(ListFilter {
+            account,
+            status: choice("status", self.status.as_ref(), &statuses)?.unwrap_or_default(),
+            limit: number("limit", self.limit.as_ref(), 1, 500)?.unwrap_or(50),
+            after: moment("after", self.after.as_ref())?,
+            until: moment("until", self.until.as_ref())?,
+            direction: choice("direction", self.direction.as_ref(), &directions)?.unwrap_or_default(),
+            symbols: words(self.symbols.as_ref())
+                .into_iter()
+                .filter_map(Symbol::parse)
+                .collect(),
+            side: choice("side", self.side.as_ref(), &sides)?,
+        })
+    }
+
+    /// Whether the filters leave anything: symbols that are none, and classes that are not traded here, match nothing.
+    fn may_match(&self, filter: &ListFilter) -> Result<bool, ApiError> {
+        let classes: Vec<&str> = self.asset_class.iter().flat_map(|one| words(Some(one))).collect();
+        let known = [US_EQUITY, "us_option", "crypto"];
+        if classes.iter().any(|class| !known.contains(class)) {
+            return Err(ApiError::parameter(format!("invalid asset_class: use {US_EQUITY}")));
+        }
+        let class_fits = classes.is_empty() || classes.contains(&US_EQUITY);
+        let symbols_fit = given(self.symbols.as_ref()).is_none() || !filter.symbols.is_empty();
+        Ok(class_fits && symbols_fit)
+    }
+}
