@@ -74,6 +74,49 @@ create table bus_parked (
 );
 create index bus_parked_order on bus_parked (consumer_group, order_id);
 
+-- The cursor: the next events after each place, at most `most`, in the order of the places; what is above the horizon of
+-- running transactions is not there yet. When there are more, the last partition is cut short and those behind it wait.
+-- A function for its settings only: a plan that was cached while the table was small would read all of it, once a
+-- partition, until the next analyze. Stable, so that rows and horizon come from one snapshot.
+create function bus_events_after(of_topic text, partitions smallint[], xids bigint[], ids bigint[], most bigint)
+    returns table (partition smallint, xid bigint, id bigint, order_id uuid, kind text, payload text, request_id text,
+                   created_at timestamptz)
+    language plpgsql stable
+    set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+    as $$
+begin
+    return query
+    select o.partition, o.xid::text::bigint, o.id, o.order_id, o.kind, o.payload, o.request_id, o.created_at
+      from unnest(partitions, xids, ids) as p(partition, xid, id)
+     cross join lateral (
+           select e.partition, e.xid, e.id, e.order_id, e.kind, e.payload, e.request_id, e.created_at
+             from outbox e
+            where e.topic = of_topic
+              and e.partition = p.partition
+              and (e.xid, e.id) > (p.xid::text::xid8, p.id)
+              and e.xid < pg_snapshot_xmin(pg_current_snapshot())
+            order by e.xid, e.id
+            limit most) o
+     limit most;
+end $$;
+
+-- Whether events wait above the horizon: committed, but something older is still being written. The limit keeps the
+-- planner from joining the partitions with the whole topic.
+create function bus_held_back(of_topic text, partitions smallint[]) returns boolean
+    language plpgsql stable
+    set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off
+    as $$
+begin
+    return exists (
+        select from unnest(partitions) as p(partition)
+         cross join lateral (
+               select from outbox e
+                where e.topic = of_topic
+                  and e.partition = p.partition
+                  and e.xid >= pg_snapshot_xmin(pg_current_snapshot())
+                limit 1) o);
+end $$;
+
 -- Daily partitions of the outbox, UTC, from `first_day` on. The run-time role does not own the table, hence the functions.
 -- A table is made apart and then attached: that locks the parent only weakly, so appends go on. A day that already has
 -- rows in outbox_default stays there (its metric alerts). Answers how many were made.
@@ -122,8 +165,8 @@ begin
          order by c.relname
     loop
         execute format(
-            'select exists (select from bus_positions p where exists (select from %I o'
-            '  where o.topic = p.topic and o.partition = p.partition and (o.xid, o.id) > (p.xid, p.id)))', child)
+            'select exists (select from bus_positions p cross join lateral (select from %I o'
+            '  where o.topic = p.topic and o.partition = p.partition and (o.xid, o.id) > (p.xid, p.id) limit 1) o)', child)
             into unread;
         if not unread then
             execute format('drop table %I', child);

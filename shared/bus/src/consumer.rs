@@ -175,6 +175,16 @@ impl Consumer {
         positions::store(conn, self.member, &from, &to).await
     }
 
+    /// Makes sure of partitions whose position does not move, until the transaction ends: for effects that no event of
+    /// the log caused, such as the answer to a call.
+    ///
+    /// # Errors
+    /// [`BusError::Fenced`] when somebody else owns one of them.
+    pub async fn fence(&self, conn: &mut PgConnection, partitions: &[i16]) -> Result<(), BusError> {
+        let places: Option<Vec<Place>> = partitions.iter().map(|partition| self.place(*partition)).collect();
+        positions::hold_all(conn, self.member, &places.ok_or(BusError::Fenced)?).await
+    }
+
     /// Remembers, after the commit, what [`Consumer::store`] stored.
     pub fn advance(&mut self, events: &[Event]) {
         let ends = ends(events);

@@ -25,13 +25,16 @@ pub(crate) struct Place {
     pub(crate) position: Position,
 }
 
-/// Makes the rows of a group that is new.
+/// Makes the rows of a group that is new. Those that exist are looked at first: `on conflict` alone would wait for an
+/// owner that is in the middle of a batch.
 pub(crate) async fn register(pool: &PgPool, member: Member) -> Result<(), BusError> {
     let made = sqlx::query!(
         "insert into bus_positions (consumer_group, topic, partition, incarnation)
          select $1, $2, n, i.incarnation
            from generate_series(0, $3::integer - 1) n
           cross join bus_incarnation i
+          where not exists (select from bus_positions p
+                             where p.consumer_group = $1 and p.topic = $2 and p.partition = n)
              on conflict (consumer_group, topic, partition) do nothing",
         member.group,
         member.topic.as_str(),
@@ -181,4 +184,35 @@ pub(crate) async fn hold(conn: &mut PgConnection, member: Member, place: Place) 
         place.epoch,
     );
     held.fetch_optional(conn).await?.map(|_| ()).ok_or(BusError::Fenced)
+}
+
+/// Makes sure of several partitions without moving them, until the transaction ends.
+pub(crate) async fn hold_all(conn: &mut PgConnection, member: Member, places: &[Place]) -> Result<(), BusError> {
+    if places.is_empty() {
+        return Ok(());
+    }
+    let (partitions, _, _) = place_columns(places);
+    let epochs: Vec<i64> = places.iter().map(|place| place.epoch).collect();
+    let held = sqlx::query_scalar!(
+        "select p.partition
+           from bus_positions p
+           join unnest($4::smallint[], $5::bigint[]) as n(partition, epoch)
+             on n.partition = p.partition and n.epoch = p.epoch
+          where p.consumer_group = $1
+            and p.topic = $2
+            and p.owner = $3
+          order by p.partition
+            for share of p",
+        member.group,
+        member.topic.as_str(),
+        member.owner,
+        &partitions,
+        &epochs,
+    );
+    let held = held.fetch_all(conn).await?;
+    if held.len() == places.len() {
+        Ok(())
+    } else {
+        Err(BusError::Fenced)
+    }
 }

@@ -123,19 +123,9 @@ pub(crate) async fn events_after(
 ) -> Result<Vec<Event>, BusError> {
     let (partitions, xids, ids) = place_columns(places);
     let rows = sqlx::query!(
-        r#"select o.partition, o.xid::text::bigint as "xid!", o.id, o.order_id, o.kind, o.payload, o.request_id,
-                  o.created_at
-             from unnest($2::smallint[], $3::bigint[], $4::bigint[]) as p(partition, xid, id)
-            cross join lateral (
-                  select o.partition, o.xid, o.id, o.order_id, o.kind, o.payload, o.request_id, o.created_at
-                    from outbox o
-                   where o.topic = $1
-                     and o.partition = p.partition
-                     and (o.xid, o.id) > (p.xid::text::xid8, p.id)
-                     and o.xid < pg_snapshot_xmin(pg_current_snapshot())
-                   order by o.xid, o.id
-                   limit $5) o
-            limit $5"#,
+        r#"select partition as "partition!", xid as "xid!", id as "id!", order_id as "order_id!", kind as "kind!",
+                  payload as "payload!", request_id as "request_id!", created_at as "created_at!"
+             from bus_events_after($1, $2, $3, $4, $5)"#,
         topic.as_str(),
         &partitions,
         &xids,
@@ -168,13 +158,7 @@ pub(crate) async fn events_after(
 pub(crate) async fn held_back(pool: &PgPool, topic: Topic, places: &[Place]) -> Result<bool, BusError> {
     let (partitions, _, _) = place_columns(places);
     let held_back = sqlx::query_scalar!(
-        r#"select exists (
-                  select from unnest($2::smallint[]) as p(partition)
-                   where exists (
-                         select from outbox o
-                          where o.topic = $1
-                            and o.partition = p.partition
-                            and o.xid >= pg_snapshot_xmin(pg_current_snapshot()))) as "held_back!""#,
+        r#"select bus_held_back($1, $2) as "held_back!""#,
         topic.as_str(),
         &partitions,
     );

@@ -1,0 +1,152 @@
+//! The outbox' daily partitions (`relay::before_prune`).
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::support::{World, event};
+
+async fn partitions(world: &World) -> Vec<String> {
+    sqlx::query_scalar(
+        "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid
+          where i.inhparent = 'outbox'::regclass order by 1",
+    )
+    .fetch_all(world.pool())
+    .await
+    .unwrap()
+}
+
+async fn now(world: &World) -> DateTime<Utc> {
+    sqlx::query_scalar("select daybook_now()")
+        .fetch_one(world.pool())
+        .await
+        .unwrap()
+}
+
+async fn ensure(world: &World, day: NaiveDate) -> i32 {
+    let mut conn = world.pool().acquire().await.unwrap();
+    bus::ensure_outbox_partitions(&mut conn, day).await.unwrap()
+}
+
+async fn drop_before(world: &World, keep_from: DateTime<Utc>) -> Vec<String> {
+    let mut conn = world.pool().acquire().await.unwrap();
+    bus::drop_outbox_partitions(&mut conn, keep_from).await.unwrap()
+}
+
+#[tokio::test]
+async fn partitions_are_made_a_week_ahead_and_only_once() {
+    let world = World::new().await;
+    let day: NaiveDate = "2031-03-01".parse().unwrap();
+    assert_eq!(ensure(&world, day).await, 8);
+    assert_eq!(ensure(&world, day).await, 0);
+    assert_eq!(ensure(&world, day.succ_opt().unwrap()).await, 1);
+    let names = partitions(&world).await;
+    assert!(
+        names.contains(&"outbox_20310301".into()) && names.contains(&"outbox_20310309".into()),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn events_land_in_the_partition_of_their_day() {
+    let world = World::new().await;
+    world.publish(&[event("AAPL", 1, "a")]).await;
+    let table: String = sqlx::query_scalar("select tableoid::regclass::text from outbox")
+        .fetch_one(world.pool())
+        .await
+        .unwrap();
+    assert_eq!(table, format!("outbox_{}", now(&world).await.format("%Y%m%d")));
+}
+
+#[tokio::test]
+async fn a_day_is_dropped_only_when_every_registered_consumer_has_read_it() {
+    let world = World::new().await;
+    world.publish(&[event("AAPL", 1, "a"), event("F", 2, "a")]).await;
+    let mut quick = world.owner().await;
+    let mut slow = world.bus.consumer("slow", bus::Topic::Orders);
+    slow.keep_leases().await.unwrap();
+    let today = format!("outbox_{}", now(&world).await.format("%Y%m%d"));
+    world.later(3 * 86_400).await;
+    let keep_from = now(&world).await;
+
+    read_all(&world, &mut quick).await;
+    assert!(
+        !drop_before(&world, keep_from).await.contains(&today),
+        "one group has not read it"
+    );
+    read_all(&world, &mut slow).await;
+    assert!(
+        drop_before(&world, keep_from - chrono::TimeDelta::days(4))
+            .await
+            .is_empty(),
+        "it is kept that long"
+    );
+    assert!(drop_before(&world, keep_from).await.contains(&today));
+    assert!(!partitions(&world).await.contains(&today));
+
+    ensure(&world, keep_from.date_naive()).await;
+    world.publish(&[event("AAPL", 3, "b")]).await;
+    assert_eq!(slow.fetch(10).await.unwrap().events.len(), 1, "and the log goes on");
+}
+
+async fn read_all(world: &World, consumer: &mut bus::Consumer) {
+    let events = consumer.fetch(100).await.unwrap().events;
+    assert_eq!(events.len(), 2);
+    let mut tx = db::begin(world.pool()).await.unwrap();
+    consumer.store(&mut tx, &events).await.unwrap();
+    tx.commit().await.unwrap();
+    consumer.advance(&events);
+}
+
+/// Housekeeping slept for weeks: rows land in the safety net, are read from there, and go by the same rule.
+#[tokio::test]
+async fn rows_outside_the_days_are_read_and_go_when_read() {
+    let world = World::new().await;
+    world.later(60 * 86_400).await;
+    let mut consumer = world.owner().await;
+    world.publish(&[event("AAPL", 1, "a"), event("F", 2, "a")]).await;
+    let day = now(&world).await.date_naive();
+    assert_eq!(
+        ensure(&world, day).await,
+        7,
+        "the day that has rows already stays where it is"
+    );
+    world.later(5 * 86_400).await;
+    let keep_from = now(&world).await;
+    drop_before(&world, keep_from).await;
+    assert_eq!(strays(&world).await, 2);
+    read_all(&world, &mut consumer).await;
+    drop_before(&world, keep_from).await;
+    assert_eq!(strays(&world).await, 0);
+}
+
+async fn strays(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from outbox_default")
+        .fetch_one(world.pool())
+        .await
+        .unwrap()
+}
+
+/// The run-time role is not the owner of the table.
+#[tokio::test]
+async fn the_run_time_role_can_do_all_of_it() {
+    let world = World::new().await;
+    let mut tx = db::begin(world.pool()).await.unwrap();
+    sqlx::query("set local role daybook_app")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    let day: NaiveDate = "2031-03-01".parse().unwrap();
+    assert_eq!(bus::ensure_outbox_partitions(&mut tx, day).await.unwrap(), 8);
+    let far: DateTime<Utc> = "2032-01-01T00:00:00Z".parse().unwrap();
+    assert!(
+        bus::drop_outbox_partitions(&mut tx, far)
+            .await
+            .unwrap()
+            .contains(&"outbox_20310301".to_owned())
+    );
+    bus::append(&mut tx, &[event("AAPL", 1, "a")]).await.unwrap();
+    let refused = sqlx::query("drop table outbox_default")
+        .execute(&mut *tx)
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("must be owner"), "{refused}");
+}

@@ -1,0 +1,132 @@
+//! The runner: batches, splits, retries.
+
+use std::time::Duration;
+
+use bus::{HandleError, Handler, Runner};
+use chassis::step::{Progress, Step};
+use db::DbError;
+
+use crate::support::{Recorder, World, event, order};
+
+#[tokio::test]
+async fn a_batch_is_one_call_and_then_there_is_nothing() {
+    let world = World::new().await;
+    let recorder = Recorder::default();
+    let mut runner = world.runner(&recorder);
+    assert_eq!(runner.step().await.unwrap(), Progress::Idle);
+    let events: Vec<_> = (0..20).map(|n| event("AAPL", n, "a")).collect();
+    world.publish(&events).await;
+    assert_eq!(runner.step().await.unwrap(), Progress::Worked);
+    assert_eq!(runner.step().await.unwrap(), Progress::Idle);
+    assert_eq!((recorder.calls(), recorder.told()), (vec![20], (1, 0)));
+    assert_eq!(world.effects().await.len(), 20);
+}
+
+#[tokio::test]
+async fn what_is_held_back_is_looked_at_again_soon() {
+    let world = World::new().await;
+    let recorder = Recorder::default();
+    let mut runner = world.runner(&recorder);
+    runner.step().await.unwrap();
+    let mut writing = db::begin(world.pool()).await.unwrap();
+    bus::append(&mut writing, &[event("AAPL", 1, "first")]).await.unwrap();
+    let mut other = db::begin(world.pool()).await.unwrap();
+    bus::append(&mut other, &[event("AAPL", 2, "second")]).await.unwrap();
+    other.commit().await.unwrap();
+    assert_eq!(runner.step().await.unwrap(), Progress::Soon(Duration::from_millis(1)));
+    writing.commit().await.unwrap();
+    world.settled().await;
+    assert_eq!(runner.step().await.unwrap(), Progress::Worked);
+    assert_eq!(
+        world.effects().await,
+        [(order(1), "first".into()), (order(2), "second".into())]
+    );
+}
+
+/// A failure that has nothing to do with the messages must not park them, however often it comes.
+async fn check_is_tried_again(failure: fn() -> HandleError) {
+    let world = World::new().await;
+    let recorder = Recorder::default();
+    recorder.fails_on(order(1), "a", failure);
+    let mut runner = world.runner(&recorder);
+    world.publish(&[event("AAPL", 1, "a"), event("AAPL", 2, "b")]).await;
+    for _ in 0..5 {
+        runner.step().await.unwrap_err();
+    }
+    assert_eq!(recorder.calls(), [2; 5], "never split");
+    assert_eq!((world.effects().await, recorder.told()), (vec![], (0, 5)));
+    recorder.heals();
+    assert_eq!(runner.step().await.unwrap(), Progress::Worked);
+    assert_eq!(world.effects().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_passing_fault_of_the_database_is_tried_again() {
+    check_is_tried_again(|| DbError::Sqlx(sqlx::Error::PoolTimedOut).into()).await;
+}
+
+#[tokio::test]
+async fn a_handler_may_ask_for_later() {
+    check_is_tried_again(|| HandleError::Later("the other side sleeps".into())).await;
+}
+
+/// A missing table or grant fails every message alike: parking them all would be the end of the day's trading.
+struct NoTable;
+
+impl Handler for NoTable {
+    async fn handle(&mut self, conn: &mut sqlx::PgConnection, _: &[bus::Event]) -> Result<(), HandleError> {
+        sqlx::query("insert into no_such_table values (1)")
+            .execute(conn)
+            .await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_broken_installation_parks_nothing() {
+    let world = World::new().await;
+    world.publish(&[event("AAPL", 1, "a")]).await;
+    let mut runner = Runner::new("broken", world.consumer(), NoTable);
+    for _ in 0..4 {
+        let failure = runner.step().await.unwrap_err().to_string();
+        assert!(failure.contains("no_such_table"), "{failure}");
+    }
+    let mut conn = world.pool().acquire().await.unwrap();
+    assert_eq!(bus::parked::list(&mut conn, None, 10).await.unwrap(), []);
+}
+
+/// `consumer::rebalance`, `lease::paused`: it wakes up after its lease and does not know it yet.
+#[tokio::test]
+async fn an_owner_that_was_overtaken_has_no_effect() {
+    let world = World::new().await;
+    let (paused, awake) = (Recorder::default(), Recorder::default());
+    let (mut old, mut new) = (world.runner(&paused), world.runner(&awake));
+    old.step().await.unwrap();
+    world.publish(&[event("AAPL", 1, "a")]).await;
+    world.later(11).await;
+    new.consumer().keep_leases().await.unwrap();
+    assert_eq!(new.consumer().owned().len(), 16);
+
+    assert_eq!(
+        old.step().await.unwrap(),
+        Progress::Worked,
+        "no failure, part of any rebalance"
+    );
+    assert_eq!(paused.calls(), [0; 0], "it learns it before it does anything");
+    assert_eq!(old.step().await.unwrap(), Progress::Idle);
+    assert_eq!(new.step().await.unwrap(), Progress::Worked);
+    assert_eq!(world.effects_of(order(1)).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_wake_reaches_every_loop_of_its_topic() {
+    let world = World::new().await;
+    let wakers = [world.bus.waker(bus::Topic::Orders), world.bus.waker(bus::Topic::Orders)];
+    world.bus.wake(bus::Topic::VenueReports);
+    world.bus.wake(bus::Topic::Orders);
+    for waker in wakers {
+        tokio::time::timeout(Duration::from_secs(10), waker.woken())
+            .await
+            .expect("it was rung");
+    }
+}
