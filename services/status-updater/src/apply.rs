@@ -97,8 +97,13 @@ impl<'a> Desk<'a> {
         if absorb(exec_state(known), ExecFact::Fill).1 == ExecEffect::Nothing {
             return Ok(());
         }
-        within_limit(self.order(report)?, execution.price)?;
-        let (venue, exec_id) = key.clone();
+        if let Err(beyond) = within_limit(self.order(report)?, execution.price) {
+            // Nobody's shares, but the venue counts them: an end that waits for all it counted must not wait for these.
+            let event = OrderEvent::BustedUnseen { qty: execution.qty };
+            self.turn(report, &self.plain(report, event))?;
+            return Err(beyond);
+        }
+        let (venue, exec_id) = key;
         let turn = Turn {
             event: OrderEvent::Filled { qty: execution.qty, price: execution.price },
             cause: Cause::Fill { venue, exec_id },
@@ -120,8 +125,12 @@ impl<'a> Desk<'a> {
         if known.is_none() && self.is_aside("bust", report, execution) {
             return Ok(());
         }
-        if known.is_none() && self.is_aside("fill", report, execution) {
+        let waits = known.is_none() && self.is_aside("fill", report, execution);
+        if waits && self.order(report).is_err() {
             return Err(Refusal::BustOfAside);
+        }
+        if waits && !self.drop_suspended(report, execution) {
+            return Ok(());
         }
         // What was booked is what is taken back, whatever numbers the bust carries.
         let booked = match &known {
@@ -244,7 +253,8 @@ impl<'a> Desk<'a> {
         };
         let dates = trade_dates(self.calendar, turn.at);
         let cause = turn.cause.clone();
-        Ok(rules::change(&terms, before, after, posted_after, standing, dates, cause, self.now)?)
+        let occasion = rules::Occasion { cause, at: self.now, dates, standing };
+        Ok(rules::change(&terms, before, after, posted_after, occasion)?)
     }
 
     /// Writes the order as it now is into the books.

@@ -110,6 +110,25 @@ impl Desk<'_> {
         }
     }
 
+    /// The bust of a fill that was set aside: suspense is as before it. True where the order has yet to hear of it,
+    /// which is so for one that waited for room.
+    pub(crate) fn drop_suspended(&mut self, bust: &Report, execution: &Execution) -> bool {
+        let id = aside_id("fill", &bust.venue, &execution.id);
+        let Some(kept) = self.books.aside.get(&id).and_then(|raw| Report::parse(raw).ok()) else { return true };
+        let cause = Cause::Movement(TransferKind::UnknownExecution, id);
+        let reversal = kept.execution().map(|x| self.suspense_of(&kept, x, cause, true));
+        // What could be booked can be reversed: the numbers are the same.
+        if let Some(Ok(transfer)) = reversal {
+            self.written.transfers.extend(transfer);
+        }
+        self.written.resolved.push(id);
+        self.books.aside.insert(aside_id("bust", &bust.venue, &execution.id), bust.raw.clone());
+        let Some(waiting) = self.books.too_much.get_mut(&kept.order) else { return false };
+        let before = waiting.len();
+        waiting.retain(|other| other.execution().map(|x| &x.id) != Some(&execution.id));
+        waiting.len() < before
+    }
+
     fn fits(&self, report: &Report) -> bool {
         let (Some(order), Some(x)) = (self.books.orders.get(&report.order), report.execution()) else { return false };
         order.state.after(OrderEvent::Filled { qty: x.qty, price: x.price }).is_ok() && !self.is_aside("bust", report, x)

@@ -1,0 +1,12 @@
+//! Status-updater: the rules on a desk without a database, then the whole path on a real one.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod crashes;
+mod intake;
+mod path;
+mod properties;
+mod rules;
+mod script;
+mod set_aside;
+mod together;
+mod world;

@@ -1,0 +1,136 @@
+//! Many orders and accounts at once: batches, locks, replay.
+
+use crate::world::{World, acknowledged, ended, filled};
+use domain::{AccountId, OrderId};
+use rust_decimal::Decimal;
+use wire::events::v1::{End, Fact};
+
+/// Reports of a small day: every account buys and sells, some of it ends early, much of it is told twice.
+fn day(orders: &[(OrderId, AccountId)]) -> Vec<(OrderId, AccountId, Fact)> {
+    let facts = |at: usize| match at % 4 {
+        0 => vec![acknowledged(), filled(&format!("{at}a"), "4", "5.00"), filled(&format!("{at}b"), "6", "5.00")],
+        1 => vec![ended(End::Canceled, "4"), filled(&format!("{at}a"), "4", "5.00"), acknowledged()],
+        2 => vec![filled(&format!("{at}a"), "3", "5.00"), acknowledged(), filled(&format!("{at}a"), "3", "5.00")],
+        _ => vec![ended(End::Rejected, "0")],
+    };
+    let told = orders.iter().enumerate().flat_map(|(at, (order, account))| {
+        facts(at).into_iter().map(|fact| (*order, *account, fact))
+    });
+    told.collect()
+}
+
+async fn brokerage() -> (World, Vec<(OrderId, AccountId)>) {
+    let world = World::new().await;
+    let mut orders = Vec::new();
+    for at in 0..6 {
+        let account = world.account(10_000, 100).await;
+        for text in ["buy 10 XYZ @ 5.00", "sell 10 XYZ @ 5.00", "buy 10 ABC @ 5.00", "sell 10 ABC @ 5.00"] {
+            let order = world.place(account, text).await;
+            orders.push((order, account));
+        }
+        if at % 2 == 0 {
+            orders.rotate_left(1);
+        }
+    }
+    (world, orders)
+}
+
+async fn balances(world: &World) -> Vec<(String, Decimal, Decimal)> {
+    sqlx::query_as(
+        "select account_id::text, avail, held from ledger_cash
+         union all
+         select account_id || symbol, avail, held from ledger_shares
+         order by 1",
+    )
+    .fetch_all(&world.db.pool)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_of_many_orders_and_accounts_is_applied_report_by_report() {
+    let (mut world, orders) = brokerage().await;
+    world.report(&day(&orders)).await;
+    world.settle().await;
+    world.prove().await;
+    let ended: Vec<(String, i64)> =
+        sqlx::query_as("select status, count(*) from orders group by status order by status").fetch_all(&world.db.pool).await.unwrap();
+    let expected = [("canceled", 6), ("filled", 6), ("partially_filled", 6), ("rejected", 6)];
+    assert_eq!(ended, expected.map(|(status, count)| (status.to_owned(), count)));
+    assert_eq!(world.count("bus_parked").await + world.count("venue_reports_set_aside").await, 0);
+}
+
+#[tokio::test]
+async fn led_i4_replaying_all_reports_into_a_fresh_database_gives_equal_balances() {
+    let (mut first, orders) = brokerage().await;
+    let mut told = day(&orders);
+    first.report(&told).await;
+    first.settle().await;
+    // The same seed places the same orders; the reports come backwards, twice, and one to a batch.
+    let (mut second, again) = brokerage().await;
+    assert_eq!(orders, again);
+    told.reverse();
+    for report in told.iter().chain(&told) {
+        second.report(std::slice::from_ref(report)).await;
+        second.settle().await;
+    }
+    second.prove().await;
+    assert_eq!(balances(&second).await, balances(&first).await);
+    assert_eq!((first.count("fills").await, second.count("fills").await), (24, 24));
+}
+
+#[tokio::test]
+async fn accounts_in_opposite_order_beside_new_orders_do_not_deadlock() {
+    let mut world = World::new().await;
+    let accounts = [world.account(100_000, 0).await, world.account(100_000, 0).await];
+    let mut orders = Vec::new();
+    for at in 0..40 {
+        let account = accounts[at % 2];
+        orders.push((world.place(account, "buy 1 XYZ @ 5.00").await, account));
+    }
+    let fills = orders.iter().rev().enumerate().map(|(at, (order, account))| (*order, *account, filled(&format!("f{at}"), "1", "5.00")));
+    world.report(&fills.collect::<Vec<_>>()).await;
+    let (pool, ids) = (world.db.pool.clone(), std::sync::Arc::clone(&world.ids));
+    let placing = tokio::spawn(async move {
+        // As order-manager does: both accounts in id order, then their balances.
+        let mut both = accounts;
+        both.sort_unstable();
+        for _ in 0..60 {
+            let mut tx = pool.begin().await.unwrap();
+            ledger::lock(&mut tx, &both).await.unwrap();
+            let movement = rules_deposit(both[0], ids.uuid());
+            ledger::post(&mut tx, &[movement]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    });
+    world.settle().await;
+    placing.await.unwrap();
+    assert_eq!(world.count("orders where status = 'filled'").await, 40);
+    world.prove().await;
+}
+
+fn rules_deposit(account: AccountId, movement: uuid::Uuid) -> ledger::Transfer {
+    let amount = domain::Money::from_decimal(Decimal::ONE);
+    ledger::rules::deposit_started(account, movement, amount, testkit::start_of_time()).unwrap()
+}
+
+#[tokio::test]
+async fn two_appliers_share_the_accounts_and_the_books_balance() {
+    let (mut world, orders) = brokerage().await;
+    let deps = status_updater::Deps {
+        pool: world.db.pool.clone(),
+        bus: world.bus.clone(),
+        venue: std::sync::Arc::new(world.venue.clone()),
+        clock: world.clock.clone(),
+        ids: std::sync::Arc::clone(&world.ids),
+        calendar: std::sync::Arc::new(domain::calendar::Calendar::nyse()),
+    };
+    let mut other = deps.applier();
+    world.report(&day(&orders)).await;
+    // V10: whatever one has begun the other cannot do again.
+    tokio::join!(crate::world::settle(&mut other), crate::world::settle(&mut world.applier));
+    crate::world::settle(&mut other).await;
+    world.settle().await;
+    world.prove().await;
+    assert_eq!(world.count("fills").await, 24);
+}
