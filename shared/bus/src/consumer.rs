@@ -251,6 +251,11 @@ impl Consumer {
         Ok(next)
     }
 
+    /// A requeued message cannot be handled right now: not before the next look at the leases.
+    pub(crate) fn look_for_requeued_later(&mut self) {
+        self.look_for_requeued = false;
+    }
+
     /// Makes sure of the event's partition until the transaction ends, without moving its position.
     pub(crate) async fn hold(&self, conn: &mut PgConnection, event: &Event) -> Result<(), BusError> {
         let place = self.place(event.partition).ok_or(BusError::Fenced)?;

@@ -86,11 +86,17 @@ impl NamedLease {
     }
 
     /// Takes the lease if nobody has it, under a new epoch. Of two at once, one wins.
+    ///
+    /// A lease that runs is looked at first: the conflict alone would wait for its holder's transaction.
     pub async fn acquire(&mut self) -> Result<bool, BusError> {
         let asked = Instant::now();
         self.epoch = sqlx::query_scalar!(
             "insert into leases as l (name, owner, epoch, lease_until)
-             values ($1, $2, 1, daybook_now() + $3)
+             select $1, $2, 1, daybook_now() + $3
+              where not exists (select from leases
+                                 where name = $1
+                                   and owner is distinct from $2
+                                   and lease_until >= daybook_now())
                  on conflict (name) do update
                 set owner = excluded.owner, epoch = l.epoch + 1, lease_until = excluded.lease_until
               where l.lease_until < daybook_now()

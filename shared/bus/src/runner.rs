@@ -10,9 +10,9 @@ use std::time::Duration;
 use chassis::step::{Progress, Step, StepError};
 use db::DbError;
 use sqlx::PgConnection;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::{BusError, Consumer, Event, parked};
+use crate::{BusError, Consumer, Event, Fetched, LeaseChange, parked};
 
 /// How soon to look again at what waits above the horizon.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -106,6 +106,25 @@ fn is_of_the_data(error: &DbError) -> bool {
     }
 }
 
+/// What one transaction is about.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    /// Events as fetched: the position moves over them.
+    Fetched(&'a [Event]),
+    /// A parked message that an operator wants handled: it is taken out, the position stays.
+    Requeued(&'a Event),
+}
+
+impl<'a> Part<'a> {
+    /// The message, if it stands alone.
+    fn alone(self) -> Option<&'a Event> {
+        match self {
+            Part::Fetched([event]) | Part::Requeued(event) => Some(event),
+            Part::Fetched(_) => None,
+        }
+    }
+}
+
 /// The step of a consuming service.
 pub struct Runner<H> {
     name: &'static str,
@@ -133,22 +152,31 @@ impl<H: Handler> Runner<H> {
         &mut self.handler
     }
 
+    async fn work(&mut self) -> Result<Progress, HandleError> {
+        let requeued = self.work_off_requeued().await?;
+        let batch = self.consumer.bus().settings().batch;
+        let Fetched { events, held_back } = self.consumer.fetch(batch).await?;
+        self.work_off(&events).await?;
+        Ok(match (requeued || !events.is_empty(), held_back) {
+            (true, _) => Progress::Worked,
+            (false, true) => Progress::Soon(HELD_BACK),
+            (false, false) => Progress::Idle,
+        })
+    }
+
     /// Works a batch off, splitting it where a message is at fault.
     async fn work_off(&mut self, events: &[Event]) -> Result<(), HandleError> {
         let mut todo = vec![events];
-        while let Some(part) = todo.pop() {
-            let Err(failure) = self.attempt(part).await else {
+        while let Some(part) = todo.pop().filter(|part| !part.is_empty()) {
+            let Err(failure) = self.attempt(Part::Fetched(part)).await else {
                 continue;
             };
-            match (failure.verdict(), part) {
-                (Verdict::Again, _) => return Err(failure),
-                (Verdict::Fenced, _) => return Ok(self.fenced()),
-                (_, [event]) => {
-                    if self.again_or_park(event, failure).await? == Verdict::Fenced {
-                        return Ok(());
-                    }
+            match failure.verdict() {
+                Verdict::Again | Verdict::Fenced => return Err(failure),
+                Verdict::Count | Verdict::Park if part.len() == 1 => {
+                    self.again_or_park(Part::Fetched(part), failure).await?;
                 }
-                _ => {
+                Verdict::Count | Verdict::Park => {
                     let (first, rest) = part.split_at(part.len() / 2);
                     todo.extend([rest, first]);
                 }
@@ -157,9 +185,28 @@ impl<H: Handler> Runner<H> {
         Ok(())
     }
 
-    /// One transaction: position, effect, commit.
-    async fn attempt(&mut self, events: &[Event]) -> Result<(), HandleError> {
-        let outcome = self.transact(events).await;
+    /// Handles one message that an operator requeued, if there is one. One a step, so that it holds up nobody.
+    async fn work_off_requeued(&mut self) -> Result<bool, HandleError> {
+        let Some(event) = self.consumer.next_requeued().await? else {
+            return Ok(false);
+        };
+        let part = Part::Requeued(&event);
+        let Err(failure) = self.attempt(part).await else {
+            return Ok(true);
+        };
+        match self.again_or_park(part, failure).await {
+            Err(failure) if failure.verdict() == Verdict::Again => {
+                warn!(order.id = %event.order_id, "order {} stays requeued for now: {failure}", event.order_id);
+                self.consumer.look_for_requeued_later();
+                Ok(false)
+            }
+            done => done.map(|()| true),
+        }
+    }
+
+    /// One transaction, and what the handler has to know of its end.
+    async fn attempt(&mut self, part: Part<'_>) -> Result<(), HandleError> {
+        let outcome = self.transact(part).await;
         match &outcome {
             Ok(()) => self.handler.committed(),
             Err(_) => self.handler.rolled_back(),
@@ -167,119 +214,75 @@ impl<H: Handler> Runner<H> {
         outcome
     }
 
-    async fn transact(&mut self, events: &[Event]) -> Result<(), HandleError> {
+    async fn transact(&mut self, part: Part<'_>) -> Result<(), HandleError> {
         let mut tx = db::begin(self.consumer.bus().pool()).await?;
-        self.consumer.store(&mut tx, events).await?;
-        fail::fail_point!("consumer::tx_seen_marked");
-        let rest = self.consumer.join_parked(&mut tx, events).await?;
-        if !rest.is_empty() {
-            self.handler.handle(&mut tx, &rest).await?;
+        match part {
+            Part::Fetched(events) => {
+                self.consumer.store(&mut tx, events).await?;
+                fail::fail_point!("consumer::tx_seen_marked");
+                let rest = self.consumer.join_parked(&mut tx, events).await?;
+                if !rest.is_empty() {
+                    self.handler.handle(&mut tx, &rest).await?;
+                }
+            }
+            Part::Requeued(event) => {
+                self.consumer.hold(&mut tx, event).await?;
+                if parked::remove(&mut tx, self.consumer.member(), event).await? {
+                    self.handler.handle(&mut tx, std::slice::from_ref(event)).await?;
+                }
+            }
         }
-        self.commit(tx).await?;
-        self.consumer.advance(events);
-        Ok(())
+        self.commit(tx, part).await
     }
 
     /// When the answer to a commit is lost nobody knows whether it happened: the stored position will tell.
-    async fn commit(&mut self, tx: db::Tx) -> Result<(), HandleError> {
+    async fn commit(&mut self, tx: db::Tx, part: Part<'_>) -> Result<(), HandleError> {
         if let Err(error) = tx.commit().await {
             self.consumer.rewind();
             return Err(error.into());
         }
         fail::fail_point!("consumer::committed_not_acked");
+        if let Part::Fetched(events) = part {
+            self.consumer.advance(events);
+        }
         Ok(())
     }
 
     /// A message stands alone and has failed once: tries it again if that may help, then parks it with its order.
-    async fn again_or_park(&mut self, event: &Event, mut failure: HandleError) -> Result<Verdict, HandleError> {
-        let alone = std::slice::from_ref(event);
+    async fn again_or_park(&mut self, part: Part<'_>, mut failure: HandleError) -> Result<(), HandleError> {
         for _ in 1..self.consumer.bus().settings().tries {
             if failure.verdict() != Verdict::Count {
                 break;
             }
-            match self.attempt(alone).await {
-                Ok(()) => return Ok(Verdict::Count),
+            match self.attempt(part).await {
+                Ok(()) => return Ok(()),
                 Err(error) => failure = error,
             }
         }
-        match failure.verdict() {
-            Verdict::Again => Err(failure),
-            Verdict::Fenced => {
-                self.fenced();
-                Ok(Verdict::Fenced)
-            }
-            Verdict::Count | Verdict::Park => {
-                self.park(event, &failure).await?;
-                Ok(Verdict::Park)
-            }
+        match (failure.verdict(), part.alone()) {
+            (Verdict::Count | Verdict::Park, Some(event)) => self.park(part, event, &failure).await,
+            _ => Err(failure),
         }
     }
 
-    async fn park(&mut self, event: &Event, failure: &HandleError) -> Result<(), HandleError> {
+    async fn park(&mut self, part: Part<'_>, event: &Event, failure: &HandleError) -> Result<(), HandleError> {
         let cause = with_causes(failure);
         let mut tx = db::begin(self.consumer.bus().pool()).await?;
-        self.consumer.store(&mut tx, std::slice::from_ref(event)).await?;
-        self.consumer.park(&mut tx, event, &cause).await?;
-        self.commit(tx).await?;
-        self.consumer.advance(std::slice::from_ref(event));
+        match part {
+            Part::Fetched(events) => {
+                self.consumer.store(&mut tx, events).await?;
+                self.consumer.park(&mut tx, event, &cause).await?;
+            }
+            Part::Requeued(_) => {
+                self.consumer.hold(&mut tx, event).await?;
+                parked::wait_again(&mut tx, self.consumer.member(), event, &cause).await?;
+            }
+        }
+        self.commit(tx, part).await?;
         let group = self.consumer.group();
         metrics::counter!("daybook_bus_parked_total", "consumer_group" => group).increment(1);
         error!(order.id = %event.order_id, request.id = %event.request_id, consumer_group = group, kind = event.kind,
             "parked order {}: {cause}", event.order_id);
-        Ok(())
-    }
-
-    /// Handles one message that an operator requeued. True: there was one.
-    async fn work_off_requeued(&mut self) -> Result<bool, HandleError> {
-        let Some(event) = self.consumer.next_requeued().await? else {
-            return Ok(false);
-        };
-        let mut failure = match self.handle_requeued(&event).await {
-            Ok(()) => return Ok(true),
-            Err(failure) => failure,
-        };
-        for _ in 1..self.consumer.bus().settings().tries {
-            if failure.verdict() != Verdict::Count {
-                break;
-            }
-            match self.handle_requeued(&event).await {
-                Ok(()) => return Ok(true),
-                Err(error) => failure = error,
-            }
-        }
-        match failure.verdict() {
-            Verdict::Again => return Err(failure),
-            Verdict::Fenced => self.fenced(),
-            Verdict::Count | Verdict::Park => self.park_again(&event, &failure).await?,
-        }
-        Ok(true)
-    }
-
-    async fn handle_requeued(&mut self, event: &Event) -> Result<(), HandleError> {
-        let outcome = self.transact_requeued(event).await;
-        match &outcome {
-            Ok(()) => self.handler.committed(),
-            Err(_) => self.handler.rolled_back(),
-        }
-        outcome
-    }
-
-    async fn transact_requeued(&mut self, event: &Event) -> Result<(), HandleError> {
-        let mut tx = db::begin(self.consumer.bus().pool()).await?;
-        self.consumer.hold(&mut tx, event).await?;
-        if parked::remove(&mut tx, self.consumer.member(), event).await? {
-            self.handler.handle(&mut tx, std::slice::from_ref(event)).await?;
-        }
-        self.commit(tx).await
-    }
-
-    async fn park_again(&mut self, event: &Event, failure: &HandleError) -> Result<(), HandleError> {
-        let cause = with_causes(failure);
-        let mut tx = db::begin(self.consumer.bus().pool()).await?;
-        self.consumer.hold(&mut tx, event).await?;
-        parked::wait_again(&mut tx, self.consumer.member(), event, &cause).await?;
-        self.commit(tx).await?;
-        error!(order.id = %event.order_id, "order {} stays parked: {cause}", event.order_id);
         Ok(())
     }
 
@@ -301,24 +304,17 @@ impl<H: Handler> Step for Runner<H> {
 
     async fn step(&mut self) -> Result<Progress, StepError> {
         let change = self.consumer.keep_leases().await?;
-        if !change.gained.is_empty() || !change.lost.is_empty() {
+        if change != LeaseChange::default() {
             info!(consumer_group = self.consumer.group(), gained = ?change.gained, lost = ?change.lost,
                 "{} now owns {} partitions", self.name, self.consumer.owned().len());
         }
-        if self.work_off_requeued().await? {
-            return Ok(Progress::Worked);
+        match self.work().await {
+            Err(failure) if failure.verdict() == Verdict::Fenced => {
+                self.fenced();
+                Ok(Progress::Worked)
+            }
+            done => Ok(done?),
         }
-        let batch = self.consumer.bus().settings().batch;
-        let fetched = self.consumer.fetch(batch).await?;
-        if fetched.events.is_empty() {
-            return Ok(if fetched.held_back {
-                Progress::Soon(HELD_BACK)
-            } else {
-                Progress::Idle
-            });
-        }
-        self.work_off(&fetched.events).await?;
-        Ok(Progress::Worked)
     }
 }
 

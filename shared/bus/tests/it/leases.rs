@@ -2,7 +2,7 @@
 
 use bus::{BusError, Consumer, PARTITIONS};
 
-use crate::support::{World, event};
+use crate::support::{LEASE, World, event, settings};
 
 fn owned(consumer: &Consumer) -> Vec<i16> {
     consumer.owned().iter().map(|one| one.partition).collect()
@@ -58,7 +58,7 @@ async fn after_the_lease_the_next_takes_over_and_the_old_owner_is_fenced() {
 
     let mut new = world.consumer();
     assert_eq!(look(&mut new).await, (vec![], vec![]), "the lease still runs");
-    world.later(11).await;
+    world.later(LEASE + 1).await;
     assert_eq!(look(&mut new).await.0, all());
     assert!(new.owned().iter().all(|one| one.epoch == 2));
 
@@ -84,7 +84,7 @@ async fn nobody_takes_over_in_the_middle_of_a_batch() {
     let batch = old.fetch(10).await.unwrap().events;
     let mut tx = db::begin(world.pool()).await.unwrap();
     old.store(&mut tx, &batch).await.unwrap();
-    world.later(11).await;
+    world.later(LEASE + 1).await;
     let mut new = world.consumer();
     let gained = look(&mut new).await.0;
     assert_eq!(gained.len(), 15, "all but the one being stored: {gained:?}");
@@ -103,7 +103,7 @@ async fn a_renewed_lease_stays_with_its_owner_under_its_epoch() {
     let mut owner = world.owner().await;
     let mut other = world.consumer();
     for _ in 0..3 {
-        world.later(6).await;
+        world.later(LEASE * 6 / 10).await;
         assert_eq!(look(&mut owner).await, (vec![], vec![]));
     }
     other.keep_leases().await.unwrap();
@@ -115,7 +115,7 @@ async fn a_renewed_lease_stays_with_its_owner_under_its_epoch() {
 async fn members_share_fairly_and_a_leaver_gives_everything_back() {
     let world = World::new().await;
     let mut one = world.owner().await;
-    let other_process = bus::Bus::new(world.pool().clone(), testkit::ids(8), bus::BusSettings::default());
+    let other_process = bus::Bus::new(world.pool().clone(), testkit::ids(8), settings());
     let mut two = other_process.consumer(one.group(), one.topic());
     two.keep_leases().await.unwrap();
     let (_, lost) = look(&mut one).await;
@@ -138,7 +138,7 @@ async fn a_member_that_died_is_forgotten_with_its_lease() {
     look(&mut one).await;
     look(&mut dead).await;
     assert_eq!((owned(&one).len(), owned(&dead).len()), (8, 8));
-    world.later(11).await;
+    world.later(LEASE + 1).await;
     look(&mut one).await;
     assert_eq!(owned(&one), all());
 }

@@ -2,7 +2,7 @@
 
 use bus::BusError;
 
-use crate::support::World;
+use crate::support::{LEASE, World};
 
 /// lease::race
 #[tokio::test]
@@ -21,7 +21,7 @@ async fn after_its_end_it_goes_to_the_next_under_a_higher_epoch_and_the_old_hold
     let (mut old, mut new) = (world.bus.lease("intake"), world.bus.lease("intake"));
     assert!(old.keep().await.unwrap());
     assert!(!new.keep().await.unwrap());
-    world.later(11).await;
+    world.later(LEASE + 1).await;
     assert!(new.acquire().await.unwrap());
     assert!(new.epoch() > old.epoch());
 
@@ -40,7 +40,11 @@ async fn nobody_takes_over_while_the_holder_is_in_a_transaction() {
     holder.acquire().await.unwrap();
     let mut tx = db::begin(world.pool()).await.unwrap();
     holder.check(&mut tx).await.unwrap();
-    world.later(11).await;
+    assert!(
+        !other.acquire().await.unwrap(),
+        "a lease that runs is refused at once, not waited for"
+    );
+    world.later(LEASE + 1).await;
     let (taken, ended) = tokio::join!(other.acquire(), async {
         // Once the other one waits for the row, and not before.
         testkit::wait_until("the other one waits", std::time::Duration::from_secs(10), || async {

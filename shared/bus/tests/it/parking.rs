@@ -167,3 +167,19 @@ async fn a_violated_constraint_is_counted_against_the_message() {
     assert_eq!(world.effects_of(order(2)).await, ["good"]);
     assert_eq!(parked_kinds(&world).await, ["bad"]);
 }
+
+/// What cannot be handled now must neither hold the live events up nor be parked for good.
+#[tokio::test]
+async fn a_requeued_message_waits_for_better_times_without_holding_anybody_up() {
+    let recorder = Recorder::default();
+    let (world, mut runner) = with_a_poison_message(&recorder).await;
+    recorder.fails_on(order(3), "a", || HandleError::Later("not yet".into()));
+    requeue(&world, 3).await;
+    world.publish(&[event("AAPL", 4, "c")]).await;
+    run_dry(&mut runner).await;
+    assert_eq!(world.effects_of(order(4)).await, ["a", "b", "c"]);
+    assert_eq!(parked_kinds(&world).await, ["a", "b"]);
+    recorder.heals();
+    run_dry(&mut runner).await;
+    assert_eq!(world.effects_of(order(3)).await, ["a", "b"]);
+}

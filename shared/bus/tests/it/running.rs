@@ -6,7 +6,7 @@ use bus::{HandleError, Handler, Runner};
 use chassis::step::{Progress, Step};
 use db::DbError;
 
-use crate::support::{Recorder, World, event, order};
+use crate::support::{LEASE, Recorder, World, event, order};
 
 #[tokio::test]
 async fn a_batch_is_one_call_and_then_there_is_nothing() {
@@ -103,7 +103,7 @@ async fn an_owner_that_was_overtaken_has_no_effect() {
     let (mut old, mut new) = (world.runner(&paused), world.runner(&awake));
     old.step().await.unwrap();
     world.publish(&[event("AAPL", 1, "a")]).await;
-    world.later(11).await;
+    world.later(LEASE + 1).await;
     new.consumer().keep_leases().await.unwrap();
     assert_eq!(new.consumer().owned().len(), 16);
 
@@ -116,6 +116,63 @@ async fn an_owner_that_was_overtaken_has_no_effect() {
     assert_eq!(old.step().await.unwrap(), Progress::Idle);
     assert_eq!(new.step().await.unwrap(), Progress::Worked);
     assert_eq!(world.effects_of(order(1)).await, ["a"]);
+}
+
+/// Writers that overlap and roll back, two processes that read and hand partitions over: each committed event has its
+/// effect once, and those of one order in their order (V8, V10).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn with_writers_and_owners_in_a_crowd_each_effect_happens_once_and_in_order() {
+    const WRITERS: u128 = 6;
+    const EACH: usize = 40;
+    let world = World::new().await;
+    let recorder = Recorder::default();
+    let mut runners = [world.runner(&recorder), world.runner(&recorder)];
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|n| tokio::spawn(write(world.pool().clone(), n, EACH)))
+        .collect();
+    let all = usize::try_from(WRITERS).unwrap() * EACH;
+    for round in 0..10_000 {
+        let [one, two] = &mut runners;
+        if round % 7 == 0 {
+            one.consumer().look_now();
+            two.consumer().look_now();
+        }
+        if round % 50 == 49 {
+            world.bus.release().await.unwrap();
+        }
+        let (first, second) = tokio::join!(one.step(), two.step());
+        first.unwrap();
+        second.unwrap();
+        if world.effects().await.len() >= all {
+            break;
+        }
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for n in 0..WRITERS {
+        let expected: Vec<String> = (0..EACH).map(|k| k.to_string()).collect();
+        assert_eq!(world.effects_of(order(n)).await, expected, "order {n}");
+    }
+}
+
+async fn write(pool: sqlx::PgPool, n: u128, events: usize) {
+    let symbol = ["AAPL", "F", "KO"][usize::try_from(n).unwrap() % 3];
+    for k in 0..events {
+        let kind: &'static str = k.to_string().leak();
+        for commits in [k % 3 != 0, true] {
+            let mut tx = db::begin(&pool).await.unwrap();
+            bus::append(&mut tx, &[event(symbol, n, kind)]).await.unwrap();
+            if k % 5 == 0 {
+                tokio::task::yield_now().await;
+            }
+            if commits {
+                tx.commit().await.unwrap();
+                break;
+            }
+            tx.rollback().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]
