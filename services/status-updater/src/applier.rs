@@ -12,7 +12,7 @@ use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use db::{DbError, PgConnection};
 use domain::calendar::Calendar;
-use domain::{AccountId, OrderId, Symbol, Timestamp};
+use domain::{AccountId, Money, OrderId, Symbol, Timestamp};
 use identity::FlagChange;
 use orders::{StoredOrder, VenueExec};
 use std::collections::{BTreeSet, HashMap};
@@ -43,7 +43,12 @@ struct Tidings {
 impl Applier {
     /// A handler on this bus.
     pub fn new(bus: Bus, clock: SharedClock, calendar: Arc<Calendar>) -> Self {
-        Self { bus, clock, calendar, tidings: Tidings::default() }
+        Self {
+            bus,
+            clock,
+            calendar,
+            tidings: Tidings::default(),
+        }
     }
 
     async fn apply(&mut self, conn: &mut PgConnection, events: &[Event]) -> Result<(), HandleError> {
@@ -56,6 +61,10 @@ impl Applier {
         }
         let Desk { books, mut written, .. } = desk;
         written.aside.extend(unreadable);
+        // What a later report of the batch made good was never owed.
+        written
+            .indebted
+            .retain(|account| books.cash.get(account).is_some_and(|cash| cash.avail < Money::ZERO));
         write(conn, &books, &written, now).await?;
         self.tidings = Tidings::of(&reports, written);
         Ok(())
@@ -105,16 +114,28 @@ fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAsid
 async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbError> {
     let ids: BTreeSet<OrderId> = reports.iter().map(|report| report.order).collect();
     let orders = orders::lock(conn, &Vec::from_iter(ids)).await?;
-    let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id)).into_iter().collect();
+    let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id))
+        .into_iter()
+        .collect();
     let cash = ledger::lock(conn, &accounts).await?;
     let sequences = orders::sequences(conn, &accounts).await?;
     let shares = ledger::shares(conn, &pairs(&orders)).await?;
-    let mut books = Books { orders, cash, shares, sequences, ..Books::default() };
-    let executions: Vec<VenueExec> =
-        reports.iter().filter_map(|r| r.execution().map(|x| (r.venue.clone(), x.id.clone()))).collect();
+    let mut books = Books {
+        orders,
+        cash,
+        shares,
+        sequences,
+        ..Books::default()
+    };
+    let executions: Vec<VenueExec> = reports
+        .iter()
+        .filter_map(|r| r.execution().map(|x| (r.venue.clone(), x.id.clone())))
+        .collect();
     if !executions.is_empty() {
         books.fills = orders::known_fills(conn, &executions).await?;
-        let ids = executions.iter().flat_map(|(venue, id)| ["fill", "bust"].map(|kind| aside_id(kind, venue, id)));
+        let ids = executions
+            .iter()
+            .flat_map(|(venue, id)| ["fill", "bust"].map(|kind| aside_id(kind, venue, id)));
         books.aside = aside::known(conn, &Vec::from_iter(ids)).await?;
         books.too_much = aside::too_much(conn, &busted_orders(reports)).await?;
     }
@@ -122,12 +143,16 @@ async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbEr
 }
 
 fn pairs(orders: &HashMap<OrderId, StoredOrder>) -> Vec<(AccountId, Symbol)> {
-    BTreeSet::from_iter(orders.values().map(|order| (order.account_id, order.symbol.clone()))).into_iter().collect()
+    BTreeSet::from_iter(orders.values().map(|order| (order.account_id, order.symbol.clone())))
+        .into_iter()
+        .collect()
 }
 
 fn busted_orders(reports: &[Report]) -> Vec<OrderId> {
     let busts = reports.iter().filter(|report| matches!(report.heard, Heard::Busted(_)));
-    BTreeSet::from_iter(busts.map(|report| report.order)).into_iter().collect()
+    BTreeSet::from_iter(busts.map(|report| report.order))
+        .into_iter()
+        .collect()
 }
 
 /// Writes everything, each table by few statements.
@@ -140,22 +165,35 @@ async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: T
     ledger::post(conn, &written.transfers).await?;
     fail::fail_point!("updater::tx_ledger_made");
     for account in &written.indebted {
-        let closing_only = FlagChange { closing_only: Some(true), ..FlagChange::default() };
+        let closing_only = FlagChange {
+            closing_only: Some(true),
+            ..FlagChange::default()
+        };
         identity::accounts::set_flags(conn, *account, closing_only).await?;
     }
     fail::fail_point!("updater::tx_position_made");
     orders::advance(conn, &moved(books, written)).await?;
     orders::clear_cancel_wishes(conn, &Vec::from_iter(written.wishes_refused.iter().copied()), now).await?;
     orders::append_events(conn, &written.events).await?;
-    let numbers = written.sequenced.iter().filter_map(|account| Some((*account, *books.sequences.get(account)?)));
+    let numbers = written
+        .sequenced
+        .iter()
+        .filter_map(|account| Some((*account, *books.sequences.get(account)?)));
     orders::store_sequences(conn, &numbers.collect()).await?;
-    let updates: Vec<NewEvent> =
-        written.updates.iter().map(|(update, request)| NewEvent::order_updated(update, request.clone())).collect();
+    let updates: Vec<NewEvent> = written
+        .updates
+        .iter()
+        .map(|(update, request)| NewEvent::order_updated(update, request.clone()))
+        .collect();
     Ok(bus::append(conn, &updates).await?)
 }
 
 fn moved(books: &Books, written: &Written) -> Vec<StoredOrder> {
-    written.moved.iter().filter_map(|id| books.orders.get(id).cloned()).collect()
+    written
+        .moved
+        .iter()
+        .filter_map(|id| books.orders.get(id).cloned())
+        .collect()
 }
 
 impl Tidings {
@@ -164,7 +202,12 @@ impl Tidings {
         for report in reports {
             *facts.entry(report.heard.word()).or_default() += 1;
         }
-        Self { facts, updates: !written.updates.is_empty(), aside: written.aside, indebted: written.indebted }
+        Self {
+            facts,
+            updates: !written.updates.is_empty(),
+            aside: written.aside,
+            indebted: written.indebted,
+        }
     }
 
     fn tell(self, bus: &Bus) {

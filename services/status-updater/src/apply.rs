@@ -49,7 +49,12 @@ struct Turn<'a> {
 impl<'a> Desk<'a> {
     /// A desk with what was loaded under the locks.
     pub fn new(books: Books, calendar: &'a Calendar, now: Timestamp) -> Self {
-        Self { books, written: Written::default(), calendar, now }
+        Self {
+            books,
+            written: Written::default(),
+            calendar,
+            now,
+        }
     }
 
     /// Takes one report: the order moves, or the report is set aside.
@@ -65,8 +70,15 @@ impl<'a> Desk<'a> {
             Heard::Busted(execution) => self.bust(report, execution),
             Heard::Unmatched { execution, .. } => self.unmatched(report, execution),
             Heard::InDoubt => self.turn(report, &self.plain(report, OrderEvent::InDoubt)).map(drop),
-            Heard::Acknowledged { .. } => self.turn(report, &self.plain(report, OrderEvent::Acknowledged)).map(drop),
-            Heard::Ended { why, filled, reason, at } => self.end(report, *why, *filled, reason.as_deref(), *at),
+            Heard::Acknowledged { .. } => self
+                .turn(report, &self.plain(report, OrderEvent::Acknowledged))
+                .map(drop),
+            Heard::Ended {
+                why,
+                filled,
+                reason,
+                at,
+            } => self.end(report, *why, *filled, reason.as_deref(), *at),
             Heard::CancelRefused { reason } => self.cancel_refused(report, reason),
             Heard::DoneForDay => self.turn(report, &self.plain(report, OrderEvent::DoneForDay)).map(drop),
         }
@@ -77,8 +89,18 @@ impl<'a> Desk<'a> {
     }
 
     fn plain(&self, report: &Report, event: OrderEvent) -> Turn<'static> {
-        let at = if let Heard::Acknowledged { at, .. } = report.heard { at } else { report.received_at };
-        Turn { event, cause: Cause::Release(report.order), at, execution: None, reason: None }
+        let at = if let Heard::Acknowledged { at, .. } = report.heard {
+            at
+        } else {
+            report.received_at
+        };
+        Turn {
+            event,
+            cause: Cause::Release(report.order),
+            at,
+            execution: None,
+            reason: None,
+        }
     }
 
     pub(crate) fn fill(&mut self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
@@ -86,7 +108,10 @@ impl<'a> Desk<'a> {
         let known = self.books.fills.get(&key);
         if let Some(told) = known.filter(|told| !tells_the_same(told, report, execution)) {
             let told = format!("{} @ {} of order {}", told.qty, told.price, told.order_id);
-            return Err(Refusal::Contradiction { id: execution.id.clone(), told });
+            return Err(Refusal::Contradiction {
+                id: execution.id.clone(),
+                told,
+            });
         }
         if known.is_none() && self.is_aside("fill", report, execution) {
             return Ok(());
@@ -105,7 +130,10 @@ impl<'a> Desk<'a> {
         }
         let (venue, exec_id) = key;
         let turn = Turn {
-            event: OrderEvent::Filled { qty: execution.qty, price: execution.price },
+            event: OrderEvent::Filled {
+                qty: execution.qty,
+                price: execution.price,
+            },
             cause: Cause::Fill { venue, exec_id },
             at: execution.at,
             execution: Some(execution),
@@ -120,7 +148,10 @@ impl<'a> Desk<'a> {
         let key = (report.venue.clone(), execution.id.clone());
         let known = self.books.fills.get(&key).cloned();
         if let Some(told) = known.as_ref().filter(|told| told.order_id != report.order) {
-            return Err(Refusal::Contradiction { id: execution.id.clone(), told: format!("of order {}", told.order_id) });
+            return Err(Refusal::Contradiction {
+                id: execution.id.clone(),
+                told: format!("of order {}", told.order_id),
+            });
         }
         if known.is_none() && self.is_aside("bust", report, execution) {
             return Ok(());
@@ -138,13 +169,25 @@ impl<'a> Desk<'a> {
             Some(told) => as_booked(told, execution)?,
         };
         let event = match absorb(exec_state(known.as_ref()), ExecFact::Bust).1 {
-            ExecEffect::Remove => OrderEvent::Busted { qty: booked.qty, price: booked.price },
+            ExecEffect::Remove => OrderEvent::Busted {
+                qty: booked.qty,
+                price: booked.price,
+            },
             ExecEffect::RememberBust => OrderEvent::BustedUnseen { qty: booked.qty },
             ExecEffect::Add | ExecEffect::Nothing => return Ok(()),
         };
         let (venue, exec_id) = key.clone();
         let cause = Cause::Bust { venue, exec_id };
-        self.turn(report, &Turn { event, cause, at: execution.at, execution: Some(&booked), reason: None })?;
+        self.turn(
+            report,
+            &Turn {
+                event,
+                cause,
+                at: execution.at,
+                execution: Some(&booked),
+                reason: None,
+            },
+        )?;
         if known.is_some() {
             self.written.busted.push((key.clone(), execution.at));
             self.books.fills.entry(key).and_modify(|told| told.busted = true);
@@ -170,8 +213,20 @@ impl<'a> Desk<'a> {
     ) -> Result<(), Refusal> {
         let order = self.order(report)?;
         let first = order.state.end.is_none();
-        let event = OrderEvent::Ended { why: end_as_meant(order, why), filled };
-        self.turn(report, &Turn { event, cause: Cause::Release(report.order), at, execution: None, reason })?;
+        let event = OrderEvent::Ended {
+            why: end_as_meant(order, why),
+            filled,
+        };
+        self.turn(
+            report,
+            &Turn {
+                event,
+                cause: Cause::Release(report.order),
+                at,
+                execution: None,
+                reason,
+            },
+        )?;
         if let Some(order) = self.books.orders.get_mut(&report.order).filter(|_| first) {
             order.end_reason = reason.map(str::to_owned);
         }
@@ -183,7 +238,12 @@ impl<'a> Desk<'a> {
     fn cancel_refused(&mut self, report: &Report, reason: &str) -> Result<(), Refusal> {
         let now = self.now;
         self.order(report)?;
-        let Some(order) = self.books.orders.get_mut(&report.order).filter(|o| o.cancel_requested_at.is_some_and(|asked| asked <= report.received_at)) else {
+        let Some(order) = self
+            .books
+            .orders
+            .get_mut(&report.order)
+            .filter(|o| o.cancel_requested_at.is_some_and(|asked| asked <= report.received_at))
+        else {
             return Ok(());
         };
         order.cancel_requested_at = None;
@@ -212,16 +272,27 @@ impl<'a> Desk<'a> {
             self.written.transfers.push(transfer);
         }
         self.store(report, turn, &before, after, change.posted_after);
-        let cause = turn.reason.map_or_else(|| report.speaker.to_owned(), |why| format!("{}: {why}", report.speaker));
+        let cause = turn
+            .reason
+            .map_or_else(|| report.speaker.to_owned(), |why| format!("{}: {why}", report.speaker));
         if is_unannounced(&before, turn.event) {
             // Readers see `new` before the first fill, though the venue's acknowledgement is still to come (ORD-7).
-            let at_venue = OrderState { status: OrderStatus::New, ..before };
+            let at_venue = OrderState {
+                status: OrderStatus::New,
+                ..before
+            };
             self.tell(report.order, StreamEvent::New, &at_venue, None, cause.clone());
         }
         let more_than_one = words.len() > 1;
         for word in words {
             let shown = shown_with(word, &after, more_than_one);
-            self.tell(report.order, word, &shown, turn.execution.filter(|_| is_execution(word)), cause.clone());
+            self.tell(
+                report.order,
+                word,
+                &shown,
+                turn.execution.filter(|_| is_execution(word)),
+                cause.clone(),
+            );
         }
         Ok(change.cash)
     }
@@ -235,7 +306,11 @@ impl<'a> Desk<'a> {
     ) -> Result<Change, Refusal> {
         let posted_after = order.posted_cash;
         if before == after {
-            return Ok(Change { transfer: None, posted_after, cash: Money::ZERO });
+            return Ok(Change {
+                transfer: None,
+                posted_after,
+                cash: Money::ZERO,
+            });
         }
         let account = self.books.cash.get(&order.account_id);
         let shares = self.books.shares.get(&(order.account_id, order.symbol.clone()));
@@ -253,14 +328,21 @@ impl<'a> Desk<'a> {
         };
         let dates = trade_dates(self.calendar, turn.at);
         let cause = turn.cause.clone();
-        let occasion = rules::Occasion { cause, at: self.now, dates, standing };
+        let occasion = rules::Occasion {
+            cause,
+            at: self.now,
+            dates,
+            standing,
+        };
         Ok(rules::change(&terms, before, after, posted_after, occasion)?)
     }
 
     /// Writes the order as it now is into the books.
     fn store(&mut self, report: &Report, turn: &Turn<'_>, before: &OrderState, after: OrderState, posted: Money) {
         let now = self.now;
-        let Some(order) = self.books.orders.get_mut(&report.order) else { return };
+        let Some(order) = self.books.orders.get_mut(&report.order) else {
+            return;
+        };
         let named = name_at_venue(order, report);
         if *before == after && !named {
             return;
@@ -290,18 +372,33 @@ impl<'a> Desk<'a> {
         execution: Option<&Execution>,
         cause: String,
     ) {
-        let news =
-            News { word, status: state.status, filled: state.filled, notional: state.notional, execution, cause };
+        let news = News {
+            word,
+            status: state.status,
+            filled: state.filled,
+            notional: state.notional,
+            execution,
+            cause,
+        };
         self.written.tell(&mut self.books, order, news, self.now);
     }
 
     fn remember(&mut self, report: &Report, execution: &Execution, cash: Money, busted: bool) {
-        let Some(order) = self.books.orders.get(&report.order) else { return };
+        let Some(order) = self.books.orders.get(&report.order) else {
+            return;
+        };
         let cash = Money::from_decimal(cash.get().abs());
         self.written.fill(order, report, execution, cash, busted);
         let (qty, price) = (execution.qty.get(), execution.price.get());
-        let told = KnownFill { order_id: order.order_id, qty, price, busted };
-        self.books.fills.insert((report.venue.clone(), execution.id.clone()), told);
+        let told = KnownFill {
+            order_id: order.order_id,
+            qty,
+            price,
+            busted,
+        };
+        self.books
+            .fills
+            .insert((report.venue.clone(), execution.id.clone()), told);
     }
 }
 
@@ -318,7 +415,11 @@ fn tells_the_same(told: &KnownFill, report: &Report, execution: &Execution) -> b
 }
 
 fn as_booked(told: &KnownFill, execution: &Execution) -> Result<Execution, IllegalMove> {
-    Ok(Execution { qty: Qty::new(told.qty)?, price: Price::new(told.price)?, ..execution.clone() })
+    Ok(Execution {
+        qty: Qty::new(told.qty)?,
+        price: Price::new(told.price)?,
+        ..execution.clone()
+    })
 }
 
 fn within_limit(order: &StoredOrder, price: Price) -> Result<(), Refusal> {
@@ -327,12 +428,17 @@ fn within_limit(order: &StoredOrder, price: Price) -> Result<(), Refusal> {
         Side::Buy => price > limit,
         Side::Sell => price < limit,
     };
-    if beyond { Err(Refusal::BeyondLimit { limit, price }) } else { Ok(()) }
+    if beyond {
+        Err(Refusal::BeyondLimit { limit, price })
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether this fill is the first word of the order from the venue.
 fn is_unannounced(before: &OrderState, event: OrderEvent) -> bool {
-    matches!(event, OrderEvent::Filled { .. }) && matches!(before.status, OrderStatus::Accepted | OrderStatus::PendingNew)
+    matches!(event, OrderEvent::Filled { .. })
+        && matches!(before.status, OrderStatus::Accepted | OrderStatus::PendingNew)
 }
 
 /// The order as it was after this word: a fill that lets a waiting end count was a partial fill first.
@@ -346,13 +452,20 @@ fn shown_with(word: StreamEvent, after: &OrderState, more_than_one: bool) -> Ord
 }
 
 const fn is_execution(word: StreamEvent) -> bool {
-    matches!(word, StreamEvent::PartialFill | StreamEvent::Fill | StreamEvent::TradeBust)
+    matches!(
+        word,
+        StreamEvent::PartialFill | StreamEvent::Fill | StreamEvent::TradeBust
+    )
 }
 
 /// The New York day of the trade and the day it settles. A venue's clock may be years off; then the calendar knows
 /// nothing, the fill is booked nevertheless, and reconciliation corrects the date.
 fn trade_dates(calendar: &Calendar, at: Timestamp) -> TradeDates {
     let trade = to_new_york(at).date_naive();
-    let settle = calendar.settle_date(trade).ok().or_else(|| trade.succ_opt()).unwrap_or(trade);
+    let settle = calendar
+        .settle_date(trade)
+        .ok()
+        .or_else(|| trade.succ_opt())
+        .unwrap_or(trade);
     TradeDates { trade, settle }
 }

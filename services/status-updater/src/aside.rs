@@ -15,9 +15,12 @@ pub async fn known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = sqlx::query!("select report_id, payload from venue_reports_set_aside where report_id = any($1)", ids)
-        .fetch_all(conn)
-        .await?;
+    let rows = sqlx::query!(
+        "select report_id, payload from venue_reports_set_aside where report_id = any($1)",
+        ids
+    )
+    .fetch_all(conn)
+    .await?;
     Ok(rows.into_iter().map(|row| (row.report_id, row.payload)).collect())
 }
 
@@ -25,10 +28,7 @@ pub async fn known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid
 ///
 /// # Errors
 /// What the database says.
-pub async fn too_much(
-    conn: &mut PgConnection,
-    orders: &[OrderId],
-) -> Result<HashMap<OrderId, Vec<Report>>, DbError> {
+pub async fn too_much(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap<OrderId, Vec<Report>>, DbError> {
     let mut waiting: HashMap<OrderId, Vec<Report>> = HashMap::new();
     if orders.is_empty() {
         return Ok(waiting);
@@ -68,7 +68,10 @@ pub async fn insert(conn: &mut PgConnection, reports: &[SetAside], now: Timestam
         &reports.iter().map(|r| r.id).collect::<Vec<_>>(),
         &reports.iter().map(|r| r.kind.to_owned()).collect::<Vec<_>>(),
         &reports.iter().map(|r| r.order.map(OrderId::get)).collect::<Vec<_>>() as &[Option<Uuid>],
-        &reports.iter().map(|r| r.account.map(domain::AccountId::get)).collect::<Vec<_>>() as &[Option<Uuid>],
+        &reports
+            .iter()
+            .map(|r| r.account.map(domain::AccountId::get))
+            .collect::<Vec<_>>() as &[Option<Uuid>],
         &reports.iter().map(|r| r.raw.clone()).collect::<Vec<_>>(),
         &reports.iter().map(|r| r.cause.clone()).collect::<Vec<_>>(),
         now,
@@ -86,8 +89,12 @@ pub async fn resolve(conn: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> R
     if ids.is_empty() {
         return Ok(());
     }
-    sqlx::query!("update venue_reports_set_aside set resolved_at = $2 where report_id = any($1)", ids, now)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "update venue_reports_set_aside set resolved_at = $2 where report_id = any($1)",
+        ids,
+        now
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -93,7 +93,10 @@ pub struct News<'a> {
 impl Books {
     /// Shares the account owns of a symbol.
     pub fn position(&self, account: AccountId, symbol: &Symbol) -> Decimal {
-        self.shares.get(&(account, symbol.clone())).map(ShareBalance::total).unwrap_or_default()
+        self.shares
+            .get(&(account, symbol.clone()))
+            .map(ShareBalance::total)
+            .unwrap_or_default()
     }
 
     /// Takes a transfer into the balances. True when it left the customer's free cash below zero.
@@ -110,7 +113,9 @@ impl Books {
     }
 
     fn post_cash(&mut self, account: AccountId, entry: &Entry) -> bool {
-        let Some(cash) = self.cash.get_mut(&account) else { return false };
+        let Some(cash) = self.cash.get_mut(&account) else {
+            return false;
+        };
         let balance = match entry.book {
             Book::CashAvail => &mut cash.avail,
             Book::CashHeld => &mut cash.held,
@@ -130,7 +135,11 @@ impl Books {
             cost_basis: Money::ZERO,
         };
         let shares = self.shares.entry((account, symbol.clone())).or_insert_with(none);
-        let balance = if entry.book == Book::SecHeld { &mut shares.held } else { &mut shares.avail };
+        let balance = if entry.book == Book::SecHeld {
+            &mut shares.held
+        } else {
+            &mut shares.avail
+        };
         // Below zero cannot be: the rules send what is missing to suspense, and the table has a check.
         *balance = Qty::new(balance.get().saturating_add(entry.amount)).unwrap_or(Qty::ZERO);
     }
@@ -142,7 +151,9 @@ impl Written {
         let Some(stored) = books.orders.get(&order) else { return };
         let account = stored.account_id;
         let position = books.position(account, &stored.symbol);
-        let Some(sequence) = books.sequences.get_mut(&account) else { return };
+        let Some(sequence) = books.sequences.get_mut(&account) else {
+            return;
+        };
         let seq = sequence.next_event();
         // The stream resumes after a time, so within a batch each event has one of its own.
         let tick = i64::try_from(self.events.len()).unwrap_or(0);

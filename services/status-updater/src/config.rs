@@ -26,7 +26,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { appliers: 1, poll: Duration::from_millis(200), intake: IntakeSettings::default() }
+        Self {
+            appliers: 1,
+            poll: Duration::from_millis(200),
+            intake: IntakeSettings::default(),
+        }
     }
 }
 

@@ -62,7 +62,11 @@ impl From<IllegalMove> for Refusal {
 impl Desk<'_> {
     pub(crate) fn is_aside(&self, kind: &str, report: &Report, execution: &Execution) -> bool {
         // Nearly always empty: spare the hash.
-        !self.books.aside.is_empty() && self.books.aside.contains_key(&aside_id(kind, &report.venue, &execution.id))
+        !self.books.aside.is_empty()
+            && self
+                .books
+                .aside
+                .contains_key(&aside_id(kind, &report.venue, &execution.id))
     }
 
     /// Keeps the report for an operator, and books an execution to suspense: never clipped, never dropped.
@@ -83,7 +87,11 @@ impl Desk<'_> {
         self.written.transfers.extend(transfer);
         self.books.aside.insert(id, report.raw.clone());
         if matches!(refusal, Refusal::TooMuch(_)) && report.execution().is_some() {
-            self.books.too_much.entry(report.order).or_default().push(report.clone());
+            self.books
+                .too_much
+                .entry(report.order)
+                .or_default()
+                .push(report.clone());
         }
         let order = self.books.orders.get(&report.order);
         self.written.aside.push(SetAside {
@@ -114,7 +122,9 @@ impl Desk<'_> {
     /// which is so for one that waited for room.
     pub(crate) fn drop_suspended(&mut self, bust: &Report, execution: &Execution) -> bool {
         let id = aside_id("fill", &bust.venue, &execution.id);
-        let Some(kept) = self.books.aside.get(&id).and_then(|raw| Report::parse(raw).ok()) else { return true };
+        let Some(kept) = self.books.aside.get(&id).and_then(|raw| Report::parse(raw).ok()) else {
+            return true;
+        };
         let cause = Cause::Movement(TransferKind::UnknownExecution, id);
         let reversal = kept.execution().map(|x| self.suspense_of(&kept, x, cause, true));
         // What could be booked can be reversed: the numbers are the same.
@@ -122,20 +132,35 @@ impl Desk<'_> {
             self.written.transfers.extend(transfer);
         }
         self.written.resolved.push(id);
-        self.books.aside.insert(aside_id("bust", &bust.venue, &execution.id), bust.raw.clone());
-        let Some(waiting) = self.books.too_much.get_mut(&kept.order) else { return false };
+        self.books
+            .aside
+            .insert(aside_id("bust", &bust.venue, &execution.id), bust.raw.clone());
+        let Some(waiting) = self.books.too_much.get_mut(&kept.order) else {
+            return false;
+        };
         let before = waiting.len();
         waiting.retain(|other| other.execution().map(|x| &x.id) != Some(&execution.id));
         waiting.len() < before
     }
 
     fn fits(&self, report: &Report) -> bool {
-        let (Some(order), Some(x)) = (self.books.orders.get(&report.order), report.execution()) else { return false };
-        order.state.after(OrderEvent::Filled { qty: x.qty, price: x.price }).is_ok() && !self.is_aside("bust", report, x)
+        let (Some(order), Some(x)) = (self.books.orders.get(&report.order), report.execution()) else {
+            return false;
+        };
+        order
+            .state
+            .after(OrderEvent::Filled {
+                qty: x.qty,
+                price: x.price,
+            })
+            .is_ok()
+            && !self.is_aside("bust", report, x)
     }
 
     fn unsuspend(&mut self, report: &Report) -> Result<(), Refusal> {
-        let Some(execution) = report.execution() else { return Ok(()) };
+        let Some(execution) = report.execution() else {
+            return Ok(());
+        };
         let id = aside_id("fill", &report.venue, &execution.id);
         let cause = Cause::Movement(TransferKind::UnknownExecution, id);
         let transfer = self.suspense_of(report, execution, cause, true)?;
@@ -156,14 +181,29 @@ impl Desk<'_> {
         match (&report.heard, refusal) {
             (_, Refusal::Contradiction { .. } | Refusal::BustedBefore) => Ok(None),
             (Heard::Filled(x) | Heard::Unmatched { execution: x, .. }, _) => {
-                let cause = Cause::Unknown { venue, exec_id: x.id.clone() };
+                let cause = Cause::Unknown {
+                    venue,
+                    exec_id: x.id.clone(),
+                };
                 self.suspense_of(report, x, cause, false)
             }
             (Heard::Busted(x), Refusal::BustOfAside) => {
                 let kept = self.books.aside.get(&aside_id("fill", &report.venue, &x.id));
-                let Some(kept) = kept.and_then(|raw| Report::parse(raw).ok()) else { return Ok(None) };
-                let Some(booked) = kept.execution() else { return Ok(None) };
-                self.suspense_of(&kept, booked, Cause::Bust { venue, exec_id: x.id.clone() }, true)
+                let Some(kept) = kept.and_then(|raw| Report::parse(raw).ok()) else {
+                    return Ok(None);
+                };
+                let Some(booked) = kept.execution() else {
+                    return Ok(None);
+                };
+                self.suspense_of(
+                    &kept,
+                    booked,
+                    Cause::Bust {
+                        venue,
+                        exec_id: x.id.clone(),
+                    },
+                    true,
+                )
             }
             _ => Ok(None),
         }
@@ -176,7 +216,9 @@ impl Desk<'_> {
         cause: Cause,
         reversed: bool,
     ) -> Result<Option<Transfer>, LedgerError> {
-        let Some((symbol, side)) = self.traded(report) else { return Ok(None) };
+        let Some((symbol, side)) = self.traded(report) else {
+            return Ok(None);
+        };
         let side = if reversed { opposite(side) } else { side };
         rules::unknown_execution(cause, &symbol, side, execution.qty, execution.price, self.now).map(Some)
     }
@@ -186,7 +228,10 @@ impl Desk<'_> {
         if let Heard::Unmatched { symbol, side, .. } = &report.heard {
             return Some((symbol.clone(), *side));
         }
-        self.books.orders.get(&report.order).map(|order| (order.symbol.clone(), order.side))
+        self.books
+            .orders
+            .get(&report.order)
+            .map(|order| (order.symbol.clone(), order.side))
     }
 }
 

@@ -177,7 +177,9 @@ pub fn aside_id(kind: &str, venue: &str, exec: &ExecId) -> Uuid {
 
 /// The id under which any other report is set aside: the same fact heard again, from anywhere, is the same report.
 pub fn aside_id_of(report: &Report) -> Uuid {
-    let Report { venue, order, heard, .. } = report;
+    let Report {
+        venue, order, heard, ..
+    } = report;
     Uuid::new_v5(&NAMESPACE, format!("aside:report:{venue}:{order}:{heard:?}").as_bytes())
 }
 
@@ -196,19 +198,42 @@ fn speaker(source: &str) -> &'static str {
 fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
     Ok(match fact {
         Fact::InDoubt => Heard::InDoubt,
-        Fact::Acknowledged { venue_order_id, at } => {
-            Heard::Acknowledged { venue_order: venue_order(venue_order_id), at: *at }
-        }
-        Fact::Filled { exec_id, venue_order_id, qty, price, at } => {
-            Heard::Filled(execution(exec_id, venue_order_id, *qty, *price, *at)?)
-        }
-        Fact::Busted { exec_id, qty, price, at } => Heard::Busted(execution(exec_id, "", *qty, *price, *at)?),
-        Fact::Unmatched { exec_id, venue_order_id, symbol, side, qty, price, at } => Heard::Unmatched {
+        Fact::Acknowledged { venue_order_id, at } => Heard::Acknowledged {
+            venue_order: venue_order(venue_order_id),
+            at: *at,
+        },
+        Fact::Filled {
+            exec_id,
+            venue_order_id,
+            qty,
+            price,
+            at,
+        } => Heard::Filled(execution(exec_id, venue_order_id, *qty, *price, *at)?),
+        Fact::Busted {
+            exec_id,
+            qty,
+            price,
+            at,
+        } => Heard::Busted(execution(exec_id, "", *qty, *price, *at)?),
+        Fact::Unmatched {
+            exec_id,
+            venue_order_id,
+            symbol,
+            side,
+            qty,
+            price,
+            at,
+        } => Heard::Unmatched {
             execution: execution(exec_id, venue_order_id, *qty, *price, *at)?,
             symbol: Symbol::parse(symbol).ok_or_else(|| name("symbol", symbol))?,
             side: side.parse().map_err(|_| name("side", side))?,
         },
-        Fact::Ended { end, filled_qty, reason, at } => Heard::Ended {
+        Fact::Ended {
+            end,
+            filled_qty,
+            reason,
+            at,
+        } => Heard::Ended {
             why: end_kind(*end),
             filled: Qty::new(*filled_qty).map_err(|why| number("filled_qty", filled_qty, why))?,
             reason: reason.clone(),
@@ -254,9 +279,16 @@ const fn end_kind(end: End) -> EndKind {
 }
 
 fn number(field: &'static str, value: &impl ToString, why: AmountError) -> Unreadable {
-    Unreadable::Number { field, value: value.to_string(), why }
+    Unreadable::Number {
+        field,
+        value: value.to_string(),
+        why,
+    }
 }
 
 fn name(field: &'static str, value: &str) -> Unreadable {
-    Unreadable::Name { field, value: value.chars().take(40).collect() }
+    Unreadable::Name {
+        field,
+        value: value.chars().take(40).collect(),
+    }
 }

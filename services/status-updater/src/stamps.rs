@@ -9,9 +9,9 @@ use orders::StoredOrder;
 /// `canceled` as the answer to our own expiry wish is `expired`, unless the customer had asked to cancel before.
 pub(crate) fn end_as_meant(order: &StoredOrder, why: EndKind) -> EndKind {
     let at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-    let expiry_came_first = order.expire_requested_at.is_some_and(|expiry| {
-        order.cancel_requested_at.is_none_or(|cancel| expiry < cancel)
-    });
+    let expiry_came_first = order
+        .expire_requested_at
+        .is_some_and(|expiry| order.cancel_requested_at.is_none_or(|cancel| expiry < cancel));
     match why {
         EndKind::Expired if at_once => EndKind::Canceled,
         EndKind::Canceled if expiry_came_first && !at_once => EndKind::Expired,

@@ -13,10 +13,18 @@ pub(super) struct Cursors {
 }
 
 pub(super) async fn load(conn: &mut PgConnection, venue: &str) -> Result<Cursors, DbError> {
-    let row = sqlx::query!("select stream_event_id, activity_id from venue_cursors where venue = $1", venue)
-        .fetch_optional(conn)
-        .await?;
-    Ok(row.map(|row| Cursors { stream: row.stream_event_id, record: row.activity_id }).unwrap_or_default())
+    let row = sqlx::query!(
+        "select stream_event_id, activity_id from venue_cursors where venue = $1",
+        venue
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row
+        .map(|row| Cursors {
+            stream: row.stream_event_id,
+            record: row.activity_id,
+        })
+        .unwrap_or_default())
 }
 
 pub(super) async fn store(

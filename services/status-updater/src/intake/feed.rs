@@ -11,7 +11,10 @@ pub(super) enum Feed {
     /// Read in place.
     Direct(Updates),
     /// Read ahead by a task of its own, which rings when something came.
-    Ahead { brought: mpsc::Receiver<Result<VenueUpdate, Fault>>, task: AbortHandle },
+    Ahead {
+        brought: mpsc::Receiver<Result<VenueUpdate, Fault>>,
+        task: AbortHandle,
+    },
 }
 
 /// What the stream had.

@@ -66,7 +66,10 @@ struct Ring<T> {
 
 impl<T> Default for Ring<T> {
     fn default() -> Self {
-        Self { set: HashSet::new(), order: VecDeque::new() }
+        Self {
+            set: HashSet::new(),
+            order: VecDeque::new(),
+        }
     }
 }
 

@@ -121,9 +121,17 @@ impl<V: Venue> Intake<V> {
         }
         if self.epoch != self.lease.epoch() {
             self.forget();
-            self.cursors = cursors::load(&mut *self.pool.acquire().await.map_err(DbError::from)?, self.venue.name()).await?;
+            self.cursors = cursors::load(
+                &mut *self.pool.acquire().await.map_err(DbError::from)?,
+                self.venue.name(),
+            )
+            .await?;
             self.epoch = self.lease.epoch();
-            info!(venue = self.venue.name(), "takes the reports of {} in", self.venue.name());
+            info!(
+                venue = self.venue.name(),
+                "takes the reports of {} in",
+                self.venue.name()
+            );
         }
         Ok(true)
     }
@@ -163,7 +171,11 @@ impl<V: Venue> Intake<V> {
         self.failures += 1;
         metrics::counter!("daybook_status_updater_stream_lost_total", "fault" => fault.word()).increment(1);
         if self.failures == 1 {
-            warn!(venue = self.venue.name(), "the reports of {} do not come: {fault}", self.venue.name());
+            warn!(
+                venue = self.venue.name(),
+                "the reports of {} do not come: {fault}",
+                self.venue.name()
+            );
         }
         let doublings = (self.failures - 1).min(10);
         let pause = (self.settings.reconnect_after * 2_u32.pow(doublings)).min(self.settings.reconnect_at_most);
@@ -180,7 +192,10 @@ impl<V: Venue> Intake<V> {
         for update in &updates {
             self.memory.name(update.order.venue_order_id.clone(), update.order.key);
         }
-        let cursors = Cursors { stream: last.or_else(|| self.cursors.stream.clone()), ..self.cursors.clone() };
+        let cursors = Cursors {
+            stream: last.or_else(|| self.cursors.stream.clone()),
+            ..self.cursors.clone()
+        };
         self.append(told, cursors, "stream").await?;
         if let Some(fault) = broken {
             self.lost(&fault);
@@ -193,8 +208,10 @@ impl<V: Venue> Intake<V> {
         let owners = self.owners(&told).await?;
         let received_at = self.clock.now();
         let venue = self.venue.name();
-        let reports: Vec<NewEvent> =
-            told.iter().filter_map(|told| told.report(venue, &owners, source, received_at)).collect();
+        let reports: Vec<NewEvent> = told
+            .iter()
+            .filter_map(|told| told.report(venue, &owners, source, received_at))
+            .collect();
         // A stream of words that change nothing is no reason for a commit.
         if reports.is_empty() && (source == "stream" || cursors == self.cursors) {
             self.cursors = cursors;
@@ -241,7 +258,10 @@ impl<V: Venue> Intake<V> {
         unknown.dedup();
         let mut conn = self.pool.acquire().await?;
         for order in orders::read::by_ids(&mut conn, &unknown).await? {
-            let owner = Owner { account: order.account_id, request: order.request_id };
+            let owner = Owner {
+                account: order.account_id,
+                request: order.request_id,
+            };
             self.memory.own(order.order_id, owner.clone());
             owners.insert(order.order_id, owner);
         }
@@ -261,7 +281,11 @@ impl<V: Venue> Step for Intake<V> {
         self.open_stream().await;
         let took = self.take_stream().await?;
         let polled = if self.poll_is_due() { self.poll().await? } else { false };
-        Ok(if took > 0 || polled { Progress::Worked } else { Progress::Idle })
+        Ok(if took > 0 || polled {
+            Progress::Worked
+        } else {
+            Progress::Idle
+        })
     }
 }
 

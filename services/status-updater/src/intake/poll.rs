@@ -10,7 +10,7 @@ use domain::{OrderId, VenueOrderId};
 use futures::StreamExt;
 use orders::VenueExec;
 use std::collections::{BTreeSet, HashSet};
-use tracing::{debug, warn};
+use tracing::{debug, info};
 use venue::{ExecutionPage, Lookup, Venue, VenueExecution};
 
 /// Look-ups under way at a time.
@@ -29,28 +29,57 @@ impl<V: Venue> Intake<V> {
             Ok(page) => page,
             Err(fault) => {
                 metrics::counter!("daybook_status_updater_poll_failed_total", "fault" => fault.word()).increment(1);
-                debug!(venue = self.venue.name(), "the record of {} cannot be read: {fault}", self.venue.name());
+                debug!(
+                    venue = self.venue.name(),
+                    "the record of {} cannot be read: {fault}",
+                    self.venue.name()
+                );
                 return Ok(false);
             }
         };
         let old_enough = now - delta(self.settings.grace);
         let stream_brings_young = self.feed.is_some() && !self.gap;
-        let settled = page.executions.iter().take_while(|execution| execution.at <= old_enough).count();
-        let wanted = if stream_brings_young { &page.executions[..settled] } else { &page.executions[..] };
+        let settled = page
+            .executions
+            .iter()
+            .take_while(|execution| execution.at <= old_enough)
+            .count();
+        let wanted = if stream_brings_young {
+            &page.executions[..settled]
+        } else {
+            &page.executions[..]
+        };
         let missing = self.missing(wanted).await?;
         let keys_known = self.ask_keys(&missing).await;
-        let told = missing.iter().filter_map(|x| Some(translate::execution(x, self.memory.key(&x.venue_order_id)?)));
+        let told = missing
+            .iter()
+            .filter_map(|x| Some(translate::execution(x, self.memory.key(&x.venue_order_id)?)));
         let told: Vec<translate::Told> = told.collect();
         if !told.is_empty() {
-            warn!(venue = self.venue.name(), count = told.len(), "the record has executions that the stream did not bring");
+            info!(
+                venue = self.venue.name(),
+                count = told.len(),
+                "the record has executions that the stream did not bring"
+            );
         }
         // The cursor passes neither the young ones nor one whose order the venue could not name.
-        let unnamed = missing.iter().find(|x| self.memory.key(&x.venue_order_id).is_none()).map(|x| x.cursor.clone());
-        let passed: Vec<&VenueExecution> =
-            page.executions[..settled].iter().take_while(|x| Some(&x.cursor) != unnamed.as_ref()).collect();
-        let record = passed.last().map(|x| x.cursor.clone()).or_else(|| self.cursors.record.clone());
+        let unnamed = missing
+            .iter()
+            .find(|x| self.memory.key(&x.venue_order_id).is_none())
+            .map(|x| x.cursor.clone());
+        let passed: Vec<&VenueExecution> = page.executions[..settled]
+            .iter()
+            .take_while(|x| Some(&x.cursor) != unnamed.as_ref())
+            .collect();
+        let record = passed
+            .last()
+            .map(|x| x.cursor.clone())
+            .or_else(|| self.cursors.record.clone());
         let moved = record != self.cursors.record;
-        let cursors = Cursors { record, ..self.cursors.clone() };
+        let cursors = Cursors {
+            record,
+            ..self.cursors.clone()
+        };
         self.append(told, cursors, "poll").await?;
         Ok(self.after_page(&page, settled, moved && keys_known))
     }
@@ -76,10 +105,18 @@ impl<V: Venue> Intake<V> {
         let mut conn = self.pool.acquire().await?;
         let asked: Vec<VenueExec> = new.iter().map(|x| named(x)).collect();
         let booked = orders::known_fills(&mut conn, &asked).await?;
-        let ids: Vec<uuid::Uuid> = asked.iter().map(|(venue, id)| report::aside_id("fill", venue, id)).collect();
+        let ids: Vec<uuid::Uuid> = asked
+            .iter()
+            .map(|(venue, id)| report::aside_id("fill", venue, id))
+            .collect();
         let set_aside: HashSet<uuid::Uuid> = aside::known(&mut conn, &ids).await?.into_keys().collect();
         let is_new = |(asked, id): (&VenueExec, &uuid::Uuid)| !booked.contains_key(asked) && !set_aside.contains(id);
-        Ok(new.into_iter().zip(asked.iter().zip(&ids)).filter(|(_, ids)| is_new(*ids)).map(|(x, _)| x.clone()).collect())
+        Ok(new
+            .into_iter()
+            .zip(asked.iter().zip(&ids))
+            .filter(|(_, ids)| is_new(*ids))
+            .map(|(x, _)| x.clone())
+            .collect())
     }
 
     /// Asks the venue which orders its names stand for, as the record does not say. False when some answer is missing.

@@ -45,21 +45,44 @@ pub(super) fn update(update: &VenueUpdate) -> Option<Told> {
             return Some(self::execution(&execution, order.key));
         }
         UpdateKind::Busted { exec_id, qty, price } => {
-            let bust = Fact::Busted { exec_id: exec_id.to_string(), qty: qty.get(), price: price.get(), at };
+            let bust = Fact::Busted {
+                exec_id: exec_id.to_string(),
+                qty: qty.get(),
+                price: price.get(),
+                at,
+            };
             (Some(exec_id.clone()), bust.clone(), Some(bust))
         }
         UpdateKind::Ended(kind) => {
             let reason = update.reason.clone();
-            (None, Fact::Ended { end: end(*kind), filled_qty: order.filled_qty.get(), reason, at }, None)
+            (
+                None,
+                Fact::Ended {
+                    end: end(*kind),
+                    filled_qty: order.filled_qty.get(),
+                    reason,
+                    at,
+                },
+                None,
+            )
         }
         UpdateKind::DoneForDay => (None, Fact::DoneForDay, None),
         UpdateKind::CancelRefused => {
-            let reason = update.reason.clone().unwrap_or_else(|| "the exchange refused the cancel".to_owned());
+            let reason = update
+                .reason
+                .clone()
+                .unwrap_or_else(|| "the exchange refused the cancel".to_owned());
             (None, Fact::CancelRefused { reason }, None)
         }
         UpdateKind::Acknowledged | UpdateKind::Other(_) => return None,
     };
-    Some(Told { key: order.key, name_there: order.venue_order_id.clone(), exec_id, ours, not_ours })
+    Some(Told {
+        key: order.key,
+        name_there: order.venue_order_id.clone(),
+        exec_id,
+        ours,
+        not_ours,
+    })
 }
 
 /// An execution of the venue's record.
@@ -70,7 +93,13 @@ pub(super) fn execution(execution: &VenueExecution, key: Option<OrderId>) -> Tol
         key,
         name_there: execution.venue_order_id.clone(),
         exec_id: Some(execution.exec_id.clone()),
-        ours: Fact::Filled { exec_id: exec_id.clone(), venue_order_id: venue_order_id.clone(), qty, price, at },
+        ours: Fact::Filled {
+            exec_id: exec_id.clone(),
+            venue_order_id: venue_order_id.clone(),
+            qty,
+            price,
+            at,
+        },
         not_ours: Some(Fact::Unmatched {
             exec_id,
             venue_order_id,
@@ -93,7 +122,11 @@ impl Told {
         received_at: Timestamp,
     ) -> Option<NewEvent> {
         let owner = self.key.and_then(|key| owners.get(&key));
-        let fact = if owner.is_some() { Some(&self.ours) } else { self.not_ours.as_ref() };
+        let fact = if owner.is_some() {
+            Some(&self.ours)
+        } else {
+            self.not_ours.as_ref()
+        };
         let stranger = || Uuid::new_v5(&NAMESPACE, format!("{venue}:{}", self.name_there).as_bytes());
         let report = VenueReport {
             venue: venue.to_owned(),
@@ -103,7 +136,9 @@ impl Told {
             source: source.to_owned(),
             received_at,
         };
-        let request = owner.map(|owner| owner.request.clone()).or_else(|| RequestId::new(&format!("intake:{venue}")).ok());
+        let request = owner
+            .map(|owner| owner.request.clone())
+            .or_else(|| RequestId::new(&format!("intake:{venue}")).ok());
         Some(NewEvent::venue_report(&report, request?))
     }
 

@@ -32,7 +32,9 @@ impl Exchange {
     }
 
     fn fill(&self, order: OrderId, qty: &str, price: &str) {
-        self.world.venue.fill(order, Qty::parse(qty).unwrap(), Price::parse(price).unwrap());
+        self.world
+            .venue
+            .fill(order, Qty::parse(qty).unwrap(), Price::parse(price).unwrap());
     }
 
     async fn settle(&mut self) {
@@ -52,8 +54,15 @@ async fn what_the_stream_tells_is_applied() {
     exchange.fill(order, "4", "99.90");
     exchange.world.venue.end(order, EndKind::Canceled);
     exchange.settle().await;
-    assert_eq!(exchange.world.summary(order).await, "canceled, filled 4, held 0.00, cash 99600.40");
-    assert_eq!(exchange.reports().await, 2, "the acknowledgement is the executor's to report");
+    assert_eq!(
+        exchange.world.summary(order).await,
+        "canceled, filled 4, held 0.00, cash 99600.40"
+    );
+    assert_eq!(
+        exchange.reports().await,
+        2,
+        "the acknowledgement is the executor's to report"
+    );
     exchange.world.prove().await;
 }
 
@@ -69,7 +78,10 @@ async fn stream_reconnected_after_a_restart_it_resumes_where_it_was() {
     exchange.world.venue.end(order, EndKind::Expired);
     exchange.intake = exchange.world.intake();
     exchange.settle().await;
-    assert_eq!(exchange.world.summary(order).await, "expired, filled 9, held 0.00, cash 99100.00");
+    assert_eq!(
+        exchange.world.summary(order).await,
+        "expired, filled 9, held 0.00, cash 99100.00"
+    );
     assert_eq!(exchange.reports().await, 3, "none of them twice");
     exchange.world.prove().await;
 }
@@ -79,12 +91,18 @@ async fn poll_none_pushed_the_record_brings_each_execution_within_its_interval()
     let mut exchange = Exchange::new().await;
     // Traded before the stream was there, so that it never tells of it.
     exchange.world.bus.release().await.unwrap();
-    sqlx::query("delete from venue_cursors").execute(&exchange.world.db.pool).await.unwrap();
+    sqlx::query("delete from venue_cursors")
+        .execute(&exchange.world.db.pool)
+        .await
+        .unwrap();
     let order = exchange.working("buy 10 XYZ @ 100.00").await;
     exchange.fill(order, "4", "100.00");
     exchange.intake = exchange.world.intake();
     exchange.settle().await;
-    assert_eq!(exchange.world.summary(order).await, "partially_filled, filled 4, held 600.00, cash 99600.00");
+    assert_eq!(
+        exchange.world.summary(order).await,
+        "partially_filled, filled 4, held 600.00, cash 99600.00"
+    );
     exchange.world.prove().await;
 }
 
@@ -99,8 +117,10 @@ async fn updater_three_ways_the_record_repeats_nothing_that_the_stream_brought()
         exchange.settle().await;
     }
     assert_eq!(exchange.reports().await, 3);
-    let cursor: Option<String> =
-        sqlx::query_scalar("select activity_id from venue_cursors").fetch_one(&exchange.world.db.pool).await.unwrap();
+    let cursor: Option<String> = sqlx::query_scalar("select activity_id from venue_cursors")
+        .fetch_one(&exchange.world.db.pool)
+        .await
+        .unwrap();
     assert!(cursor.is_some(), "the record was read behind the stream");
     // A newcomer without memory finds them booked.
     exchange.world.bus.release().await.unwrap();
@@ -115,7 +135,11 @@ async fn updater_three_ways_the_record_repeats_nothing_that_the_stream_brought()
 async fn updater_unknown_order_an_execution_under_a_key_of_nobody_is_set_aside_once() {
     let mut exchange = Exchange::new().await;
     let stranger = OrderId::new(Uuid::from_u128(77));
-    exchange.world.venue.submit(stranger, &asked("sell 5 ABC @ 50.00")).await;
+    exchange
+        .world
+        .venue
+        .submit(stranger, &asked("sell 5 ABC @ 50.00"))
+        .await;
     exchange.fill(stranger, "5", "50.00");
     exchange.settle().await;
     exchange.world.advance(10);
@@ -123,7 +147,13 @@ async fn updater_unknown_order_an_execution_under_a_key_of_nobody_is_set_aside_o
     exchange.intake = exchange.world.intake();
     exchange.world.bus.release().await.unwrap();
     exchange.settle().await;
-    assert_eq!((exchange.world.count("venue_reports_set_aside").await, exchange.reports().await), (1, 1));
+    assert_eq!(
+        (
+            exchange.world.count("venue_reports_set_aside").await,
+            exchange.reports().await
+        ),
+        (1, 1)
+    );
     let suspense: rust_decimal::Decimal =
         sqlx::query_scalar("select sum(amount) from ledger_entries where book = 'firm.suspense' and asset = 'ABC'")
             .fetch_one(&exchange.world.db.pool)
@@ -157,7 +187,10 @@ async fn the_running_service_is_woken_by_the_stream() {
         calendar: std::sync::Arc::new(domain::calendar::Calendar::nyse()),
     };
     let shutdown = chassis::shutdown::Shutdown::new();
-    shutdown.spawn("status-updater", status_updater::run(status_updater::Config::default(), deps, shutdown.clone()));
+    shutdown.spawn(
+        "status-updater",
+        status_updater::run(status_updater::Config::default(), deps, shutdown.clone()),
+    );
     let order = world.place(account, "buy 10 XYZ @ 100.00").await;
     venue.submit(order, &asked("buy 10 XYZ @ 100.00")).await;
     venue.fill(order, Qty::parse("10").unwrap(), Price::parse("100.00").unwrap());

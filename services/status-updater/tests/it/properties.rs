@@ -46,7 +46,9 @@ prop_compose! {
 fn told_in_any_order(history: &History) -> impl Strategy<Value = Vec<String>> + use<> {
     let steps = history.steps.clone();
     let repeats = prop::collection::vec(prop::sample::select(steps.clone()), 0..6);
-    repeats.prop_map(move |more| steps.iter().cloned().chain(more).collect::<Vec<_>>()).prop_shuffle()
+    repeats
+        .prop_map(move |more| steps.iter().cloned().chain(more).collect::<Vec<_>>())
+        .prop_shuffle()
 }
 
 fn play(order: &str, steps: &[String]) -> Scene {

@@ -4,49 +4,88 @@ use crate::script::{ACCOUNT, ORDER, Scene, check, check_told};
 
 #[test]
 fn led_8_a_better_price_is_given_back_at_once() {
-    check("buy 10 @ 100.00; ack; fill 4 @ 99.90", "partially_filled, filled 4, held 600.00, cash -399.60");
-    check("buy 10 @ 100.00; ack; fill 10 @ 99.90", "filled, filled 10, held 0.00, cash -999.00");
+    check(
+        "buy 10 @ 100.00; ack; fill 4 @ 99.90",
+        "partially_filled, filled 4, held 600.00, cash -399.60",
+    );
+    check(
+        "buy 10 @ 100.00; ack; fill 10 @ 99.90",
+        "filled, filled 10, held 0.00, cash -999.00",
+    );
 }
 
 #[test]
 fn led_9_the_end_gives_the_rest_of_the_hold_back() {
-    check("buy 10 @ 100.00; ack; fill 4 @ 99.90; cancel", "canceled, filled 4, held 0.00, cash -399.60");
-    check("buy 10 @ 100.00; ack; expire", "expired, filled 0, held 0.00, cash 0.00");
+    check(
+        "buy 10 @ 100.00; ack; fill 4 @ 99.90; cancel",
+        "canceled, filled 4, held 0.00, cash -399.60",
+    );
+    check(
+        "buy 10 @ 100.00; ack; expire",
+        "expired, filled 0, held 0.00, cash 0.00",
+    );
     check("buy 10 @ 100.00; reject", "rejected, filled 0, held 0.00, cash 0.00");
 }
 
 #[test]
 fn led_10_and_11_a_sell_holds_and_delivers_shares() {
     check("sell 10 @ 5.00; ack", "new, filled 0, held 10, cash 0.00");
-    check("sell 10 @ 5.00; ack; fill 4 @ 5.10", "partially_filled, filled 4, held 6, cash 20.40");
-    check("sell 10 @ 5.00; ack; fill 4 @ 5.10; cancel", "canceled, filled 4, held 0, cash 20.40");
+    check(
+        "sell 10 @ 5.00; ack; fill 4 @ 5.10",
+        "partially_filled, filled 4, held 6, cash 20.40",
+    );
+    check(
+        "sell 10 @ 5.00; ack; fill 4 @ 5.10; cancel",
+        "canceled, filled 4, held 0, cash 20.40",
+    );
 }
 
 #[test]
 fn ord_11_a_fill_after_the_cancel_is_still_booked() {
-    check("buy 10 @ 5.00; ack; cancel; fill 3 @ 4.90", "canceled, filled 3, held 0.00, cash -14.70");
-    check("buy 10 @ 5.00; ack; cancel; fill 10 @ 4.90", "filled, filled 10, held 0.00, cash -49.00");
+    check(
+        "buy 10 @ 5.00; ack; cancel; fill 3 @ 4.90",
+        "canceled, filled 3, held 0.00, cash -14.70",
+    );
+    check(
+        "buy 10 @ 5.00; ack; cancel; fill 10 @ 4.90",
+        "filled, filled 10, held 0.00, cash -49.00",
+    );
 }
 
 #[test]
 fn ord_7_a_fill_before_the_acknowledgement_counts_and_the_late_one_moves_nothing_back() {
-    check("buy 10 @ 5.00; fill 3 @ 5.00; ack", "partially_filled, filled 3, held 35.00, cash -15.00");
-    check_told("buy 10 @ 5.00; fill 3 @ 5.00; ack", "new:new partial_fill:partially_filled");
+    check(
+        "buy 10 @ 5.00; fill 3 @ 5.00; ack",
+        "partially_filled, filled 3, held 35.00, cash -15.00",
+    );
+    check_told(
+        "buy 10 @ 5.00; fill 3 @ 5.00; ack",
+        "new:new partial_fill:partially_filled",
+    );
 }
 
 #[test]
 fn ord_6_the_same_fill_twice_changes_nothing() {
     let once = "partially_filled, filled 3, held 35.00, cash -15.00";
     check("buy 10 @ 5.00; ack; fill#a 3 @ 5.00; fill#a 3 @ 5.00", once);
-    check_told("buy 10 @ 5.00; ack; fill#a 3 @ 5.00; fill#a 3 @ 5.00", "new:new partial_fill:partially_filled");
+    check_told(
+        "buy 10 @ 5.00; ack; fill#a 3 @ 5.00; fill#a 3 @ 5.00",
+        "new:new partial_fill:partially_filled",
+    );
 }
 
 #[test]
 fn an_end_that_counts_fills_not_yet_here_waits_for_them() {
     let waiting = "buy 10 @ 5.00; ack; cancel 3";
     check(waiting, "new, filled 0, held 50.00, cash 0.00");
-    check(&format!("{waiting}; fill 3 @ 5.00"), "canceled, filled 3, held 0.00, cash -15.00");
-    check_told(&format!("{waiting}; fill 3 @ 5.00"), "new:new partial_fill:partially_filled canceled:canceled");
+    check(
+        &format!("{waiting}; fill 3 @ 5.00"),
+        "canceled, filled 3, held 0.00, cash -15.00",
+    );
+    check_told(
+        &format!("{waiting}; fill 3 @ 5.00"),
+        "new:new partial_fill:partially_filled canceled:canceled",
+    );
 }
 
 #[test]
@@ -67,22 +106,36 @@ fn a_refused_cancel_shows_the_former_status_once() {
 fn a_refusal_of_an_earlier_cancel_does_not_answer_a_later_one() {
     let mut scene = Scene::of("buy 10 @ 5.00; ack; wish cancel");
     let earlier = testkit::start_of_time();
-    let refused = wire::events::v1::Fact::CancelRefused { reason: "too late".into() };
+    let refused = wire::events::v1::Fact::CancelRefused {
+        reason: "too late".into(),
+    };
     scene.desk.take(&crate::script::report(refused, earlier));
     assert_eq!(scene.summary(), "pending_cancel, filled 0, held 50.00, cash 0.00");
 }
 
 #[test]
 fn our_own_expiry_answered_canceled_shows_as_expired() {
-    check("buy 10 @ 5.00; ack; wish expire; cancel", "expired, filled 0, held 0.00, cash 0.00");
-    check("buy 10 @ 5.00; ack; wish cancel; wish expire; cancel", "canceled, filled 0, held 0.00, cash 0.00");
-    check("buy 10 @ 5.00; ack; wish expire; wish cancel; cancel", "expired, filled 0, held 0.00, cash 0.00");
+    check(
+        "buy 10 @ 5.00; ack; wish expire; cancel",
+        "expired, filled 0, held 0.00, cash 0.00",
+    );
+    check(
+        "buy 10 @ 5.00; ack; wish cancel; wish expire; cancel",
+        "canceled, filled 0, held 0.00, cash 0.00",
+    );
+    check(
+        "buy 10 @ 5.00; ack; wish expire; wish cancel; cancel",
+        "expired, filled 0, held 0.00, cash 0.00",
+    );
     check("buy 10 @ 5.00; ack; cancel", "canceled, filled 0, held 0.00, cash 0.00");
 }
 
 #[test]
 fn tif_3_the_rest_of_an_ioc_or_fok_is_canceled_whatever_the_venue_calls_it() {
-    check("buy 10 @ 5.00 ioc; fill 3 @ 5.00; expire", "canceled, filled 3, held 0.00, cash -15.00");
+    check(
+        "buy 10 @ 5.00 ioc; fill 3 @ 5.00; expire",
+        "canceled, filled 3, held 0.00, cash -15.00",
+    );
     check("buy 10 @ 5.00 fok; expire", "canceled, filled 0, held 0.00, cash 0.00");
 }
 
@@ -90,8 +143,14 @@ fn tif_3_the_rest_of_an_ioc_or_fok_is_canceled_whatever_the_venue_calls_it() {
 fn led_16_a_bust_takes_the_fill_back() {
     let busted = "buy 10 @ 5.00; ack; fill#a 4 @ 4.90; bust#a";
     check(busted, "new, filled 0, held 50.00, cash 0.00");
-    check(&format!("{busted}; bust#a; fill#a 4 @ 4.90"), "new, filled 0, held 50.00, cash 0.00");
-    check("buy 10 @ 5.00; ack; fill#a 4 @ 4.90; cancel; bust#a", "canceled, filled 0, held 0.00, cash 0.00");
+    check(
+        &format!("{busted}; bust#a; fill#a 4 @ 4.90"),
+        "new, filled 0, held 50.00, cash 0.00",
+    );
+    check(
+        "buy 10 @ 5.00; ack; fill#a 4 @ 4.90; cancel; bust#a",
+        "canceled, filled 0, held 0.00, cash 0.00",
+    );
 }
 
 #[test]
@@ -106,16 +165,29 @@ fn ord_12_a_bust_opens_a_filled_order_again_while_the_venue_works_it() {
 
 #[test]
 fn a_bust_that_overtook_its_fill_wins_over_it() {
-    check("buy 10 @ 5.00; ack; bust#a 4 @ 4.90; fill#a 4 @ 4.90", "new, filled 0, held 50.00, cash 0.00");
-    check("buy 10 @ 5.00; ack; cancel 4; bust#a 4 @ 4.90", "canceled, filled 0, held 0.00, cash 0.00");
+    check(
+        "buy 10 @ 5.00; ack; bust#a 4 @ 4.90; fill#a 4 @ 4.90",
+        "new, filled 0, held 50.00, cash 0.00",
+    );
+    check(
+        "buy 10 @ 5.00; ack; cancel 4; bust#a 4 @ 4.90",
+        "canceled, filled 0, held 0.00, cash 0.00",
+    );
 }
 
 #[test]
 fn ord_2_an_over_fill_is_set_aside_whole_and_repeats_change_nothing() {
     let over = "buy 10 @ 5.00; ack; fill 8 @ 5.00; fill#x 3 @ 5.00";
     check(over, "partially_filled, filled 8, held 10.00, cash -40.00, set aside 1");
-    check(&format!("{over}; fill#x 3 @ 5.00"), "partially_filled, filled 8, held 10.00, cash -40.00, set aside 1");
-    assert_eq!(Scene::of(over).desk.written.transfers.len(), 2, "the fill's and suspense's");
+    check(
+        &format!("{over}; fill#x 3 @ 5.00"),
+        "partially_filled, filled 8, held 10.00, cash -40.00, set aside 1",
+    );
+    assert_eq!(
+        Scene::of(over).desk.written.transfers.len(),
+        2,
+        "the fill's and suspense's"
+    );
 }
 
 #[test]
@@ -123,26 +195,45 @@ fn ord_6_an_over_fill_finds_its_place_when_a_bust_makes_room() {
     let over = "buy 10 @ 5.00; ack; fill#a 10 @ 5.00; fill#b 10 @ 4.00";
     check(over, "filled, filled 10, held 0.00, cash -50.00, set aside 1");
     check(&format!("{over}; bust#a"), "filled, filled 10, held 0.00, cash -40.00");
-    check(&format!("{over}; bust#a; fill#b 10 @ 4.00"), "filled, filled 10, held 0.00, cash -40.00");
-    check(&format!("{over}; bust#b; bust#a"), "new, filled 0, held 50.00, cash 0.00");
+    check(
+        &format!("{over}; bust#a; fill#b 10 @ 4.00"),
+        "filled, filled 10, held 0.00, cash -40.00",
+    );
+    check(
+        &format!("{over}; bust#b; bust#a"),
+        "new, filled 0, held 50.00, cash 0.00",
+    );
 }
 
 #[test]
 fn a_fill_beyond_the_limit_is_set_aside() {
-    check("buy 10 @ 5.00; ack; fill 3 @ 5.01", "new, filled 0, held 50.00, cash 0.00, set aside 1");
-    check("sell 10 @ 5.00; ack; fill 3 @ 4.99", "new, filled 0, held 10, cash 0.00, set aside 1");
+    check(
+        "buy 10 @ 5.00; ack; fill 3 @ 5.01",
+        "new, filled 0, held 50.00, cash 0.00, set aside 1",
+    );
+    check(
+        "sell 10 @ 5.00; ack; fill 3 @ 4.99",
+        "new, filled 0, held 10, cash 0.00, set aside 1",
+    );
 }
 
 #[test]
 fn rec_4_a_fill_on_a_rejected_order_is_set_aside() {
-    check("buy 10 @ 5.00; reject; fill 3 @ 5.00", "rejected, filled 0, held 0.00, cash 0.00, set aside 1");
+    check(
+        "buy 10 @ 5.00; reject; fill 3 @ 5.00",
+        "rejected, filled 0, held 0.00, cash 0.00, set aside 1",
+    );
 }
 
 #[test]
 fn an_execution_told_with_other_numbers_is_set_aside_and_the_first_stands() {
     let told = "buy 10 @ 5.00; ack; fill#a 3 @ 5.00; fill#a 4 @ 5.00";
     check(told, "partially_filled, filled 3, held 35.00, cash -15.00, set aside 1");
-    assert_eq!(Scene::of(told).desk.written.transfers.len(), 1, "nothing is booked for the second");
+    assert_eq!(
+        Scene::of(told).desk.written.transfers.len(),
+        1,
+        "nothing is booked for the second"
+    );
 }
 
 #[test]
@@ -162,9 +253,18 @@ fn an_end_does_not_wait_for_a_fill_that_was_set_aside() {
 fn the_bust_of_a_fill_that_was_set_aside_empties_suspense() {
     let beyond = "buy 10 @ 5.00; ack; fill#a 3 @ 9.00; bust#a";
     check(beyond, "new, filled 0, held 50.00, cash 0.00");
-    check(&format!("{beyond}; bust#a; fill#a 3 @ 9.00"), "new, filled 0, held 50.00, cash 0.00");
-    let transfers = Scene::of(&format!("{beyond}; bust#a; fill#a 3 @ 9.00")).desk.written.transfers;
-    let rest: rust_decimal::Decimal = transfers.iter().map(|t| t.sum(ledger::Book::FirmSuspense, &ledger::Asset::Usd)).sum();
+    check(
+        &format!("{beyond}; bust#a; fill#a 3 @ 9.00"),
+        "new, filled 0, held 50.00, cash 0.00",
+    );
+    let transfers = Scene::of(&format!("{beyond}; bust#a; fill#a 3 @ 9.00"))
+        .desk
+        .written
+        .transfers;
+    let rest: rust_decimal::Decimal = transfers
+        .iter()
+        .map(|t| t.sum(ledger::Book::FirmSuspense, &ledger::Asset::Usd))
+        .sum();
     assert_eq!((transfers.len(), rest), (2, 0.into()));
 }
 
@@ -192,7 +292,13 @@ fn each_event_has_a_number_and_a_time_of_its_own() {
     let seen: Vec<i64> = scene.desk.written.events.iter().map(|e| e.seq).collect();
     assert_eq!(seen, [2, 3, 4], "after the acceptance, which is number 1");
     assert!(scene.desk.written.events.windows(2).all(|pair| pair[0].at < pair[1].at));
-    let positions: Vec<_> = scene.desk.written.events.iter().map(|e| e.execution.as_ref().map(|x| x.position_qty.to_string())).collect();
+    let positions: Vec<_> = scene
+        .desk
+        .written
+        .events
+        .iter()
+        .map(|e| e.execution.as_ref().map(|x| x.position_qty.to_string()))
+        .collect();
     assert_eq!(positions, [None, Some("1003".to_owned()), Some("1010".to_owned())]);
 }
 
@@ -201,8 +307,16 @@ fn the_customer_is_told_why() {
     let mut scene = Scene::of("buy 10 @ 5.00");
     let reason = Some("symbol is halted".to_owned());
     let at = testkit::start_of_time();
-    scene.hear(wire::events::v1::Fact::Ended { end: wire::events::v1::End::Rejected, filled_qty: 0.into(), reason: reason.clone(), at });
+    scene.hear(wire::events::v1::Fact::Ended {
+        end: wire::events::v1::End::Rejected,
+        filled_qty: 0.into(),
+        reason: reason.clone(),
+        at,
+    });
     let order = &scene.desk.books.orders[&ORDER];
     assert_eq!((order.end_reason.clone(), order.failed_at), (reason, Some(at)));
-    assert_eq!(scene.desk.written.events.last().unwrap().cause, "venue: symbol is halted");
+    assert_eq!(
+        scene.desk.written.events.last().unwrap().cause,
+        "venue: symbol is halted"
+    );
 }

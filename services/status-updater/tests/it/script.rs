@@ -76,7 +76,14 @@ impl Scene {
         let mut books = Books::default();
         books.cash.insert(ACCOUNT, cash(10_000));
         books.shares.insert((ACCOUNT, order.symbol.clone()), shares(1_000));
-        books.sequences.insert(ACCOUNT, Sequence { event_seq: 1, last_submitted_at: None, open_orders: 1 });
+        books.sequences.insert(
+            ACCOUNT,
+            Sequence {
+                event_seq: 1,
+                last_submitted_at: None,
+                open_orders: 1,
+            },
+        );
         let terms = rules::Order {
             account: ACCOUNT,
             order: ORDER,
@@ -89,7 +96,13 @@ impl Scene {
         let now = order.submitted_at;
         books.orders.insert(ORDER, order);
         let before = (Decimal::from(10_000), Decimal::from(1_000));
-        Self { desk: Desk::new(books, &CALENDAR, now), before, heard: Decimal::ZERO, fills: Vec::new(), now }
+        Self {
+            desk: Desk::new(books, &CALENDAR, now),
+            before,
+            heard: Decimal::ZERO,
+            fills: Vec::new(),
+            now,
+        }
     }
 
     /// Everything of value, for comparing two ways to the same end.
@@ -97,7 +110,13 @@ impl Scene {
         let order = &self.desk.books.orders[&ORDER];
         let shares = self.desk.books.shares[&(ACCOUNT, order.symbol.clone())].clone();
         let open = self.desk.books.sequences[&ACCOUNT].open_orders;
-        (order.state, order.posted_cash, self.desk.books.cash[&ACCOUNT], shares, open)
+        (
+            order.state,
+            order.posted_cash,
+            self.desk.books.cash[&ACCOUNT],
+            shares,
+            open,
+        )
     }
 
     /// `canceled, filled 3, held 0.00, cash -14.70`, and what else is out of the ordinary.
@@ -109,9 +128,19 @@ impl Scene {
             Side::Sell => shares.held.to_string(),
         };
         let moved = Money::from_decimal(cash.cash().get() - self.before.0);
-        let mut text = format!("{}, filled {}, held {held}, cash {moved}", order.shown_status().as_str(), order.state.filled);
+        let mut text = format!(
+            "{}, filled {}, held {held}, cash {moved}",
+            order.shown_status().as_str(),
+            order.state.filled
+        );
         let owned = shares.total() - self.before.1;
-        if owned != if order.side == Side::Buy { order.state.filled.get() } else { -order.state.filled.get() } {
+        if owned
+            != if order.side == Side::Buy {
+                order.state.filled.get()
+            } else {
+                -order.state.filled.get()
+            }
+        {
             text.push_str(&format!(", shares {owned}"));
         }
         let waiting = self.desk.written.aside.len() - self.desk.written.resolved.len();
@@ -124,7 +153,10 @@ impl Scene {
     /// `new:new partial_fill:pending_cancel`, each word with the status shown then.
     pub fn told(&self) -> String {
         let events = self.desk.written.events.iter();
-        events.map(|e| format!("{}:{}", e.event, e.status.as_str())).collect::<Vec<_>>().join(" ")
+        events
+            .map(|e| format!("{}:{}", e.event, e.status.as_str()))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Does one step.
@@ -135,9 +167,14 @@ impl Scene {
         let number = |at: usize| words.get(at).map(|word| word.parse::<Decimal>().unwrap());
         match verb {
             "doubt" => self.hear(Fact::InDoubt),
-            "ack" => self.hear(Fact::Acknowledged { venue_order_id: "v-1".into(), at: self.now }),
+            "ack" => self.hear(Fact::Acknowledged {
+                venue_order_id: "v-1".into(),
+                at: self.now,
+            }),
             "dfd" => self.hear(Fact::DoneForDay),
-            "refuse" => self.hear(Fact::CancelRefused { reason: "too late".into() }),
+            "refuse" => self.hear(Fact::CancelRefused {
+                reason: "too late".into(),
+            }),
             "fill" => self.fill(name, number(1).unwrap(), number(3).unwrap()),
             "bust" => self.bust(name, number(1).zip(number(3))),
             "cancel" => self.end(End::Canceled, number(1)),
@@ -158,23 +195,47 @@ impl Scene {
     }
 
     fn fill(&mut self, name: &str, qty: Decimal, price: Decimal) {
-        let exec_id = if name.is_empty() { format!("e{}", self.fills.len()) } else { name.to_owned() };
+        let exec_id = if name.is_empty() {
+            format!("e{}", self.fills.len())
+        } else {
+            name.to_owned()
+        };
         if !self.fills.iter().any(|(id, ..)| *id == exec_id) {
             self.heard += qty;
             self.fills.push((exec_id.clone(), qty, price));
         }
-        self.hear(Fact::Filled { exec_id, venue_order_id: "v-1".into(), qty, price, at: self.now });
+        self.hear(Fact::Filled {
+            exec_id,
+            venue_order_id: "v-1".into(),
+            qty,
+            price,
+            at: self.now,
+        });
     }
 
     fn bust(&mut self, name: &str, told: Option<(Decimal, Decimal)>) {
-        let known = self.fills.iter().find(|(id, ..)| id == name).map(|(_, qty, price)| (*qty, *price));
+        let known = self
+            .fills
+            .iter()
+            .find(|(id, ..)| id == name)
+            .map(|(_, qty, price)| (*qty, *price));
         let (qty, price) = known.or(told).unwrap();
-        self.hear(Fact::Busted { exec_id: name.to_owned(), qty, price, at: self.now });
+        self.hear(Fact::Busted {
+            exec_id: name.to_owned(),
+            qty,
+            price,
+            at: self.now,
+        });
     }
 
     fn end(&mut self, end: End, count: Option<Decimal>) {
         let filled_qty = count.unwrap_or(self.heard);
-        self.hear(Fact::Ended { end, filled_qty, reason: None, at: self.now });
+        self.hear(Fact::Ended {
+            end,
+            filled_qty,
+            reason: None,
+            at: self.now,
+        });
     }
 
     /// One report, as it would come off the bus.
@@ -213,7 +274,13 @@ fn cash(dollars: i64) -> CashBalance {
 fn shares(count: i64) -> ShareBalance {
     let symbol = Symbol::parse("XYZ").unwrap();
     let avail = Qty::new(count.into()).unwrap();
-    ShareBalance { account: ACCOUNT, symbol, avail, held: Qty::ZERO, cost_basis: Money::ZERO }
+    ShareBalance {
+        account: ACCOUNT,
+        symbol,
+        avail,
+        held: Qty::ZERO,
+        cost_basis: Money::ZERO,
+    }
 }
 
 fn stored(side: Side, qty: Qty, limit_price: Price) -> StoredOrder {

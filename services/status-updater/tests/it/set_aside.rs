@@ -7,11 +7,13 @@ use uuid::Uuid;
 use wire::events::v1::{End, Fact};
 
 async fn suspense(world: &World, asset: &str) -> Decimal {
-    sqlx::query_scalar("select coalesce(sum(amount), 0) from ledger_entries where book = 'firm.suspense' and asset = $1")
-        .bind(asset)
-        .fetch_one(&world.db.pool)
-        .await
-        .unwrap()
+    sqlx::query_scalar(
+        "select coalesce(sum(amount), 0) from ledger_entries where book = 'firm.suspense' and asset = $1",
+    )
+    .bind(asset)
+    .fetch_one(&world.db.pool)
+    .await
+    .unwrap()
 }
 
 async fn kinds(world: &World) -> Vec<(String, bool)> {
@@ -37,16 +39,24 @@ fn unmatched(exec_id: &str) -> Fact {
 async fn updater_unknown_order_led_20_its_fill_waits_in_suspense_once() {
     let mut world = World::new().await;
     let (nobody, stranger) = (AccountId::new(Uuid::nil()), OrderId::new(Uuid::from_u128(99)));
-    world.report(&[(stranger, nobody, unmatched("x")), (stranger, nobody, unmatched("x"))]).await;
+    world
+        .report(&[(stranger, nobody, unmatched("x")), (stranger, nobody, unmatched("x"))])
+        .await;
     world.settle().await;
     world.report(&[(stranger, nobody, unmatched("x"))]).await;
     world.settle().await;
-    assert_eq!((suspense(&world, "XYZ").await, suspense(&world, "USD").await), (5.into(), (-250).into()));
+    assert_eq!(
+        (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
+        (5.into(), (-250).into())
+    );
     assert_eq!(kinds(&world).await, [("unknown_order".to_owned(), false)]);
     // The venue takes it back: suspense is empty again.
     world.report(&[(stranger, nobody, busted("x", "5", "50"))]).await;
     world.settle().await;
-    assert_eq!((suspense(&world, "XYZ").await, suspense(&world, "USD").await), (0.into(), 0.into()));
+    assert_eq!(
+        (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
+        (0.into(), 0.into())
+    );
     world.prove().await;
 }
 
@@ -56,14 +66,27 @@ async fn updater_impossible_fill_nothing_of_it_reaches_the_customer() {
     let account = world.account(1_000, 0).await;
     let order = world.place(account, "buy 10 XYZ @ 5.00").await;
     let negative = filled("n", "-3", "5.00");
-    let reports = [acknowledged(), filled("w", "3", "5.01"), negative, filled("a", "8", "5.00"), filled("o", "3", "5.00")];
+    let reports = [
+        acknowledged(),
+        filled("w", "3", "5.01"),
+        negative,
+        filled("a", "8", "5.00"),
+        filled("o", "3", "5.00"),
+    ];
     world.report(&reports.map(|fact| (order, account, fact))).await;
     world.settle().await;
-    assert_eq!(world.summary(order).await, "partially_filled, filled 8, held 10.00, cash 960.00");
+    assert_eq!(
+        world.summary(order).await,
+        "partially_filled, filled 8, held 10.00, cash 960.00"
+    );
     let mut aside: Vec<String> = kinds(&world).await.into_iter().map(|(kind, _)| kind).collect();
     aside.sort_unstable();
     assert_eq!(aside, ["beyond_limit", "too_much", "unreadable"]);
-    assert_eq!(suspense(&world, "XYZ").await, 6.into(), "ORD-2: booked whole, never clipped");
+    assert_eq!(
+        suspense(&world, "XYZ").await,
+        6.into(),
+        "ORD-2: booked whole, never clipped"
+    );
     assert_eq!(world.count("bus_parked").await, 0, "the order goes on");
     world.prove().await;
 }
@@ -73,13 +96,21 @@ async fn ord_6_an_over_fill_of_an_earlier_batch_is_booked_when_a_bust_makes_room
     let mut world = World::new().await;
     let account = world.account(1_000, 0).await;
     let order = world.place(account, "buy 10 XYZ @ 5.00").await;
-    world.report(&[(order, account, filled("a", "10", "5.00")), (order, account, filled("b", "10", "4.00"))]).await;
+    world
+        .report(&[
+            (order, account, filled("a", "10", "5.00")),
+            (order, account, filled("b", "10", "4.00")),
+        ])
+        .await;
     world.settle().await;
     assert_eq!(suspense(&world, "XYZ").await, 10.into());
     world.report(&[(order, account, busted("a", "10", "5.00"))]).await;
     world.settle().await;
     assert_eq!(world.summary(order).await, "filled, filled 10, held 0.00, cash 960.00");
-    assert_eq!((suspense(&world, "XYZ").await, suspense(&world, "USD").await), (0.into(), 0.into()));
+    assert_eq!(
+        (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
+        (0.into(), 0.into())
+    );
     assert_eq!(kinds(&world).await, [("too_much".to_owned(), true)]);
     world.report(&[(order, account, filled("b", "10", "4.00"))]).await;
     world.settle().await;
@@ -91,8 +122,13 @@ async fn ord_6_an_over_fill_of_an_earlier_batch_is_booked_when_a_bust_makes_room
 async fn a_payload_of_another_version_parks_its_order_and_nobody_else() {
     let mut world = World::new().await;
     let account = world.account(1_000, 0).await;
-    let (bad, good) = (world.place(account, "buy 10 XYZ @ 5.00").await, world.place(account, "buy 10 ABC @ 5.00").await);
-    world.report(&[(bad, account, acknowledged()), (good, account, acknowledged())]).await;
+    let (bad, good) = (
+        world.place(account, "buy 10 XYZ @ 5.00").await,
+        world.place(account, "buy 10 ABC @ 5.00").await,
+    );
+    world
+        .report(&[(bad, account, acknowledged()), (good, account, acknowledged())])
+        .await;
     sqlx::query("update outbox set payload = '{\"fact\":\"beamed_up\"}' where order_id = $1")
         .bind(bad.get())
         .execute(&world.db.pool)
@@ -103,6 +139,10 @@ async fn a_payload_of_another_version_parks_its_order_and_nobody_else() {
     assert_eq!(world.count("bus_parked").await, 1);
     world.report(&[(bad, account, ended(End::Canceled, "0"))]).await;
     world.settle().await;
-    assert_eq!(world.count("bus_parked").await, 2, "later messages of that order wait with it");
+    assert_eq!(
+        world.count("bus_parked").await,
+        2,
+        "later messages of that order wait with it"
+    );
     world.prove().await;
 }

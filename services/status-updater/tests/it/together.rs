@@ -8,14 +8,27 @@ use wire::events::v1::{End, Fact};
 /// Reports of a small day: every account buys and sells, some of it ends early, much of it is told twice.
 fn day(orders: &[(OrderId, AccountId)]) -> Vec<(OrderId, AccountId, Fact)> {
     let facts = |at: usize| match at % 4 {
-        0 => vec![acknowledged(), filled(&format!("{at}a"), "4", "5.00"), filled(&format!("{at}b"), "6", "5.00")],
-        1 => vec![ended(End::Canceled, "4"), filled(&format!("{at}a"), "4", "5.00"), acknowledged()],
-        2 => vec![filled(&format!("{at}a"), "3", "5.00"), acknowledged(), filled(&format!("{at}a"), "3", "5.00")],
+        0 => vec![
+            acknowledged(),
+            filled(&format!("{at}a"), "4", "5.00"),
+            filled(&format!("{at}b"), "6", "5.00"),
+        ],
+        1 => vec![
+            ended(End::Canceled, "4"),
+            filled(&format!("{at}a"), "4", "5.00"),
+            acknowledged(),
+        ],
+        2 => vec![
+            filled(&format!("{at}a"), "3", "5.00"),
+            acknowledged(),
+            filled(&format!("{at}a"), "3", "5.00"),
+        ],
         _ => vec![ended(End::Rejected, "0")],
     };
-    let told = orders.iter().enumerate().flat_map(|(at, (order, account))| {
-        facts(at).into_iter().map(|fact| (*order, *account, fact))
-    });
+    let told = orders
+        .iter()
+        .enumerate()
+        .flat_map(|(at, (order, account))| facts(at).into_iter().map(|fact| (*order, *account, fact)));
     told.collect()
 }
 
@@ -24,7 +37,12 @@ async fn brokerage() -> (World, Vec<(OrderId, AccountId)>) {
     let mut orders = Vec::new();
     for at in 0..6 {
         let account = world.account(10_000, 100).await;
-        for text in ["buy 10 XYZ @ 5.00", "sell 10 XYZ @ 5.00", "buy 10 ABC @ 5.00", "sell 10 ABC @ 5.00"] {
+        for text in [
+            "buy 10 XYZ @ 5.00",
+            "sell 10 XYZ @ 5.00",
+            "buy 10 ABC @ 5.00",
+            "sell 10 ABC @ 5.00",
+        ] {
             let order = world.place(account, text).await;
             orders.push((order, account));
         }
@@ -54,10 +72,16 @@ async fn a_batch_of_many_orders_and_accounts_is_applied_report_by_report() {
     world.settle().await;
     world.prove().await;
     let ended: Vec<(String, i64)> =
-        sqlx::query_as("select status, count(*) from orders group by status order by status").fetch_all(&world.db.pool).await.unwrap();
+        sqlx::query_as("select status, count(*) from orders group by status order by status")
+            .fetch_all(&world.db.pool)
+            .await
+            .unwrap();
     let expected = [("canceled", 6), ("filled", 6), ("partially_filled", 6), ("rejected", 6)];
     assert_eq!(ended, expected.map(|(status, count)| (status.to_owned(), count)));
-    assert_eq!(world.count("bus_parked").await + world.count("venue_reports_set_aside").await, 0);
+    assert_eq!(
+        world.count("bus_parked").await + world.count("venue_reports_set_aside").await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -88,7 +112,11 @@ async fn accounts_in_opposite_order_beside_new_orders_do_not_deadlock() {
         let account = accounts[at % 2];
         orders.push((world.place(account, "buy 1 XYZ @ 5.00").await, account));
     }
-    let fills = orders.iter().rev().enumerate().map(|(at, (order, account))| (*order, *account, filled(&format!("f{at}"), "1", "5.00")));
+    let fills = orders
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, (order, account))| (*order, *account, filled(&format!("f{at}"), "1", "5.00")));
     world.report(&fills.collect::<Vec<_>>()).await;
     let (pool, ids) = (world.db.pool.clone(), std::sync::Arc::clone(&world.ids));
     let placing = tokio::spawn(async move {
@@ -128,7 +156,10 @@ async fn two_appliers_share_the_accounts_and_the_books_balance() {
     let mut other = deps.applier();
     world.report(&day(&orders)).await;
     // V10: whatever one has begun the other cannot do again.
-    tokio::join!(crate::world::settle(&mut other), crate::world::settle(&mut world.applier));
+    tokio::join!(
+        crate::world::settle(&mut other),
+        crate::world::settle(&mut world.applier)
+    );
     crate::world::settle(&mut other).await;
     world.settle().await;
     world.prove().await;

@@ -12,7 +12,7 @@ use domain::{
     AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
 };
 use identity::{AccountKind, NewAccount};
-use ledger::{Asset, Book, Cause, CashBalance, Entry, ShareBalance, Transfer, TransferKind, rules};
+use ledger::{Asset, Book, CashBalance, Cause, Entry, ShareBalance, Transfer, TransferKind, rules};
 use orders::{NewOrder, NewOrderEvent, StoredOrder};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
@@ -46,7 +46,14 @@ impl World {
         let venue = FakeVenue::new(clock.clone(), &[symbol("XYZ"), symbol("ABC")]);
         let deps = deps(&db, &bus, &venue, &clock, &ids);
         let applier = deps.applier();
-        Self { db, bus, clock, ids, venue, applier }
+        Self {
+            db,
+            bus,
+            clock,
+            ids,
+            venue,
+            applier,
+        }
     }
 
     pub fn intake(&self) -> Intake<FakeVenue> {
@@ -66,8 +73,14 @@ impl World {
     pub async fn account_of(&self, kind: AccountKind, dollars: i64, shares: i64) -> AccountId {
         let now = testkit::start_of_time();
         let mut tx = self.db.pool.begin().await.unwrap();
-        let new = NewAccount { name: "Ada".into(), kind };
-        let id = identity::accounts::create(&mut tx, &*self.ids, &new, now).await.unwrap().id;
+        let new = NewAccount {
+            name: "Ada".into(),
+            kind,
+        };
+        let id = identity::accounts::create(&mut tx, &*self.ids, &new, now)
+            .await
+            .unwrap()
+            .id;
         ledger::open_account(&mut tx, id, kind.is_strict()).await.unwrap();
         orders::open_sequence(&mut tx, id).await.unwrap();
         let money = Money::from_decimal(dollars.into());
@@ -86,9 +99,17 @@ impl World {
 
     fn endow(&self, id: AccountId, symbol: &Symbol, shares: Decimal) -> Transfer {
         let asset = Asset::Security(symbol.clone());
-        let line = |account, book, amount| Entry { account, book, asset: asset.clone(), amount };
+        let line = |account, book, amount| Entry {
+            account,
+            book,
+            asset: asset.clone(),
+            amount,
+        };
         let cause = Cause::Movement(TransferKind::DepositCollected, self.ids.uuid());
-        let lines = vec![line(Some(id), Book::SecAvail, shares), line(None, Book::StreetSecPending, -shares)];
+        let lines = vec![
+            line(Some(id), Book::SecAvail, shares),
+            line(None, Book::StreetSecPending, -shares),
+        ];
         Transfer::new(cause, testkit::start_of_time(), lines).unwrap()
     }
 
@@ -155,7 +176,10 @@ impl World {
     /// Puts reports onto the bus in one transaction.
     pub async fn report(&self, reports: &[(OrderId, AccountId, Fact)]) {
         let mut conn = self.conn().await;
-        let events: Vec<NewEvent> = reports.iter().map(|(order, account, fact)| self.event(*order, *account, fact)).collect();
+        let events: Vec<NewEvent> = reports
+            .iter()
+            .map(|(order, account, fact)| self.event(*order, *account, fact))
+            .collect();
         bus::append(&mut conn, &events).await.unwrap();
     }
 
@@ -177,7 +201,10 @@ impl World {
     }
 
     pub async fn order(&self, id: OrderId) -> StoredOrder {
-        orders::read::by_ids(&mut *self.conn().await, &[id]).await.unwrap().remove(0)
+        orders::read::by_ids(&mut *self.conn().await, &[id])
+            .await
+            .unwrap()
+            .remove(0)
     }
 
     pub async fn cash(&self, account: AccountId) -> CashBalance {
@@ -186,7 +213,10 @@ impl World {
 
     pub async fn shares(&self, account: AccountId, name: &str) -> Option<ShareBalance> {
         let symbol = symbol(name);
-        ledger::shares(&mut *self.conn().await, &[(account, symbol.clone())]).await.unwrap().remove(&(account, symbol))
+        ledger::shares(&mut *self.conn().await, &[(account, symbol.clone())])
+            .await
+            .unwrap()
+            .remove(&(account, symbol))
     }
 
     /// `canceled, filled 3, held 0.00, cash 9985.30`.
@@ -194,7 +224,12 @@ impl World {
         let order = self.order(id).await;
         let cash = self.cash(order.account_id).await;
         let status = order.shown_status().as_str();
-        format!("{status}, filled {}, held {}, cash {}", order.state.filled, cash.held, cash.cash())
+        format!(
+            "{status}, filled {}, held {}, cash {}",
+            order.state.filled,
+            cash.held,
+            cash.cash()
+        )
     }
 
     /// The words of the account's sequence, in order.
@@ -209,7 +244,10 @@ impl World {
     }
 
     pub async fn count(&self, what: &str) -> i64 {
-        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {what}"))).fetch_one(&self.db.pool).await.unwrap()
+        sqlx::query_scalar(sqlx::AssertSqlSafe(format!("select count(*) from {what}")))
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     /// The invariants that the database shows: V1, V2, V4, V6, V8, V9, LED-I2, LED-I5. Each gives no row.
@@ -226,7 +264,10 @@ impl World {
 }
 
 const INVARIANTS: [(&str, &str); 8] = [
-    ("V1 the ledger sums to zero", "select asset from ledger_entries group by asset having sum(amount) <> 0"),
+    (
+        "V1 the ledger sums to zero",
+        "select asset from ledger_entries group by asset having sum(amount) <> 0",
+    ),
     (
         "V2 balances equal their entries",
         "select c.account_id::text from ledger_cash c
@@ -323,7 +364,10 @@ pub fn asked(text: &str) -> VenueOrder {
 }
 
 pub fn acknowledged() -> Fact {
-    Fact::Acknowledged { venue_order_id: "v-1".into(), at: testkit::start_of_time() }
+    Fact::Acknowledged {
+        venue_order_id: "v-1".into(),
+        at: testkit::start_of_time(),
+    }
 }
 
 pub fn filled(exec_id: &str, qty: &str, price: &str) -> Fact {
@@ -338,10 +382,20 @@ pub fn filled(exec_id: &str, qty: &str, price: &str) -> Fact {
 
 pub fn busted(exec_id: &str, qty: &str, price: &str) -> Fact {
     let at = testkit::start_of_time() + TimeDelta::seconds(2);
-    Fact::Busted { exec_id: exec_id.into(), qty: qty.parse().unwrap(), price: price.parse().unwrap(), at }
+    Fact::Busted {
+        exec_id: exec_id.into(),
+        qty: qty.parse().unwrap(),
+        price: price.parse().unwrap(),
+        at,
+    }
 }
 
 pub fn ended(end: End, filled: &str) -> Fact {
     let at = testkit::start_of_time() + TimeDelta::seconds(3);
-    Fact::Ended { end, filled_qty: filled.parse().unwrap(), reason: Some("as asked".into()), at }
+    Fact::Ended {
+        end,
+        filled_qty: filled.parse().unwrap(),
+        reason: Some("as asked".into()),
+        at,
+    }
 }
