@@ -1,0 +1,98 @@
+//! Which symbols trade, and where their prices start.
+
+use super::{TICKS_PER_DOLLAR, Ticks};
+
+/// One symbol of the exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The ticker.
+    pub symbol: String,
+    /// The company's name.
+    pub name: String,
+    /// The listing exchange's word, as assets show it.
+    pub exchange: &'static str,
+    /// The price its walk starts from.
+    pub start: Ticks,
+}
+
+/// Twenty names everybody knows, with prices of the right size in dollars.
+const KNOWN: [(&str, &str, &str, i64); 20] = [
+    ("AAPL", "Apple Inc.", "NASDAQ", 230),
+    ("MSFT", "Microsoft Corporation", "NASDAQ", 420),
+    ("AMZN", "Amazon.com, Inc.", "NASDAQ", 205),
+    ("NVDA", "NVIDIA Corporation", "NASDAQ", 140),
+    ("GOOGL", "Alphabet Inc. Class A", "NASDAQ", 175),
+    ("META", "Meta Platforms, Inc.", "NASDAQ", 560),
+    ("TSLA", "Tesla, Inc.", "NASDAQ", 320),
+    ("BRK.B", "Berkshire Hathaway Inc. Class B", "NYSE", 470),
+    ("JPM", "JPMorgan Chase & Co.", "NYSE", 245),
+    ("V", "Visa Inc.", "NYSE", 310),
+    ("UNH", "UnitedHealth Group Incorporated", "NYSE", 590),
+    ("XOM", "Exxon Mobil Corporation", "NYSE", 120),
+    ("LLY", "Eli Lilly and Company", "NYSE", 800),
+    ("JNJ", "Johnson & Johnson", "NYSE", 155),
+    ("WMT", "Walmart Inc.", "NYSE", 88),
+    ("MA", "Mastercard Incorporated", "NYSE", 520),
+    ("PG", "The Procter & Gamble Company", "NYSE", 170),
+    ("HD", "The Home Depot, Inc.", "NYSE", 410),
+    ("KO", "The Coca-Cola Company", "NYSE", 63),
+    ("F", "Ford Motor Company", "NYSE", 11),
+];
+
+/// Most symbols an exchange can have; the generated names would run out of letters later than that.
+const MOST: usize = 10_000;
+
+/// The first `count` symbols: the known ones, then generated ones (`ZAAA`, `ZAAB`, …).
+pub fn listings(count: usize) -> Vec<Listing> {
+    (0..count.clamp(1, MOST))
+        .map(|n| KNOWN.get(n).map_or_else(|| generated(n), known))
+        .collect()
+}
+
+fn known(&(symbol, name, exchange, dollars): &(&str, &str, &'static str, i64)) -> Listing {
+    Listing {
+        symbol: symbol.to_owned(),
+        name: name.to_owned(),
+        exchange,
+        start: Ticks(dollars * TICKS_PER_DOLLAR),
+    }
+}
+
+fn generated(n: usize) -> Listing {
+    let nth = n - KNOWN.len();
+    let letter = |place: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[nth / place % 26]);
+    let cents = 500 + i64::try_from(nth).unwrap_or(0) * 7_919 % 40_000;
+    Listing {
+        symbol: [
+            "Z".to_owned(),
+            letter(676).to_string(),
+            letter(26).to_string(),
+            letter(1).to_string(),
+        ]
+        .concat(),
+        name: format!("Generated Company {n}"),
+        exchange: "NYSE",
+        start: Ticks(cents * 100),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is listed.
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_thousand_symbols_have_a_thousand_well_formed_names() {
+        let all = listings(1_000);
+        let names: HashSet<_> = all.iter().map(|l| l.symbol.as_str()).collect();
+        assert_eq!(names.len(), 1_000);
+        assert!(names.iter().all(|name| domain::Symbol::parse(name).is_some()));
+        assert!(all.iter().all(|l| l.start.0 >= 50_000));
+    }
+
+    #[test]
+    fn twenty_known_names_come_first() {
+        assert_eq!(listings(20).last().map(|l| l.symbol.clone()), Some("F".to_owned()));
+    }
+}

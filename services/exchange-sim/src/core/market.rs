@@ -1,0 +1,418 @@
+//! All books, the market maker and the session: commands in, [`CoreEvent`]s out.
+//!
+//! The market maker quotes both sides of each symbol around its walk, with a few shares each. Every tick it takes its
+//! old quotes away and sets new ones; where a new quote crosses customers' orders it trades with them at their
+//! price. A large order so fills in parts, over several ticks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use domain::{Side, TimeInForce, Timestamp};
+
+use super::book::{Book, Level, Match, Owner, RestingId};
+use super::{Listing, OrderNo, SymbolIx, Ticks, Walk};
+
+/// A customer's order as it comes in.
+#[derive(Debug, Clone, Copy)]
+pub struct NewOrder {
+    /// Its number; larger than all before, so that it is its priority too.
+    pub no: OrderNo,
+    /// What to trade.
+    pub symbol: SymbolIx,
+    /// Buy or sell.
+    pub side: Side,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// The worst price a share may trade at.
+    pub limit: Ticks,
+    /// Shares to trade; for an order that is restored, those that are left.
+    pub qty: i64,
+    /// When it ends by itself, if it does.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// What happened to a customer's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CoreEvent {
+    /// It works now: `new`.
+    Opened(OrderNo),
+    /// It waits for the session: `accepted`.
+    Parked(OrderNo),
+    /// Shares changed hands.
+    Traded {
+        /// The order.
+        order: OrderNo,
+        /// At the resting order's price.
+        price: Ticks,
+        /// How many.
+        qty: i64,
+        /// Shares of the order that are left.
+        leaves: i64,
+    },
+    /// It is over before all of it traded.
+    Ended(OrderNo, End),
+}
+
+/// How an order ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// On wish, or nothing to trade with at once (IOC, FOK).
+    Canceled,
+    /// Its session is over.
+    Expired,
+}
+
+/// The order is not open (any more).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotOpen;
+
+/// The best prices of a symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quote {
+    /// Highest price somebody pays, or would if there were shares left.
+    pub bid: Ticks,
+    /// Shares wanted at it; 0 until the market maker quotes again.
+    pub bid_size: i64,
+    /// Lowest price somebody sells at.
+    pub ask: Ticks,
+    /// Shares offered at it.
+    pub ask_size: i64,
+    /// Price of the last trade, at first where the walk starts.
+    pub last: Ticks,
+}
+
+/// A price set by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuoteSetting {
+    /// The market maker's bid.
+    pub bid: Ticks,
+    /// Its ask, above the bid.
+    pub ask: Ticks,
+    /// Shares at the bid; drawn when absent, none for 0.
+    pub bid_size: Option<i64>,
+    /// Shares at the ask.
+    pub ask_size: Option<i64>,
+    /// Whether ticks repeat this quote; else the walk goes on from its middle.
+    pub pin: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct OpenOrder {
+    symbol: SymbolIx,
+    leaves: i64,
+    expires_at: Option<Timestamp>,
+    /// Its place on the book; none while it waits for the session.
+    resting: Option<RestingId>,
+}
+
+#[derive(Debug)]
+struct Stall {
+    book: Book,
+    walk: Walk,
+    pinned: Option<QuoteSetting>,
+    shown: QuoteSetting,
+    quotes: [Option<RestingId>; 2],
+    last: Ticks,
+}
+
+/// The whole market, in memory.
+#[derive(Debug)]
+pub struct Market {
+    stalls: Vec<Stall>,
+    open: HashMap<OrderNo, OpenOrder>,
+    parked: BTreeMap<OrderNo, NewOrder>,
+    expiries: BTreeSet<(Timestamp, OrderNo)>,
+    largest_quote: i64,
+    in_session: bool,
+}
+
+impl Market {
+    /// Empty books, in session, without quotes until the first tick.
+    pub fn new(listings: &[Listing], seed: u64, largest_quote: i64) -> Self {
+        let stalls = listings.iter().map(|listing| Stall::new(listing, seed)).collect();
+        let largest_quote = largest_quote.max(1);
+        Self {
+            stalls,
+            open: HashMap::new(),
+            parked: BTreeMap::new(),
+            expiries: BTreeSet::new(),
+            largest_quote,
+            in_session: true,
+        }
+    }
+
+    /// Takes an order. `fok` trades all or nothing, `ioc` what it can; the others rest. Without a session day and gtc
+    /// orders wait for it, the immediate ones are canceled.
+    pub fn submit(&mut self, order: NewOrder) -> Vec<CoreEvent> {
+        let mut events = Vec::new();
+        let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
+        if self.in_session {
+            events.push(CoreEvent::Opened(order.no));
+            self.trade(order, &mut events);
+        } else if immediate {
+            events.push(CoreEvent::Ended(order.no, End::Canceled));
+        } else {
+            events.push(CoreEvent::Parked(order.no));
+            self.keep(&order, order.qty, None);
+            self.parked.insert(order.no, order);
+        }
+        events
+    }
+
+    /// Puts back an order that was open when the exchange stopped. Call in the order of their numbers, before the
+    /// first tick: priority is kept, and orders that rested before do not cross.
+    pub fn restore(&mut self, order: NewOrder, parked: bool) {
+        if parked {
+            self.keep(&order, order.qty, None);
+            self.parked.insert(order.no, order);
+        } else {
+            self.rest(&order, order.qty);
+        }
+    }
+
+    /// Takes an order off the book.
+    ///
+    /// # Errors
+    /// [`NotOpen`] when it has ended or never was.
+    pub fn cancel(&mut self, no: OrderNo) -> Result<Vec<CoreEvent>, NotOpen> {
+        self.forget(no).ok_or(NotOpen)?;
+        Ok(vec![CoreEvent::Ended(no, End::Canceled)])
+    }
+
+    /// One tick of the market at `now`: ends what is due, opens or closes the session, walks and quotes.
+    pub fn tick(&mut self, now: Timestamp, in_session: bool) -> Vec<CoreEvent> {
+        let mut events = Vec::new();
+        self.expire(now, &mut events);
+        if in_session && !self.in_session {
+            self.in_session = true;
+            self.release_parked(&mut events);
+        }
+        self.in_session = in_session;
+        if in_session {
+            for symbol in 0..self.stalls.len() {
+                self.stalls[symbol].step();
+                self.requote(SymbolIx(symbol), &mut events);
+            }
+        }
+        events
+    }
+
+    /// Sets a symbol's quote by hand and trades what it crosses.
+    pub fn set_quote(&mut self, symbol: SymbolIx, setting: QuoteSetting) -> Vec<CoreEvent> {
+        let mut events = Vec::new();
+        let stall = &mut self.stalls[symbol.0];
+        stall.walk.set_mid(i64::midpoint(setting.bid.0, setting.ask.0));
+        stall.pinned = setting.pin.then_some(setting);
+        stall.shown = setting;
+        self.requote(symbol, &mut events);
+        events
+    }
+
+    /// Whether the session is on.
+    pub fn in_session(&self) -> bool {
+        self.in_session
+    }
+
+    /// Opens or closes the session without a tick: how a restart finds it.
+    pub fn set_session(&mut self, in_session: bool) {
+        self.in_session = in_session;
+    }
+
+    /// Shares of an open order that are left; `None` when it is not open.
+    pub fn leaves(&self, no: OrderNo) -> Option<i64> {
+        self.open.get(&no).map(|order| order.leaves)
+    }
+
+    /// The best prices of a symbol, customers' orders included.
+    pub fn quote(&self, symbol: SymbolIx) -> Quote {
+        let stall = &self.stalls[symbol.0];
+        let nothing = |price| Level { price, qty: 0 };
+        let bid = stall.book.best(Side::Buy).unwrap_or_else(|| nothing(stall.shown.bid));
+        let ask = stall.book.best(Side::Sell).unwrap_or_else(|| nothing(stall.shown.ask));
+        Quote {
+            bid: bid.price,
+            bid_size: bid.qty,
+            ask: ask.price,
+            ask_size: ask.qty,
+            last: stall.last,
+        }
+    }
+
+    /// Every symbol's walk, in the order of the list, to be saved now and then.
+    pub fn walks(&self) -> impl Iterator<Item = Walk> + '_ {
+        self.stalls.iter().map(|stall| stall.walk)
+    }
+
+    /// Goes on where a saved walk stopped.
+    pub fn resume_walk(&mut self, symbol: SymbolIx, mid: Ticks, state: u64) {
+        let stall = &mut self.stalls[symbol.0];
+        stall.walk = stall.walk.resumed(mid, state);
+        stall.last = mid;
+        stall.shown = around(&stall.walk);
+    }
+
+    fn trade(&mut self, order: NewOrder, events: &mut Vec<CoreEvent>) {
+        let book = &mut self.stalls[order.symbol.0].book;
+        let short =
+            order.time_in_force == TimeInForce::Fok && book.available(order.side, order.limit, order.qty) < order.qty;
+        let matches = if short {
+            Vec::new()
+        } else {
+            book.take(order.side, order.limit, order.qty)
+        };
+        let mut leaves = order.qty;
+        for found in matches {
+            leaves -= found.qty;
+            events.push(CoreEvent::Traded {
+                order: order.no,
+                price: found.price,
+                qty: found.qty,
+                leaves,
+            });
+            self.maker_traded(order.symbol, found, events);
+        }
+        match order.time_in_force {
+            _ if leaves == 0 => {}
+            TimeInForce::Ioc | TimeInForce::Fok => events.push(CoreEvent::Ended(order.no, End::Canceled)),
+            TimeInForce::Day | TimeInForce::Gtc => self.rest(&order, leaves),
+        }
+    }
+
+    fn rest(&mut self, order: &NewOrder, leaves: i64) {
+        let book = &mut self.stalls[order.symbol.0].book;
+        let id = book.rest(Owner::Customer(order.no), order.side, order.limit, leaves);
+        self.keep(order, leaves, Some(id));
+    }
+
+    fn keep(&mut self, order: &NewOrder, leaves: i64, resting: Option<RestingId>) {
+        let NewOrder { symbol, expires_at, .. } = *order;
+        self.open.insert(
+            order.no,
+            OpenOrder {
+                symbol,
+                leaves,
+                expires_at,
+                resting,
+            },
+        );
+        if let Some(at) = expires_at {
+            self.expiries.insert((at, order.no));
+        }
+    }
+
+    fn forget(&mut self, no: OrderNo) -> Option<OpenOrder> {
+        let order = self.open.remove(&no)?;
+        self.parked.remove(&no);
+        if let Some(at) = order.expires_at {
+            self.expiries.remove(&(at, no));
+        }
+        if let Some(id) = order.resting {
+            self.stalls[order.symbol.0].book.remove(id);
+        }
+        Some(order)
+    }
+
+    /// The resting side of a match; nothing to tell when that is the market maker.
+    fn maker_traded(&mut self, symbol: SymbolIx, found: Match, events: &mut Vec<CoreEvent>) {
+        self.stalls[symbol.0].last = found.price;
+        let Owner::Customer(no) = found.maker else { return };
+        let Some(order) = self.open.get_mut(&no) else { return };
+        order.leaves -= found.qty;
+        let leaves = order.leaves;
+        events.push(CoreEvent::Traded {
+            order: no,
+            price: found.price,
+            qty: found.qty,
+            leaves,
+        });
+        if leaves == 0 {
+            self.forget(no);
+        }
+    }
+
+    fn expire(&mut self, now: Timestamp, events: &mut Vec<CoreEvent>) {
+        while let Some(&(at, no)) = self.expiries.first()
+            && at <= now
+        {
+            self.forget(no);
+            self.expiries.remove(&(at, no));
+            events.push(CoreEvent::Ended(no, End::Expired));
+        }
+    }
+
+    fn release_parked(&mut self, events: &mut Vec<CoreEvent>) {
+        for (no, order) in std::mem::take(&mut self.parked) {
+            self.forget(no);
+            events.push(CoreEvent::Opened(no));
+            self.trade(order, events);
+        }
+    }
+
+    /// Takes the market maker's quotes away and sets them anew, trading with what they cross.
+    fn requote(&mut self, symbol: SymbolIx, events: &mut Vec<CoreEvent>) {
+        let stall = &mut self.stalls[symbol.0];
+        let sizes = stall.sizes(self.largest_quote);
+        for quote in &mut stall.quotes {
+            if let Some(id) = quote.take() {
+                stall.book.remove(id);
+            }
+        }
+        let prices = [stall.shown.bid, stall.shown.ask];
+        for (place, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
+            self.quote_side(symbol, side, prices[place], sizes[place], events);
+        }
+    }
+
+    fn quote_side(&mut self, symbol: SymbolIx, side: Side, price: Ticks, size: i64, events: &mut Vec<CoreEvent>) {
+        let mut left = size;
+        for found in self.stalls[symbol.0].book.take(side, price, size) {
+            left -= found.qty;
+            self.maker_traded(symbol, found, events);
+        }
+        let stall = &mut self.stalls[symbol.0];
+        // Shares are left only when nothing crosses any more.
+        if left > 0 {
+            let id = stall.book.rest(Owner::Maker(side), side, price, left);
+            stall.quotes[usize::from(side == Side::Sell)] = Some(id);
+        }
+    }
+}
+
+impl Stall {
+    fn new(listing: &Listing, seed: u64) -> Self {
+        let walk = Walk::new(listing.start, seed, &listing.symbol);
+        let shown = around(&walk);
+        Self {
+            book: Book::new(&listing.symbol),
+            walk,
+            pinned: None,
+            shown,
+            quotes: [None, None],
+            last: listing.start,
+        }
+    }
+
+    fn step(&mut self) {
+        self.walk.step();
+        self.shown = self.pinned.unwrap_or_else(|| around(&self.walk));
+    }
+
+    /// Sizes of bid and ask: as set, else drawn. Both are drawn always, so that the walk does not depend on settings.
+    fn sizes(&mut self, largest: i64) -> [i64; 2] {
+        let [bid, ask] =
+            std::array::from_fn(|_| 1 + i64::try_from(self.walk.dice.below(largest.unsigned_abs())).unwrap_or(0));
+        [self.shown.bid_size.unwrap_or(bid), self.shown.ask_size.unwrap_or(ask)]
+    }
+}
+
+/// The market maker's prices around a walk's mid.
+fn around(walk: &Walk) -> QuoteSetting {
+    let half = walk.half_spread();
+    let (bid, ask) = (Ticks(walk.mid.0 - half), Ticks(walk.mid.0 + half));
+    QuoteSetting {
+        bid,
+        ask,
+        bid_size: None,
+        ask_size: None,
+        pin: false,
+    }
+}

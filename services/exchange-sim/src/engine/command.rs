@@ -1,0 +1,79 @@
+//! What the engine can be asked, and what it answers.
+
+use std::sync::Arc;
+
+use domain::{OrderStatus, Side, TimeInForce};
+use uuid::Uuid;
+
+use crate::core::{QuoteSetting, SymbolIx, Ticks};
+use crate::store::rows::OrderRow;
+
+/// A new order, checked.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    /// The caller's own name for it, never to be used again.
+    pub client_order_id: Arc<str>,
+    /// What to trade.
+    pub symbol: SymbolIx,
+    /// Buy or sell.
+    pub side: Side,
+    /// How long it works.
+    pub time_in_force: TimeInForce,
+    /// The worst price a share may trade at.
+    pub limit: Ticks,
+    /// Shares.
+    pub qty: i64,
+}
+
+/// Something for the engine to do.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Take an order.
+    Submit(Ticket),
+    /// Take an order off the book.
+    Cancel(Uuid),
+    /// One tick of the market maker, the session and the expiries.
+    Tick,
+    /// Set a symbol's quote.
+    SetQuote(SymbolIx, QuoteSetting),
+    /// Take an execution back.
+    Bust(Uuid),
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The order as it now is.
+    Order(Box<OrderRow>),
+    /// Done.
+    Done {
+        /// How many reports it caused.
+        reports: usize,
+    },
+}
+
+/// Why not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The name was used before (ORD-13).
+    #[error("client_order_id must be unique")]
+    DuplicateKey,
+    /// No such order.
+    #[error("order not found for {0}")]
+    NoSuchOrder(Uuid),
+    /// The order is over.
+    #[error("order is already in \"{0}\" state")]
+    NotOpen(OrderStatus),
+    /// No such execution, or taken back already.
+    #[error("no live execution {0}")]
+    NoSuchExecution(Uuid),
+    /// The calendar does not reach that far.
+    #[error("the trading calendar does not know the next session")]
+    NoSession,
+    /// The database failed. What was asked may have happened: look it up by its key.
+    #[error("the exchange's database is away, try again")]
+    Storage,
+}
+
+/// The engine's word on one command.
+pub type Reply = Result<Answer, Refusal>;

@@ -1,0 +1,133 @@
+//! The engine's memory: books, open orders, the next numbers; and how it is loaded from the tables.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use db::{DbError, PgConnection};
+use domain::{OrderStatus, Timestamp};
+
+use super::Parts;
+use crate::core::{Market, NewOrder, OrderNo, SymbolIx, Ticks};
+use crate::store::rows::OrderRow;
+use crate::store::state::{self, Last};
+
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Memory that agrees with the tables.
+pub(super) struct Live {
+    /// Holds the engine's lock; the only connection that writes.
+    pub(super) connection: PgConnection,
+    pub(super) market: Market,
+    /// The open orders by number.
+    pub(super) open: HashMap<i64, OrderRow>,
+    pub(super) last: Last,
+    /// Symbols by name.
+    pub(super) symbols: HashMap<String, SymbolIx>,
+    /// When the walks were saved.
+    pub(super) walks_saved_at: Timestamp,
+}
+
+impl Live {
+    /// Reads everything anew, on a connection of its own that takes the engine's lock.
+    pub(super) async fn load(parts: &Parts) -> Result<Self, DbError> {
+        let mut connection = parts.pool.acquire().await?.detach();
+        if !lock_patiently(&mut connection).await? {
+            return Err(DbError::Inconsistent {
+                table: "sim_state",
+                what: "another exchange runs on this database".to_owned(),
+            });
+        }
+        let now = parts.clock.now();
+        let symbols = (0..)
+            .zip(parts.listings.iter())
+            .map(|(n, listing)| (listing.symbol.clone(), SymbolIx(n)))
+            .collect();
+        let mut live = Self {
+            market: Market::new(&parts.listings, parts.seed, parts.largest_quote),
+            open: HashMap::new(),
+            last: state::last(&mut connection).await?,
+            symbols,
+            walks_saved_at: now,
+            connection,
+        };
+        live.market.set_session(parts.calendar.is_open(now));
+        live.resume_walks().await?;
+        live.rebuild_books().await?;
+        parts.board.set_head(live.last.event);
+        live.show_quotes(parts, now);
+        Ok(live)
+    }
+
+    /// A time later than all before, at the precision of a row.
+    pub(super) fn next_time(&mut self, now: Timestamp) -> Timestamp {
+        let at = self.coming_time(now);
+        self.last.at = Some(at);
+        at
+    }
+
+    /// What [`Live::next_time`] will give.
+    pub(super) fn coming_time(&self, now: Timestamp) -> Timestamp {
+        self.last
+            .at
+            .map_or(now, |last| now.max(last + TimeDelta::microseconds(1)))
+    }
+
+    pub(super) fn show_quotes(&self, parts: &Parts, now: Timestamp) {
+        let quotes = (0..parts.listings.len())
+            .map(|n| self.market.quote(SymbolIx(n)))
+            .collect();
+        parts.board.set_quotes(quotes, now);
+    }
+
+    async fn resume_walks(&mut self) -> Result<(), DbError> {
+        for walk in state::walks(&mut self.connection).await? {
+            if let Some(&symbol) = self.symbols.get(&walk.symbol) {
+                self.market
+                    .resume_walk(symbol, Ticks(walk.mid_ticks), walk.generator.cast_unsigned());
+            }
+        }
+        Ok(())
+    }
+
+    async fn rebuild_books(&mut self) -> Result<(), DbError> {
+        for order in state::open_orders(&mut self.connection).await? {
+            let symbol = *self.symbols.get(&*order.symbol).ok_or_else(|| DbError::Inconsistent {
+                table: "sim_orders",
+                what: format!(
+                    "order {} trades {}, which is not listed: raise the number of symbols",
+                    order.no, order.symbol
+                ),
+            })?;
+            let parked = order.status == OrderStatus::Accepted;
+            self.market.restore(core_order(&order, symbol, order.leaves()), parked);
+            self.open.insert(order.no, order);
+        }
+        Ok(())
+    }
+}
+
+/// The connection that was lost a moment ago may hold the lock until the server notices.
+async fn lock_patiently(connection: &mut PgConnection) -> Result<bool, DbError> {
+    for _ in 0..LOCK_TRIES {
+        if state::lock_engine(connection).await? {
+            return Ok(true);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Ok(false)
+}
+
+/// The part of an order that the core wants to know.
+pub(super) fn core_order(order: &OrderRow, symbol: SymbolIx, qty: i64) -> NewOrder {
+    NewOrder {
+        no: OrderNo(order.no),
+        symbol,
+        side: order.side,
+        time_in_force: order.time_in_force,
+        limit: order.limit,
+        qty,
+        expires_at: order.expires_at,
+    }
+}

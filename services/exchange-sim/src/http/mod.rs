@@ -1,0 +1,117 @@
+//! The exchange's door: the Alpaca dialect for one omnibus account, its own quotes, and the admin API.
+//!
+//! | module       | what                                                              |
+//! |--------------|-------------------------------------------------------------------|
+//! | `orders`     | place, cancel, look up, list                                      |
+//! | `activities` | executions, page by page                                          |
+//! | `market`     | assets, clock, quotes                                             |
+//! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
+//! | `admin`      | `/sim/…`: faults, prices, steps, the whole truth for comparisons  |
+//! | `parse` `render` | the words of the wire to commands, and rows to the wire       |
+//! | `auth` `misbehave` `line` | the key pair; spoiled calls; connections that can be cut |
+
+mod activities;
+mod admin;
+mod auth;
+pub(crate) mod line;
+mod market;
+mod misbehave;
+mod orders;
+mod parse;
+mod render;
+mod stream;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+use chassis::batch::Batcher;
+use chassis::clock::SharedClock;
+use chassis::http::ApiError;
+use chassis::ids::SharedIds;
+use chassis::shutdown::Shutdown;
+use db::PgPool;
+use domain::calendar::Calendar;
+
+use crate::board::Board;
+use crate::config::KeyPair;
+use crate::core::{Listing, SymbolIx};
+use crate::engine::{Command, Refusal, Reply};
+use crate::faults::Faults;
+use crate::names::Names;
+
+/// What handlers share.
+pub(crate) struct Shared {
+    pub(crate) engine: Batcher<Command, Reply>,
+    pub(crate) pool: PgPool,
+    pub(crate) board: Arc<Board>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) listings: Arc<[Listing]>,
+    pub(crate) symbols: HashMap<String, SymbolIx>,
+    pub(crate) names: Names,
+    pub(crate) calendar: Calendar,
+    pub(crate) clock: SharedClock,
+    pub(crate) ids: SharedIds,
+    pub(crate) keys: KeyPair,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// The handlers' state.
+pub(crate) type App = Arc<Shared>;
+
+impl Shared {
+    /// Hands a command to the engine and waits for its word.
+    pub(crate) async fn ask(&self, command: Command) -> Result<crate::engine::Answer, ApiError> {
+        self.engine
+            .submit(command)
+            .await
+            .map_err(ApiError::from)?
+            .map_err(refused)
+    }
+}
+
+/// All routes. The caller adds what surrounds every router of the process.
+pub(crate) fn router(app: &App) -> Router {
+    let trading = Router::new()
+        .route("/v2/orders", post(orders::place).get(orders::list))
+        .route("/v2/orders/{id}", get(orders::by_id).delete(orders::cancel))
+        .route("/v2/orders:by_client_order_id", get(orders::by_client_id))
+        .route("/v2/account/activities", get(activities::all))
+        .route("/v2/account/activities/{kind}", get(activities::of_kind))
+        .route("/v2/assets", get(market::assets))
+        .route("/v2/clock", get(market::clock))
+        .route("/v2/stocks/quotes/latest", get(market::latest_quotes))
+        .layer(from_fn_with_state(app.clone(), auth::require_keys));
+    let own = Router::new()
+        .route("/stream", get(stream::open))
+        .route("/quotes", get(market::quotes_page))
+        .route("/quotes/{symbol}", get(market::quote_line))
+        .route(
+            "/sim/faults",
+            post(admin::add_fault).get(admin::faults).delete(admin::clear_faults),
+        )
+        .route("/sim/bust", post(admin::bust))
+        .route("/sim/price", post(admin::price))
+        .route("/sim/step", post(admin::step))
+        .route("/sim/orders", get(admin::orders))
+        .route("/sim/executions", get(admin::executions));
+    trading.merge(own).with_state(app.clone())
+}
+
+fn refused(refusal: Refusal) -> ApiError {
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::DuplicateKey => ApiError::parameter(text),
+        Refusal::NoSuchOrder(_) | Refusal::NoSuchExecution(_) => ApiError::not_found(text),
+        Refusal::NotOpen(_) | Refusal::NoSession => ApiError::rule(text),
+        Refusal::Storage => ApiError::unavailable(text, 1),
+    }
+}
+
+/// A failed read: the cause goes to the log, the caller may try again.
+fn db_failed(error: db::DbError) -> ApiError {
+    tracing::warn!(%error, "a read failed");
+    ApiError::unavailable("the exchange's database is away, try again", 1)
+}

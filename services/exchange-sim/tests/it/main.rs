@@ -1,0 +1,8 @@
+//! The exchange over HTTP and WebSocket, on a real Postgres.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod faults;
+mod restart;
+mod rig;
+mod stream;
+mod trading;
