@@ -17,13 +17,11 @@ use crate::refuse::Refusal;
 use crate::report::{Execution, Heard, Report};
 use crate::stamps::{end_as_meant, name_at_venue, stamp};
 use domain::calendar::{Calendar, to_new_york};
-use domain::order::{
-    EndKind, ExecEffect, ExecFact, ExecState, IllegalMove, OrderEvent, OrderState, StreamEvent, absorb,
-};
-use domain::{Money, OrderId, OrderStatus, Price, Qty, Side, Timestamp};
+use domain::order::{EndKind, OrderEvent, OrderState, StreamEvent};
+use domain::{Money, OrderId, OrderStatus, Qty, Timestamp};
 use ledger::Cause;
 use ledger::rules::{self, Change, Standing, TradeDates};
-use orders::{KnownFill, StoredOrder};
+use orders::StoredOrder;
 
 /// One batch at work.
 #[derive(Debug)]
@@ -37,13 +35,13 @@ pub struct Desk<'a> {
 }
 
 /// One change of an order that a report asks for.
-struct Turn<'a> {
-    event: OrderEvent,
-    cause: Cause,
+pub(crate) struct Turn<'a> {
+    pub(crate) event: OrderEvent,
+    pub(crate) cause: Cause,
     /// When it happened at the venue.
-    at: Timestamp,
-    execution: Option<&'a Execution>,
-    reason: Option<&'a str>,
+    pub(crate) at: Timestamp,
+    pub(crate) execution: Option<&'a Execution>,
+    pub(crate) reason: Option<&'a str>,
 }
 
 impl<'a> Desk<'a> {
@@ -84,11 +82,11 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn order(&self, report: &Report) -> Result<&StoredOrder, Refusal> {
+    pub(crate) fn order(&self, report: &Report) -> Result<&StoredOrder, Refusal> {
         self.books.orders.get(&report.order).ok_or(Refusal::UnknownOrder)
     }
 
-    fn plain(&self, report: &Report, event: OrderEvent) -> Turn<'static> {
+    pub(crate) fn plain(&self, report: &Report, event: OrderEvent) -> Turn<'static> {
         let at = if let Heard::Acknowledged { at, .. } = report.heard {
             at
         } else {
@@ -101,106 +99,6 @@ impl<'a> Desk<'a> {
             execution: None,
             reason: None,
         }
-    }
-
-    pub(crate) fn fill(&mut self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
-        let key = (report.venue.clone(), execution.id.clone());
-        let known = self.books.fills.get(&key);
-        if let Some(told) = known.filter(|told| !tells_the_same(told, report, execution)) {
-            let told = format!("{} @ {} of order {}", told.qty, told.price, told.order_id);
-            return Err(Refusal::Contradiction {
-                id: execution.id.clone(),
-                told,
-            });
-        }
-        if known.is_none() && self.is_aside("fill", report, execution) {
-            return Ok(());
-        }
-        if known.is_none() && self.is_aside("bust", report, execution) {
-            return Err(Refusal::BustedBefore);
-        }
-        if absorb(exec_state(known), ExecFact::Fill).1 == ExecEffect::Nothing {
-            return Ok(());
-        }
-        if let Err(beyond) = within_limit(self.order(report)?, execution.price) {
-            // Nobody's shares, but the venue counts them: an end that waits for all it counted must not wait for these.
-            let event = OrderEvent::BustedUnseen { qty: execution.qty };
-            self.turn(report, &self.plain(report, event))?;
-            return Err(beyond);
-        }
-        let (venue, exec_id) = key;
-        let turn = Turn {
-            event: OrderEvent::Filled {
-                qty: execution.qty,
-                price: execution.price,
-            },
-            cause: Cause::Fill { venue, exec_id },
-            at: execution.at,
-            execution: Some(execution),
-            reason: None,
-        };
-        let cash = self.turn(report, &turn)?;
-        self.remember(report, execution, cash, false);
-        Ok(())
-    }
-
-    fn bust(&mut self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
-        let key = (report.venue.clone(), execution.id.clone());
-        let known = self.books.fills.get(&key).cloned();
-        if let Some(told) = known.as_ref().filter(|told| told.order_id != report.order) {
-            return Err(Refusal::Contradiction {
-                id: execution.id.clone(),
-                told: format!("of order {}", told.order_id),
-            });
-        }
-        if known.is_none() && self.is_aside("bust", report, execution) {
-            return Ok(());
-        }
-        let waits = known.is_none() && self.is_aside("fill", report, execution);
-        if waits && self.order(report).is_err() {
-            return Err(Refusal::BustOfAside);
-        }
-        if waits && !self.drop_suspended(report, execution) {
-            return Ok(());
-        }
-        // What was booked is what is taken back, whatever numbers the bust carries.
-        let booked = match &known {
-            None => execution.clone(),
-            Some(told) => as_booked(told, execution)?,
-        };
-        let event = match absorb(exec_state(known.as_ref()), ExecFact::Bust).1 {
-            ExecEffect::Remove => OrderEvent::Busted {
-                qty: booked.qty,
-                price: booked.price,
-            },
-            ExecEffect::RememberBust => OrderEvent::BustedUnseen { qty: booked.qty },
-            ExecEffect::Add | ExecEffect::Nothing => return Ok(()),
-        };
-        let (venue, exec_id) = key.clone();
-        let cause = Cause::Bust { venue, exec_id };
-        self.turn(
-            report,
-            &Turn {
-                event,
-                cause,
-                at: execution.at,
-                execution: Some(&booked),
-                reason: None,
-            },
-        )?;
-        if known.is_some() {
-            self.written.busted.push((key.clone(), execution.at));
-            self.books.fills.entry(key).and_modify(|told| told.busted = true);
-        } else {
-            self.remember(report, &booked, Money::ZERO, true);
-        }
-        self.offer_again(report.order);
-        Ok(())
-    }
-
-    fn unmatched(&self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
-        let known = self.is_aside("fill", report, execution);
-        if known { Ok(()) } else { Err(Refusal::UnknownOrder) }
     }
 
     fn end(
@@ -257,7 +155,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Moves the order on, with its ledger and its events. Gives the dollars that moved between customer and street.
-    fn turn(&mut self, report: &Report, turn: &Turn<'_>) -> Result<Money, Refusal> {
+    pub(crate) fn turn(&mut self, report: &Report, turn: &Turn<'_>) -> Result<Money, Refusal> {
         let order = self.order(report)?;
         let before = order.state;
         let (after, words) = before.after(turn.event)?;
@@ -381,57 +279,6 @@ impl<'a> Desk<'a> {
             cause,
         };
         self.written.tell(&mut self.books, order, news, self.now);
-    }
-
-    fn remember(&mut self, report: &Report, execution: &Execution, cash: Money, busted: bool) {
-        let Some(order) = self.books.orders.get(&report.order) else {
-            return;
-        };
-        let cash = Money::from_decimal(cash.get().abs());
-        self.written.fill(order, report, execution, cash, busted);
-        let (qty, price) = (execution.qty.get(), execution.price.get());
-        let told = KnownFill {
-            order_id: order.order_id,
-            qty,
-            price,
-            busted,
-        };
-        self.books
-            .fills
-            .insert((report.venue.clone(), execution.id.clone()), told);
-    }
-}
-
-fn exec_state(known: Option<&KnownFill>) -> ExecState {
-    match known {
-        None => ExecState::Unknown,
-        Some(told) if told.busted => ExecState::Busted,
-        Some(_) => ExecState::Live,
-    }
-}
-
-fn tells_the_same(told: &KnownFill, report: &Report, execution: &Execution) -> bool {
-    told.order_id == report.order && told.qty == execution.qty.get() && told.price == execution.price.get()
-}
-
-fn as_booked(told: &KnownFill, execution: &Execution) -> Result<Execution, IllegalMove> {
-    Ok(Execution {
-        qty: Qty::new(told.qty)?,
-        price: Price::new(told.price)?,
-        ..execution.clone()
-    })
-}
-
-fn within_limit(order: &StoredOrder, price: Price) -> Result<(), Refusal> {
-    let limit = order.limit_price;
-    let beyond = match order.side {
-        Side::Buy => price > limit,
-        Side::Sell => price < limit,
-    };
-    if beyond {
-        Err(Refusal::BeyondLimit { limit, price })
-    } else {
-        Ok(())
     }
 }
 

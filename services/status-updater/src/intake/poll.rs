@@ -11,7 +11,7 @@ use futures::StreamExt;
 use orders::VenueExec;
 use std::collections::{BTreeSet, HashSet};
 use tracing::{debug, info};
-use venue::{ExecutionPage, Lookup, Venue, VenueExecution};
+use venue::{ExecutionPage, Fault, Lookup, Venue, VenueExecution};
 
 /// Look-ups under way at a time.
 const SIDE_BY_SIDE: usize = 8;
@@ -25,74 +25,74 @@ impl<V: Venue> Intake<V> {
     pub(super) async fn poll(&mut self) -> Result<bool, StepError> {
         let now = self.clock.now();
         self.poll_at = Some(now + delta(self.settings.poll_every));
-        let page = match self.venue.executions_after(self.cursors.record.as_deref()).await {
-            Ok(page) => page,
-            Err(fault) => {
-                metrics::counter!("daybook_status_updater_poll_failed_total", "fault" => fault.word()).increment(1);
-                debug!(
-                    venue = self.venue.name(),
-                    "the record of {} cannot be read: {fault}",
-                    self.venue.name()
-                );
-                return Ok(false);
-            }
+        let Some(page) = self.page().await else {
+            return Ok(false);
         };
         let old_enough = now - delta(self.settings.grace);
-        let stream_brings_young = self.feed.is_some() && !self.gap;
         let settled = page
             .executions
             .iter()
             .take_while(|execution| execution.at <= old_enough)
             .count();
+        let stream_brings_young = self.feed.is_some() && !self.gap;
         let wanted = if stream_brings_young {
             &page.executions[..settled]
         } else {
             &page.executions[..]
         };
         let missing = self.missing(wanted).await?;
-        let keys_known = self.ask_keys(&missing).await;
+        self.ask_keys(&missing).await;
+        let record = self.passed(&page.executions[..settled], &missing);
+        let whole = record.is_some() && record == page.executions.last().map(|last| last.cursor.clone());
         let told = missing
             .iter()
             .filter_map(|x| Some(translate::execution(x, self.memory.key(&x.venue_order_id)?)));
         let told: Vec<translate::Told> = told.collect();
         if !told.is_empty() {
+            let count = told.len();
             info!(
                 venue = self.venue.name(),
-                count = told.len(),
-                "the record has executions that the stream did not bring"
+                count, "the record has executions that the stream did not bring"
             );
         }
-        // The cursor passes neither the young ones nor one whose order the venue could not name.
-        let unnamed = missing
-            .iter()
-            .find(|x| self.memory.key(&x.venue_order_id).is_none())
-            .map(|x| x.cursor.clone());
-        let passed: Vec<&VenueExecution> = page.executions[..settled]
-            .iter()
-            .take_while(|x| Some(&x.cursor) != unnamed.as_ref())
-            .collect();
-        let record = passed
-            .last()
-            .map(|x| x.cursor.clone())
-            .or_else(|| self.cursors.record.clone());
-        let moved = record != self.cursors.record;
         let cursors = Cursors {
-            record,
+            record: record.or_else(|| self.cursors.record.clone()),
             ..self.cursors.clone()
         };
         self.append(told, cursors, "poll").await?;
-        Ok(self.after_page(&page, settled, moved && keys_known))
+        if whole && page.more {
+            self.poll_at = None;
+            return Ok(true);
+        }
+        // Young executions of a gap were told above; what the venue could not name is asked again.
+        self.gap &= page.more || missing.iter().any(|x| self.memory.key(&x.venue_order_id).is_none());
+        Ok(false)
     }
 
-    /// More at once while whole pages are behind us; else the gap is closed, as far as it can be now.
-    fn after_page(&mut self, page: &ExecutionPage, settled: usize, moved: bool) -> bool {
-        let again = page.more && moved && settled == page.executions.len();
-        if again {
-            self.poll_at = None;
-        } else if moved || page.executions.is_empty() || settled < page.executions.len() {
-            self.gap = page.more && self.gap;
-        }
-        again
+    async fn page(&mut self) -> Option<ExecutionPage> {
+        let page = self.venue.executions_after(self.cursors.record.as_deref()).await;
+        let failed = |fault: &Fault| {
+            metrics::counter!("daybook_status_updater_poll_failed_total", "fault" => fault.word()).increment(1);
+            debug!(
+                venue = self.venue.name(),
+                "the record of {} cannot be read: {fault}",
+                self.venue.name()
+            );
+        };
+        page.inspect_err(failed).ok()
+    }
+
+    /// How far the cursor may go: not past the young ones, nor past one whose order the venue could not name.
+    fn passed(&self, settled: &[VenueExecution], missing: &[VenueExecution]) -> Option<String> {
+        let unnamed = missing
+            .iter()
+            .find(|x| self.memory.key(&x.venue_order_id).is_none())
+            .map(|x| &x.cursor);
+        settled
+            .iter()
+            .take_while(|x| Some(&x.cursor) != unnamed)
+            .last()
+            .map(|x| x.cursor.clone())
     }
 
     /// The executions that are neither booked, nor set aside, nor told a moment ago.
@@ -119,8 +119,8 @@ impl<V: Venue> Intake<V> {
             .collect())
     }
 
-    /// Asks the venue which orders its names stand for, as the record does not say. False when some answer is missing.
-    async fn ask_keys(&mut self, missing: &[VenueExecution]) -> bool {
+    /// Asks the venue which orders its names stand for, as the record does not say.
+    async fn ask_keys(&mut self, missing: &[VenueExecution]) {
         let unknown: BTreeSet<VenueOrderId> = missing
             .iter()
             .filter(|x| self.memory.key(&x.venue_order_id).is_none())
@@ -139,12 +139,10 @@ impl<V: Venue> Intake<V> {
             .buffered(SIDE_BY_SIDE)
             .collect()
             .await;
-        let complete = answers.iter().all(|(_, answer)| answer.is_some());
         for (name, answer) in answers {
             if let Some(key) = answer {
                 self.memory.name(name, key);
             }
         }
-        complete
     }
 }
