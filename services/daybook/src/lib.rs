@@ -1,1 +1,61 @@
-//! The executable and composition root.
+//! The executable and composition root: the only crate that knows every service and reads the environment.
+//!
+//! | module    | what                                                                                |
+//! |-----------|-------------------------------------------------------------------------------------|
+//! | `cli`     | the commands as a person types them                                                 |
+//! | `config`  | the settings: environment, then `$DAYBOOK_DATA_DIR/daybook.env`, checked at the start |
+//! | `compose` | what runs in which process, in which order it starts and stops                      |
+//! | `migrate` | both lists of migrations                                                            |
+//! | `admin`   | an operator's acts, each written down in its own transaction                        |
+//! | `audit`   | proves in SQL what a database can show of the invariants                            |
+
+pub mod admin;
+pub mod audit;
+pub mod cli;
+pub mod compose;
+pub mod config;
+mod migrate;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::Settings;
+
+/// Reads the command line and the environment, does what they say, and turns the outcome into an exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    if matches!(command, Command::Version) {
+        println!("daybook {}", env!("CARGO_PKG_VERSION"));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let settings = Settings::load()?;
+    chassis::telemetry::init(settings.telemetry(&command)).context("DAYBOOK_LOG")?;
+    chassis::http_client::install_crypto();
+    chassis::failpoint::setup();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(dispatch(command, settings))
+}
+
+async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run(part) => compose::run(part.into(), settings).await?,
+        Command::Migrate => migrate::migrate(&settings).await?,
+        Command::Admin(command) => admin::run(command, &settings).await?,
+        Command::Audit(options) => return audit::run(options, &settings).await,
+        Command::Version => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,3 +1,5 @@
-//! The `daybook` command.
+//! The executable. Everything is in the library, so that tests can run it in their own process.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    daybook::main()
+}

@@ -1,0 +1,29 @@
+-- rows
+select count(*) from fills
+-- violations
+select 'fill ' || f.exec_id || ' at ' || f.venue as subject,
+       'of order ' || f.order_id || ' booked ' || f.cash || ', its transfer moved ' || coalesce(t.cash::text, 'nothing: there is none')
+       as problem
+  from fills f
+  left join (select t.cause, t.order_id, abs(coalesce(sum(e.amount) filter (where e.book = 'street.cash.pending'), 0)) as cash
+               from ledger_transfers t
+               left join ledger_entries e using (transfer_id)
+              where t.kind = 'fill'
+              group by t.transfer_id, t.cause, t.order_id) t on t.cause = 'fill:' || f.venue || ':' || f.exec_id
+                                                             and t.order_id = f.order_id
+ -- A fill whose bust came first was never booked.
+ where t.cash is distinct from f.cash
+   and not (f.busted_at is not null and f.cash = 0 and t.cash is null)
+ union all
+select 'fill ' || f.exec_id || ' at ' || f.venue,
+       'was taken back and its booking was not'
+  from fills f
+ where f.busted_at is not null
+   and f.cash <> 0
+   and not exists (select from ledger_transfers t where t.cause = 'bust:' || f.venue || ':' || f.exec_id)
+ union all
+select 'transfer ' || t.transfer_id,
+       t.cause || ' has no fill'
+  from ledger_transfers t
+ where t.kind = 'fill'
+   and not exists (select from fills f where t.cause = 'fill:' || f.venue || ':' || f.exec_id)

@@ -1,0 +1,252 @@
+//! Building the parts and handing them what they need.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use bus::{Bus, BusSettings};
+use chassis::batch::BatchSettings;
+use chassis::clock::{SharedClock, SystemClock};
+use chassis::health::{Health, ops_router};
+use chassis::http::with_defaults;
+use chassis::ids::{SharedIds, SystemIds};
+use chassis::step::{Wake, run_loop};
+use db::{DbError, PgPool, PoolSettings};
+use domain::calendar::Calendar;
+use exchange_sim::{Exchange, KeyPair};
+use instruments::Instruments;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::net::TcpListener;
+use venue::alpaca::{AlpacaSettings, AlpacaVenue};
+
+use super::observe::{Observe, Refresh};
+use super::ready::Readiness;
+use super::{Layers, Part, Running};
+use crate::config::Settings;
+
+/// The bundled exchange's key where none is set: it listens on this machine only and plays with play money.
+const BUNDLED_KEY: (&str, &str) = ("exchange-key", "exchange-secret");
+/// A database that starts up, or recovers after a crash, is waited for this long.
+const DATABASE_PATIENCE: u32 = 60;
+/// Connections of the customers' door: a batcher each, and readers.
+const FRONT_CONNECTIONS: u32 = 16;
+/// Connections of everything behind it.
+const MIDDLE_CONNECTIONS: u32 = 16;
+const EXCHANGE_CONNECTIONS: u32 = 8;
+const READY_EVERY: Duration = Duration::from_millis(200);
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+const OBSERVE_EVERY: Duration = Duration::from_secs(5);
+
+/// What every part is built from.
+struct Deps {
+    front: PgPool,
+    middle: PgPool,
+    clock: SharedClock,
+    ids: SharedIds,
+    bus: Bus,
+    instruments: Instruments,
+    calendar: Arc<Calendar>,
+    venue: Option<Arc<AlpacaVenue>>,
+}
+
+/// Builds and starts a process.
+pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -> anyhow::Result<Running> {
+    let (clock, ids) = machine();
+    if part == Part::ExchangeSim {
+        let exchange = start_exchange(settings, &clock, &ids, layers).await?;
+        let address = exchange.address();
+        return Ok(Running { address, exchange: Some(exchange), layers: layers.clone(), bus: None });
+    }
+    let listener = bind(settings).await?;
+    let address = listener.local_addr()?;
+    let bundled = part == Part::All && settings.exchange_url.is_none();
+    let exchange = if bundled { Some(start_exchange(settings, &clock, &ids, layers).await?) } else { None };
+    let venue = part.needs_venue().then(|| venue(settings, exchange.as_ref())).transpose()?;
+    let deps = deps(settings, clock, ids, venue).await?;
+    prepare(&deps).await?;
+    let health = Health::new();
+    health.follow(&layers.front);
+    start_middle(part, &deps, layers)?;
+    let router = start_front(part, settings, &deps, &health, layers);
+    layers.front.spawn("http", chassis::http::serve(router, listener, layers.front.clone()));
+    Ok(Running { address, exchange, layers: layers.clone(), bus: Some(deps.bus) })
+}
+
+fn machine() -> (SharedClock, SharedIds) {
+    let clock: SharedClock = Arc::new(SystemClock);
+    (clock.clone(), Arc::new(SystemIds::new(clock)))
+}
+
+async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(settings.host, settings.port);
+    TcpListener::bind(address).await.with_context(|| format!("DAYBOOK_PORT: cannot listen on {address}"))
+}
+
+async fn deps(
+    settings: &Settings,
+    clock: SharedClock,
+    ids: SharedIds,
+    venue: Option<AlpacaVenue>,
+) -> anyhow::Result<Deps> {
+    let url = settings.database_url();
+    let front = pool(url, "daybook-front", FRONT_CONNECTIONS).await.context("DAYBOOK_DATABASE_URL")?;
+    let middle = pool(url, "daybook", MIDDLE_CONNECTIONS).await.context("DAYBOOK_DATABASE_URL")?;
+    let bus_settings = BusSettings { lease: Duration::from_millis(settings.lease_ms), ..BusSettings::default() };
+    Ok(Deps {
+        bus: Bus::new(middle.clone(), ids.clone(), bus_settings),
+        calendar: Arc::new(settings.sessions()?),
+        instruments: Instruments::new(),
+        venue: venue.map(Arc::new),
+        front,
+        middle,
+        clock,
+        ids,
+    })
+}
+
+async fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, DbError> {
+    let settings =
+        PoolSettings { max_connections: connections, application_name: name.to_owned(), ..PoolSettings::default() };
+    db::with_retry(DATABASE_PATIENCE, |_| Duration::from_secs(1), || db::connect(url, settings.clone())).await
+}
+
+/// What has to be there before the first order: a place for its message, and the instruments as last known.
+async fn prepare(deps: &Deps) -> anyhow::Result<()> {
+    let mut conn = deps.middle.acquire().await?;
+    let today = db::database_time(&mut conn).await.context("the database is not migrated: run `daybook migrate`")?;
+    bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await?;
+    drop(conn);
+    deps.instruments.refresh(&deps.middle).await?;
+    Ok(())
+}
+
+async fn start_exchange(
+    settings: &Settings,
+    clock: &SharedClock,
+    ids: &SharedIds,
+    layers: &Layers,
+) -> anyhow::Result<Exchange> {
+    let pool = pool(settings.exchange_database()?, "exchange", EXCHANGE_CONNECTIONS).await.context("DAYBOOK_EXCHANGE_DATABASE_URL")?;
+    let (id, secret) = exchange_key(settings);
+    let config = exchange_sim::Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.exchange_port)),
+        keys: KeyPair::new(id, secret.expose_secret()),
+        symbols: settings.symbols,
+        calendar: settings.sessions()?,
+        ..exchange_sim::Config::default()
+    };
+    let deps = exchange_sim::Deps { pool, clock: clock.clone(), ids: ids.clone() };
+    let exchange = Exchange::start(config, deps, &layers.exchange).await.context("the bundled exchange cannot start")?;
+    tracing::info!(address = %exchange.address(), "the exchange trades at {}", exchange.url());
+    Ok(exchange)
+}
+
+fn exchange_key(settings: &Settings) -> (String, SecretString) {
+    let id = settings.exchange_key_id.clone().unwrap_or_else(|| BUNDLED_KEY.0.to_owned());
+    let secret = settings.exchange_secret.clone().unwrap_or_else(|| BUNDLED_KEY.1.to_owned().into());
+    (id, secret)
+}
+
+/// The exchange as the brokerage sees it: over the wire, the bundled one too.
+fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<AlpacaVenue> {
+    let (url, is_bundled) = match (&settings.exchange_url, bundled) {
+        (Some(url), _) => (url.clone(), false),
+        (None, Some(exchange)) => (exchange.url(), true),
+        // Another process of this machine runs it.
+        (None, None) if settings.exchange_port != 0 => (format!("http://127.0.0.1:{}", settings.exchange_port), true),
+        (None, None) => bail!("DAYBOOK_EXCHANGE_URL: is needed by a part that runs without the bundled exchange"),
+    };
+    let (key_id, secret) = exchange_key(settings);
+    let mut alpaca = AlpacaSettings::new(&settings.exchange_name, &url, &key_id, secret);
+    alpaca.bulk_lookup = is_bundled || settings.exchange_bulk_lookup;
+    AlpacaVenue::new(alpaca).map_err(|fault| anyhow::anyhow!("DAYBOOK_EXCHANGE_URL: {fault}"))
+}
+
+/// Everything behind the door, the later ones in need of the earlier.
+fn start_middle(part: Part, deps: &Deps, layers: &Layers) -> anyhow::Result<()> {
+    let middle = &layers.middle;
+    if let Some(venue) = &deps.venue {
+        start_with_venue(part, deps, venue, layers);
+    }
+    if part.does(Part::Scheduler) {
+        let jobs = scheduler::Deps { pool: deps.middle.clone(), bus: deps.bus.clone(), calendar: deps.calendar.clone() };
+        middle.spawn("scheduler", scheduler::run(scheduler::Config::default(), jobs, middle.clone()));
+        let observe = Observe::new(deps.middle.clone());
+        middle.spawn("observe", run_loop(observe, Wake::new(), OBSERVE_EVERY, middle.clone()));
+    }
+    Ok(())
+}
+
+fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &Layers) {
+    let middle = &layers.middle;
+    if part.does(Part::MarketData) {
+        let config = market_data::Config::default();
+        let market = market_data::Deps {
+            pool: deps.middle.clone(),
+            venue: venue.clone(),
+            clock: deps.clock.clone(),
+            instruments: deps.instruments.clone(),
+        };
+        middle.spawn("market-data", market_data::run(config, market, middle.clone()));
+    }
+    if part.does(Part::StatusUpdater) {
+        let updater = status_updater::Deps {
+            pool: deps.middle.clone(),
+            bus: deps.bus.clone(),
+            venue: venue.clone(),
+            clock: deps.clock.clone(),
+            ids: deps.ids.clone(),
+            calendar: deps.calendar.clone(),
+        };
+        middle.spawn("status-updater", status_updater::run(status_updater::Config::default(), updater, middle.clone()));
+    }
+    if part.does(Part::Executor) {
+        let executor = executor::Deps {
+            pool: deps.middle.clone(),
+            bus: deps.bus.clone(),
+            venue: venue.clone(),
+            clock: deps.clock.clone(),
+            ids: deps.ids.clone(),
+            calendar: deps.calendar.clone(),
+        };
+        middle.spawn("executor", executor::run(executor::Config::default(), executor, middle.clone()));
+    }
+}
+
+/// What customers and operators reach.
+fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, layers: &Layers) -> Router {
+    let front = &layers.front;
+    let readiness =
+        Readiness::new(part, deps.middle.clone(), deps.instruments.clone(), deps.venue.clone(), health);
+    front.spawn("readiness", run_loop(readiness, Wake::new(), READY_EVERY, front.clone()));
+    let mut router = ops_router(health.clone());
+    if part.does(Part::OrderManager) {
+        // Where market-data runs in the same process it keeps the copy fresh, too; reading twice does no harm.
+        let refresh = Refresh::new(deps.front.clone(), deps.instruments.clone());
+        front.spawn("instruments", run_loop(refresh, Wake::new(), REFRESH_EVERY, front.clone()));
+        let door = order_manager::Deps {
+            pool: deps.front.clone(),
+            clock: deps.clock.clone(),
+            ids: deps.ids.clone(),
+            bus: deps.bus.clone(),
+            instruments: deps.instruments.clone(),
+            calendar: deps.calendar.clone(),
+        };
+        let app = order_manager::App::start(&order_manager_config(settings), door, front);
+        router = router.merge(order_manager::router(&app));
+    }
+    with_defaults(router, deps.ids.clone())
+}
+
+fn order_manager_config(settings: &Settings) -> order_manager::Config {
+    let usual = order_manager::Config::default();
+    let max = settings.batch_max.unwrap_or(usual.batch.max);
+    order_manager::Config {
+        batch: BatchSettings { max, ..usual.batch },
+        max_open_orders: settings.max_open_orders.unwrap_or(usual.max_open_orders),
+        max_open_orders_per_symbol: settings.max_open_orders_per_symbol.unwrap_or(usual.max_open_orders_per_symbol),
+        ..usual
+    }
+}

@@ -1,0 +1,340 @@
+//! The settings. Nothing else in the workspace reads the environment.
+//!
+//! A variable wins over the line of the same name in `$DAYBOOK_DATA_DIR/daybook.env`, which `deploy/run` writes: so
+//! `daybook admin` and `daybook audit` need nothing but the folder.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use chassis::config::{ConfigError, load_from};
+use chassis::telemetry::{LogFormat, TelemetryConfig};
+use domain::calendar::Calendar;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::cli::Command;
+
+const PREFIX: &str = "DAYBOOK_";
+/// Where the settings of an installation are, within its folder.
+pub const FILE: &str = "daybook.env";
+/// The most symbols that the bundled exchange lists.
+const SYMBOLS_MAX: usize = 1_000;
+
+/// Everything that can be set, as `DAYBOOK_` and the field's name in capitals.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Settings {
+    /// The database as the running service sees it.
+    pub database_url: SecretString,
+    /// The same database as its owner, who migrates it; without one the service's own role does.
+    #[serde(default)]
+    pub owner_database_url: Option<SecretString>,
+    /// The bundled exchange's own database.
+    #[serde(default)]
+    pub exchange_database_url: Option<SecretString>,
+    /// The installation's folder.
+    #[serde(default)]
+    pub data_dir: Option<PathBuf>,
+    /// The customers' door, on 127.0.0.1 unless `host` says otherwise.
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// The address to listen on.
+    #[serde(default = "default_host")]
+    pub host: std::net::IpAddr,
+    /// `nyse` or `always-open`.
+    #[serde(default = "default_calendar")]
+    pub calendar: String,
+    /// How many symbols the bundled exchange lists.
+    #[serde(default = "default_symbols")]
+    pub symbols: usize,
+    /// Most orders of one commit; 1 turns batching off.
+    #[serde(default)]
+    pub batch_max: Option<usize>,
+    /// Most open orders of one account.
+    #[serde(default)]
+    pub max_open_orders: Option<i32>,
+    /// Most open orders of one account in one symbol.
+    #[serde(default)]
+    pub max_open_orders_per_symbol: Option<i64>,
+    /// How long a process that went silent keeps its share of the work from the others.
+    #[serde(default = "default_lease_ms")]
+    pub lease_ms: u64,
+    /// Another exchange of the same dialect; the bundled one is not started then.
+    #[serde(default)]
+    pub exchange_url: Option<String>,
+    /// Daybook's key there.
+    #[serde(default)]
+    pub exchange_key_id: Option<String>,
+    /// Its secret.
+    #[serde(default)]
+    pub exchange_secret: Option<SecretString>,
+    /// Its name in fills; it must not change once there are any.
+    #[serde(default = "default_exchange_name")]
+    pub exchange_name: String,
+    /// Whether it answers `GET /v2/orders?client_order_ids=a,b`, as the bundled exchange does.
+    #[serde(default)]
+    pub exchange_bulk_lookup: bool,
+    /// The bundled exchange's port on 127.0.0.1; any free one by default.
+    #[serde(default)]
+    pub exchange_port: u16,
+    /// How log lines look: `readable` or `json`.
+    #[serde(default)]
+    pub log_format: LogFormat,
+    /// What is logged, such as `info,executor=debug`.
+    #[serde(default)]
+    pub log: Option<String>,
+}
+
+fn default_port() -> u16 {
+    8080
+}
+
+fn default_host() -> std::net::IpAddr {
+    std::net::Ipv4Addr::LOCALHOST.into()
+}
+
+/// A broker that forgets to set it must not trade on a Sunday.
+fn default_calendar() -> String {
+    "nyse".to_owned()
+}
+
+fn default_symbols() -> usize {
+    20
+}
+
+fn default_lease_ms() -> u64 {
+    10_000
+}
+
+fn default_exchange_name() -> String {
+    "exchange".to_owned()
+}
+
+impl Settings {
+    /// Reads the environment and the installation's file, and checks everything.
+    ///
+    /// # Errors
+    /// The bad setting by its name, and what is wrong with it.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::from_pairs(std::env::vars_os().collect())
+    }
+
+    /// As [`Settings::load`], from given variables.
+    ///
+    /// # Errors
+    /// The bad setting by its name.
+    pub fn from_pairs(environment: Vec<(OsString, OsString)>) -> Result<Self, ConfigError> {
+        let mut pairs = file_pairs(&environment)?;
+        // A variable that is set but empty counts as not set, so it does not hide the file's line.
+        pairs.extend(environment.into_iter().filter(|(_, value)| !value.is_empty()));
+        let settings: Self = load_from(PREFIX, pairs).map_err(with_hint)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        check_database_url("DATABASE_URL", Some(&self.database_url))?;
+        check_database_url("OWNER_DATABASE_URL", self.owner_database_url.as_ref())?;
+        check_database_url("EXCHANGE_DATABASE_URL", self.exchange_database_url.as_ref())?;
+        self.sessions()?;
+        if !(1..=SYMBOLS_MAX).contains(&self.symbols) {
+            return Err(bad("SYMBOLS", format!("{} is not between 1 and {SYMBOLS_MAX}", self.symbols)));
+        }
+        if self.batch_max == Some(0) {
+            return Err(bad("BATCH_MAX", "must be at least 1 (1 turns batching off)"));
+        }
+        if self.max_open_orders.is_some_and(|most| most < 1) {
+            return Err(bad("MAX_OPEN_ORDERS", "must be at least 1"));
+        }
+        if self.max_open_orders_per_symbol.is_some_and(|most| most < 1) {
+            return Err(bad("MAX_OPEN_ORDERS_PER_SYMBOL", "must be at least 1"));
+        }
+        if !(500..=600_000).contains(&self.lease_ms) {
+            return Err(bad("LEASE_MS", "is not between 500 and 600000"));
+        }
+        if self.exchange_port != 0 && self.exchange_port == self.port {
+            return Err(bad("EXCHANGE_PORT", "is the same as DAYBOOK_PORT"));
+        }
+        self.check_exchange()
+    }
+
+    fn check_exchange(&self) -> Result<(), ConfigError> {
+        let Some(url) = &self.exchange_url else { return Ok(()) };
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            return Err(bad("EXCHANGE_URL", "must begin with http:// or https://"));
+        }
+        let needed_by = "is needed with DAYBOOK_EXCHANGE_URL: the exchange wants to know who calls";
+        if self.exchange_key_id.is_none() {
+            return Err(bad("EXCHANGE_KEY_ID", needed_by));
+        }
+        if self.exchange_secret.is_none() {
+            return Err(bad("EXCHANGE_SECRET", needed_by));
+        }
+        Ok(())
+    }
+
+    /// The sessions that orders live by.
+    ///
+    /// # Errors
+    /// A calendar nobody knows.
+    pub fn sessions(&self) -> Result<Calendar, ConfigError> {
+        self.calendar
+            .parse()
+            .map_err(|_| bad("CALENDAR", format!("{:?} is neither nyse nor always-open", self.calendar)))
+    }
+
+    /// The database's URL, for a connection.
+    pub fn database_url(&self) -> &str {
+        self.database_url.expose_secret()
+    }
+
+    /// The exchange's database.
+    ///
+    /// # Errors
+    /// Not set.
+    pub fn exchange_database(&self) -> Result<&str, ConfigError> {
+        let url = self.exchange_database_url.as_ref();
+        url.map(ExposeSecret::expose_secret).ok_or_else(|| {
+            bad("EXCHANGE_DATABASE_URL", "is needed for the bundled exchange (or set DAYBOOK_EXCHANGE_URL to another one)")
+        })
+    }
+
+    /// The installation's folder, for commands that write into it.
+    ///
+    /// # Errors
+    /// Not set.
+    pub fn folder(&self) -> Result<&Path, ConfigError> {
+        self.data_dir.as_deref().ok_or_else(|| bad("DATA_DIR", "is not set: name the folder of the installation"))
+    }
+
+    /// The log as this command wants it: a person at a terminal asked `admin` for an answer, not for a log.
+    pub fn telemetry(&self, command: &Command) -> TelemetryConfig {
+        let quiet = !matches!(command, Command::Run(_) | Command::Migrate);
+        let default = if quiet { "warn" } else { "info" };
+        TelemetryConfig { format: self.log_format, filter: self.log.clone().unwrap_or_else(|| default.to_owned()) }
+    }
+}
+
+/// The lines of the installation's file, if the environment names a folder that has one.
+fn file_pairs(environment: &[(OsString, OsString)]) -> Result<Vec<(OsString, OsString)>, ConfigError> {
+    let folder = environment.iter().find(|(key, value)| key == "DAYBOOK_DATA_DIR" && !value.is_empty());
+    let Some((_, folder)) = folder else { return Ok(Vec::new()) };
+    let file = Path::new(folder).join(FILE);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => parse_file(&text, &file),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(bad("DATA_DIR", format!("{} cannot be read: {error}", file.display()))),
+    }
+}
+
+/// `KEY=VALUE` a line; `#` begins a comment line. No quoting: what a shell would source is the same text.
+fn parse_file(text: &str, file: &Path) -> Result<Vec<(OsString, OsString)>, ConfigError> {
+    let lines = text.lines().map(str::trim).enumerate();
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| match line.split_once('=') {
+            Some((key, value)) if key.starts_with(PREFIX) => Ok((key.into(), value.into())),
+            _ => Err(bad("DATA_DIR", format!("{} line {}: not {PREFIX}NAME=VALUE", file.display(), number + 1))),
+        })
+        .collect()
+}
+
+fn check_database_url(name: &str, url: Option<&SecretString>) -> Result<(), ConfigError> {
+    let Some(url) = url else { return Ok(()) };
+    // The driver's own message may quote the password.
+    url.expose_secret()
+        .parse::<sqlx::postgres::PgConnectOptions>()
+        .map(drop)
+        .map_err(|_| bad(name, "is no URL such as postgres://user:password@host:port/database"))
+}
+
+fn with_hint(error: ConfigError) -> ConfigError {
+    let missing = error.key == "DAYBOOK_DATABASE_URL" && error.why.contains("missing");
+    if !missing {
+        return error;
+    }
+    bad("DATABASE_URL", "is not set; set it, or DAYBOOK_DATA_DIR to the folder of an installation that deploy/run made")
+}
+
+fn bad(name: &str, why: impl Into<String>) -> ConfigError {
+    ConfigError { key: format!("{PREFIX}{name}"), why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Which settings are taken, from where, and how a bad one is told.
+    use super::*;
+
+    const URL: &str = "postgres://daybook:secret@127.0.0.1:5432/daybook";
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        Settings::from_pairs(pairs.iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+
+    fn complaint(pairs: &[(&str, &str)]) -> String {
+        read(pairs).expect_err("one of them is wrong").to_string()
+    }
+
+    #[test]
+    fn a_database_url_alone_is_enough() {
+        let settings = read(&[("DAYBOOK_DATABASE_URL", URL)]).expect("nothing else is required");
+        assert_eq!((settings.port, settings.symbols), (8080, 20));
+        assert_eq!(settings.calendar, "nyse", "a broker that forgets to set it must not trade on a Sunday");
+    }
+
+    #[test]
+    fn the_bad_setting_is_named() {
+        let url = ("DAYBOOK_DATABASE_URL", URL);
+        for (key, value) in [
+            ("DAYBOOK_DATABASE_URL", "mysql:/nowhere"),
+            ("DAYBOOK_OWNER_DATABASE_URL", "nowhere"),
+            ("DAYBOOK_CALENDAR", "lunar"),
+            ("DAYBOOK_SYMBOLS", "0"),
+            ("DAYBOOK_SYMBOLS", "1001"),
+            ("DAYBOOK_PORT", "http"),
+            ("DAYBOOK_HOST", "somewhere"),
+            ("DAYBOOK_BATCH_MAX", "0"),
+            ("DAYBOOK_MAX_OPEN_ORDERS", "0"),
+            ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "0"),
+            ("DAYBOOK_LEASE_MS", "10"),
+            ("DAYBOOK_EXCHANGE_PORT", "8080"),
+            ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),
+            ("DAYBOOK_LOG_FORMAT", "xml"),
+        ] {
+            let complaint = complaint(&[url, (key, value)]);
+            assert!(complaint.starts_with(&format!("{key}: ")), "{key}={value}: {complaint}");
+        }
+    }
+
+    #[test]
+    fn another_exchange_needs_a_key() {
+        let complaint = complaint(&[("DAYBOOK_DATABASE_URL", URL), ("DAYBOOK_EXCHANGE_URL", "http://127.0.0.1:1")]);
+        assert!(complaint.starts_with("DAYBOOK_EXCHANGE_KEY_ID: "), "{complaint}");
+    }
+
+    #[test]
+    fn a_password_is_never_in_a_complaint() {
+        let complaint = complaint(&[("DAYBOOK_DATABASE_URL", "postgres://daybook:hunter2@[/x")]);
+        assert!(!complaint.contains("hunter2"), "{complaint}");
+        let settings = read(&[("DAYBOOK_DATABASE_URL", URL)]).expect("it is right");
+        assert!(!format!("{settings:?}").contains("secret@"), "{settings:?}");
+    }
+
+    #[test]
+    fn the_folder_of_an_installation_is_enough_and_the_environment_wins_over_its_file() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let text = format!("# written at each start\nDAYBOOK_DATABASE_URL={URL}\nDAYBOOK_PORT=8123\nDAYBOOK_SYMBOLS=7\n");
+        std::fs::write(folder.path().join(FILE), text).expect("the folder is the test's own");
+        let dir = folder.path().to_str().expect("a temporary folder has a plain name");
+        let settings = read(&[("DAYBOOK_DATA_DIR", dir), ("DAYBOOK_SYMBOLS", "9"), ("DAYBOOK_PORT", "")]);
+        let settings = settings.expect("the file names the database");
+        assert_eq!((settings.port, settings.symbols), (8123, 9));
+        std::fs::write(folder.path().join(FILE), "PORT 80\n").expect("the folder is the test's own");
+        let complaint = complaint(&[("DAYBOOK_DATA_DIR", dir)]);
+        assert!(complaint.contains("daybook.env line 1"), "{complaint}");
+    }
+
+    #[test]
+    fn without_anything_the_complaint_says_what_to_do() {
+        assert!(complaint(&[]).contains("DAYBOOK_DATA_DIR"));
+    }
+}
