@@ -26,7 +26,7 @@ pub(crate) trait Settle: Sync {
 /// Settles the batch; on a fault that is not a passing one, in halves. The n-th reply answers the n-th item.
 pub(crate) async fn in_halves<S: Settle>(work: &S, batch: &[S::Item]) -> Vec<S::Reply> {
     let mut replies = Vec::with_capacity(batch.len());
-    let mut todo = vec![0..batch.len()];
+    let mut todo: Vec<Range<usize>> = std::iter::once(0..batch.len()).collect();
     // Depth first, left before right: replies come in order, and so does the work.
     while let Some(range) = todo.pop() {
         let items = &batch[range.clone()];

@@ -78,7 +78,7 @@ pub(super) async fn cancel(
     request: RequestId,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    let order = query::parse_uuid(&id).ok_or_else(|| CancelError::NotFound(id))?;
+    let order = query::parse_uuid(&id).ok_or(CancelError::NotFound(id))?;
     app.cancel(account, domain::OrderId::new(order), request_id(request)?)
         .await?;
     Ok(StatusCode::NO_CONTENT)

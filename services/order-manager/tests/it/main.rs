@@ -1,0 +1,13 @@
+//! The client's door over HTTP, on a real Postgres. Executor and exchange are not there: what they do to an order is
+//! written by the tests themselves where it matters.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod bad_input;
+mod canceling;
+mod concurrency;
+mod house;
+mod market;
+mod placing;
+mod reading;
+mod refusing;
