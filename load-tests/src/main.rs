@@ -1,3 +1,70 @@
-//! Benchmarks over the wire.
+//! Benchmarks over the wire: what a whole Daybook on this machine does, measured from where its customers stand.
+//!
+//! ```text
+//! cargo run --release -p load-tests -- place [--connections 512 | --rate 2000] --seconds 20 --json
+//! cargo run --release -p load-tests -- fill --rate 1000 --seconds 30
+//! cargo run --release -p load-tests -- place --compare-batch-of-one
+//! ```
+//!
+//! Each run starts a PostgreSQL of its own with durable settings, Daybook's release binary and the bundled exchange as
+//! separate processes, in a temporary folder; and stops all of it, whatever happens.
+//!
+//! | module         | what                                                                       |
+//! |----------------|----------------------------------------------------------------------------|
+//! | `cli`          | what can be asked for                                                      |
+//! | `installation` | starts and stops what is measured; `process` and `binary` help              |
+//! | `customers`    | accounts, money, keys, pinned prices                                       |
+//! | `orders`       | which orders are sent                                                      |
+//! | `schedule`     | when: closed loop, or open loop with intended start times                  |
+//! | `drive` `http` | sends them and counts answers                                              |
+//! | `latency`      | the histogram, and numbers as they are printed                             |
+//! | `bookings`     | what became of the orders, read from the database; backlog and drain       |
+//! | `usage` `database` `machine` | processor time a process, counters, and what machine this is     |
+//! | `scenario`     | one benchmark from start to audit; `compare` alternates two settings       |
+//! | `report`       | the JSON object and the table                                              |
 
-fn main() {}
+mod binary;
+mod bookings;
+mod cli;
+mod compare;
+mod customers;
+mod database;
+mod drive;
+mod http;
+mod installation;
+mod latency;
+mod machine;
+mod orders;
+mod process;
+mod report;
+mod scenario;
+mod schedule;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// One thread: it shares the machine with what it measures, and wake-ups across threads cost both of them.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let options = cli::Cli::parse();
+    match measured(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measured(options: cli::Cli) -> anyhow::Result<()> {
+    let binary = binary::daybook(options.common()).await?;
+    let report = if options.common().compare_batch_of_one {
+        compare::run(&options, &binary).await?
+    } else {
+        scenario::run(&options, &binary, None).await?
+    };
+    report.print(options.common().json);
+    report.verdict()
+}

@@ -1,0 +1,133 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Measures a whole Daybook on this machine.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "load-tests", disable_version_flag = true)]
+pub struct Cli {
+    /// What is measured.
+    #[command(subcommand)]
+    pub scenario: Scenario,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Scenario {
+    /// Accepting: orders that rest far from the market, all checks in, everything behind it running.
+    Place {
+        /// Orders a second, open loop; without it `--connections` in a closed loop.
+        #[arg(long)]
+        rate: Option<u64>,
+        /// The rest.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Accept, exchange, fill, booked: orders that trade at once.
+    Fill {
+        /// Orders a second, open loop.
+        #[arg(long, default_value_t = 500)]
+        rate: u64,
+        /// The rest.
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What both need.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// Connections kept alive; in the open loop the most that are in use at once.
+    #[arg(long, default_value_t = 512)]
+    pub connections: usize,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
+    /// Seconds before that, under the same load and not counted.
+    #[arg(long, default_value_t = 5)]
+    pub warm_up: u64,
+    /// Customers, each with money and a key.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    pub customers: u16,
+    /// Symbols of the bundled exchange.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(2..=1_000))]
+    pub symbols: u16,
+    /// One JSON object on standard output instead of a table.
+    #[arg(long)]
+    pub json: bool,
+    /// Alternating rounds, as set and with `DAYBOOK_BATCH_MAX=1`; adds `ratio_to_batches_of_one`.
+    #[arg(long)]
+    pub compare_batch_of_one: bool,
+    /// Rounds of each setting in a comparison.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Adds what PostgreSQL's statements cost. Costs a little itself.
+    #[arg(long)]
+    pub statements: bool,
+    /// A daybook that is built already.
+    #[arg(long)]
+    pub binary: Option<PathBuf>,
+    /// Longest wait, after the load, for the rest to be worked off.
+    #[arg(long, default_value_t = 120)]
+    pub drain_seconds: u64,
+    /// Where the temporary folder goes; it should be on the disk that is meant.
+    #[arg(long)]
+    pub folder: Option<PathBuf>,
+    /// Keeps the logs of a run in this folder.
+    #[arg(long)]
+    pub keep_logs: Option<PathBuf>,
+}
+
+impl Cli {
+    /// What both scenarios share.
+    pub fn common(&self) -> &Common {
+        match &self.scenario {
+            Scenario::Place { common, .. } | Scenario::Fill { common, .. } => common,
+        }
+    }
+
+    /// Orders a second, where the loop is open.
+    pub fn rate(&self) -> Option<u64> {
+        match &self.scenario {
+            Scenario::Place { rate, .. } => *rate,
+            Scenario::Fill { rate, .. } => Some(*rate),
+        }
+    }
+
+    /// Its name in reports.
+    pub fn name(&self) -> &'static str {
+        match self.scenario {
+            Scenario::Place { .. } => "place",
+            Scenario::Fill { .. } => "fill",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The command lines of the documentation.
+    use super::*;
+
+    #[test]
+    fn the_documented_command_lines_are_understood() {
+        let read = |line: &str| Cli::try_parse_from(line.split_whitespace()).expect("a documented line");
+        let place = read("load-tests place --connections 512 --seconds 20 --json");
+        assert_eq!(
+            (place.rate(), place.common().connections, place.common().json),
+            (None, 512, true)
+        );
+        assert_eq!(read("load-tests place --rate 2000 --seconds 5").rate(), Some(2_000));
+        assert_eq!(
+            read("load-tests fill").rate(),
+            Some(500),
+            "filling is always an open loop"
+        );
+        assert!(
+            read("load-tests place --compare-batch-of-one")
+                .common()
+                .compare_batch_of_one
+        );
+    }
+}
