@@ -104,13 +104,21 @@ struct OpenOrder {
     resting: Option<RestingId>,
 }
 
+/// What the market maker shows on one side.
+#[derive(Debug, Clone, Copy)]
+struct MakerQuote {
+    id: RestingId,
+    price: Ticks,
+    left: i64,
+}
+
 #[derive(Debug)]
 struct Stall {
     book: Book,
     walk: Walk,
     pinned: Option<QuoteSetting>,
     shown: QuoteSetting,
-    quotes: [Option<RestingId>; 2],
+    quotes: [Option<MakerQuote>; 2],
     last: Ticks,
 }
 
@@ -182,12 +190,9 @@ impl Market {
     pub fn tick(&mut self, now: Timestamp, in_session: bool) -> Vec<CoreEvent> {
         let mut events = Vec::new();
         self.expire(now, &mut events);
-        if in_session && !self.in_session {
-            self.in_session = true;
-            self.release_parked(&mut events);
-        }
         self.in_session = in_session;
         if in_session {
+            self.release_parked(&mut events);
             for symbol in 0..self.stalls.len() {
                 self.stalls[symbol].step();
                 self.requote(SymbolIx(symbol), &mut events);
@@ -313,8 +318,12 @@ impl Market {
 
     /// The resting side of a match; nothing to tell when that is the market maker.
     fn maker_traded(&mut self, symbol: SymbolIx, found: Match, events: &mut Vec<CoreEvent>) {
-        self.stalls[symbol.0].last = found.price;
-        let Owner::Customer(no) = found.maker else { return };
+        let stall = &mut self.stalls[symbol.0];
+        stall.last = found.price;
+        let no = match found.maker {
+            Owner::Customer(no) => no,
+            Owner::Maker(side) => return stall.take_from_quote(side, found.qty),
+        };
         let Some(order) = self.open.get_mut(&no) else { return };
         order.leaves -= found.qty;
         let leaves = order.leaves;
@@ -347,18 +356,17 @@ impl Market {
         }
     }
 
-    /// Takes the market maker's quotes away and sets them anew, trading with what they cross.
+    /// Sets the market maker's quotes anew, trading with what they cross. A quote that is to stay as it is keeps its
+    /// place in the queue.
     fn requote(&mut self, symbol: SymbolIx, events: &mut Vec<CoreEvent>) {
         let stall = &mut self.stalls[symbol.0];
         let sizes = stall.sizes(self.largest_quote);
-        for quote in &mut stall.quotes {
-            if let Some(id) = quote.take() {
-                stall.book.remove(id);
-            }
-        }
         let prices = [stall.shown.bid, stall.shown.ask];
+        let changed = [0, 1].map(|place| stall.withdraw_unless(place, prices[place], sizes[place]));
         for (place, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
-            self.quote_side(symbol, side, prices[place], sizes[place], events);
+            if changed[place] {
+                self.quote_side(symbol, side, prices[place], sizes[place], events);
+            }
         }
     }
 
@@ -372,9 +380,14 @@ impl Market {
         // Shares are left only when nothing crosses any more.
         if left > 0 {
             let id = stall.book.rest(Owner::Maker(side), side, price, left);
-            stall.quotes[usize::from(side == Side::Sell)] = Some(id);
+            stall.quotes[place(side)] = Some(MakerQuote { id, price, left });
         }
     }
+}
+
+/// Bids first.
+fn place(side: Side) -> usize {
+    usize::from(side == Side::Sell)
 }
 
 impl Stall {
@@ -394,6 +407,24 @@ impl Stall {
     fn step(&mut self) {
         self.walk.step();
         self.shown = self.pinned.unwrap_or_else(|| around(&self.walk));
+    }
+
+    /// Takes a quote away, unless it stands at this price with this many shares; true when it has to be set anew.
+    fn withdraw_unless(&mut self, place: usize, price: Ticks, size: i64) -> bool {
+        let quote = self.quotes[place];
+        if quote.is_some_and(|quote| quote.price == price && quote.left == size) {
+            return false;
+        }
+        if let Some(quote) = self.quotes[place].take() {
+            self.book.remove(quote.id);
+        }
+        true
+    }
+
+    fn take_from_quote(&mut self, side: Side, qty: i64) {
+        if let Some(quote) = &mut self.quotes[place(side)] {
+            quote.left -= qty;
+        }
     }
 
     /// Sizes of bid and ask: as set, else drawn. Both are drawn always, so that the walk does not depend on settings.

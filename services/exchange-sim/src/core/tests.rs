@@ -244,6 +244,35 @@ fn a_rebuilt_book_keeps_the_priority_of_before() {
     );
 }
 
+#[test]
+fn orders_that_waited_over_a_restart_into_the_session_are_released_by_its_first_tick() {
+    let mut market = quiet();
+    market.restore(sell(1, 10, 5), true);
+    market.restore(buy(2, 10, 5), true);
+    let events = told(&market.tick(noon(), true));
+    assert_eq!(events, ["1 new", "2 new", "2 5@10 left 0", "1 5@10 left 0"]);
+}
+
+#[test]
+fn a_quote_that_stays_keeps_its_place_and_one_that_traded_goes_behind() {
+    let mut market = quiet();
+    market.set_quote(AAPL, pinned(99, 100, 10));
+    market.submit(sell(1, 100, 10));
+    market.tick(noon(), true);
+    let events = market.submit(buy(2, 100, 4));
+    assert_eq!(
+        told(&events),
+        ["2 new", "2 4@100 left 0"],
+        "the market maker was there first"
+    );
+    market.tick(noon(), true);
+    assert_eq!(
+        told(&market.submit(buy(3, 100, 4)))[2],
+        "1 4@100 left 6",
+        "a new quote queues behind"
+    );
+}
+
 /// One seeded run of a few hundred orders and ticks over three symbols.
 fn run(seed: u64) -> Vec<CoreEvent> {
     let mut market = Market::new(&listings(3), seed, 100);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use chassis::shutdown::Shutdown;
-use exchange_sim::{Exchange, MIGRATOR};
+use domain::calendar::Calendar;
+use exchange_sim::{Config, Exchange, MIGRATOR};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use testkit::TestDb;
@@ -148,7 +149,7 @@ async fn one_seed_gives_one_day_of_trading() {
     let mut days = Vec::new();
     for _ in 0..2 {
         let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
-        let rig = Rig::start_on(db, testkit::clock()).await;
+        let rig = Rig::start_on(db, testkit::clock(), config()).await;
         for n in 0..20 {
             rig.exchange.step().await.unwrap();
             rig.place(order(
@@ -163,4 +164,35 @@ async fn one_seed_gives_one_day_of_trading() {
     }
     assert_eq!(days[0], days[1]);
     assert!(!days[0].is_empty());
+}
+
+#[tokio::test]
+async fn between_sessions_orders_wait_for_the_open_and_over_a_restart() {
+    let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
+    let sunday = testkit::clock();
+    sunday.set("2026-11-22T15:00:00Z".parse().unwrap());
+    let nyse = Config {
+        calendar: Calendar::nyse(),
+        ..config()
+    };
+    let rig = Rig::start_on(db, sunday, nyse).await;
+    let mut listener = rig.listen(None).await;
+    rig.pin("AAPL", "99", "100", 50).await;
+    let waiting = rig.place(order("c-1", "buy", 5, "100")).await;
+    assert_eq!(
+        (&waiting["status"], &waiting["filled_qty"]),
+        (&json!("accepted"), &json!("0"))
+    );
+    assert_eq!(listener.reports(1).await, ["accepted c-1 accepted"]);
+    let mut immediate = order("c-2", "buy", 5, "230");
+    immediate["time_in_force"] = "ioc".into();
+    assert_eq!(rig.place(immediate).await["status"], "canceled");
+    let rig = rig.restarted().await;
+    rig.exchange.step().await.unwrap();
+    assert_eq!(rig.order("c-1").await["status"], "accepted");
+    rig.clock.set("2026-11-23T14:30:00Z".parse().unwrap());
+    rig.exchange.step().await.unwrap();
+    assert_eq!(rig.order("c-1").await["status"], "new");
+    rig.pin("AAPL", "99", "100", 50).await;
+    assert_eq!(rig.order("c-1").await["status"], "filled");
 }

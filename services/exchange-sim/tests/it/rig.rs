@@ -20,6 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A running exchange and what it runs on.
 pub struct Rig {
     running: Running,
+    config: Config,
     pub exchange: Exchange,
     pub clock: Arc<ManualClock>,
     http: Client,
@@ -38,14 +39,17 @@ impl Drop for Running {
 impl Rig {
     pub async fn start() -> Self {
         let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
-        Self::start_on(db, testkit::clock()).await
+        Self::start_on(db, testkit::clock(), config()).await
     }
 
-    pub async fn start_on(db: TestDb, clock: Arc<ManualClock>) -> Self {
+    pub async fn start_on(db: TestDb, clock: Arc<ManualClock>, config: Config) -> Self {
         let shutdown = Shutdown::new();
-        let exchange = Exchange::start(config(), deps(&db, &clock), &shutdown).await.unwrap();
+        let exchange = Exchange::start(config.clone(), deps(&db, &clock), &shutdown)
+            .await
+            .unwrap();
         Self {
             running: Running(shutdown),
+            config,
             exchange,
             clock,
             http: client(ClientSettings::default()),
@@ -56,7 +60,7 @@ impl Rig {
     /// Stops in good order and starts anew on the same database.
     pub async fn restarted(self) -> Self {
         self.running.0.drain(PATIENCE).await.unwrap();
-        Self::start_on(self.db, self.clock).await
+        Self::start_on(self.db, self.clock, self.config).await
     }
 
     pub fn call(&self, method: &str, path: &str) -> RequestBuilder {
