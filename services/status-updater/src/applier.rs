@@ -14,9 +14,10 @@ use db::{DbError, PgConnection};
 use domain::calendar::Calendar;
 use domain::{AccountId, Money, OrderId, Symbol, Timestamp};
 use identity::FlagChange;
-use orders::{StoredOrder, VenueExec};
+use orders::{Sequence, StoredOrder, VenueExec};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{error, warn};
 
 /// The consumer group.
@@ -35,6 +36,8 @@ pub struct Applier {
 #[derive(Default)]
 struct Tidings {
     facts: HashMap<&'static str, u64>,
+    /// How long ago the first of them was heard.
+    delay: Option<Duration>,
     updates: bool,
     aside: Vec<SetAside>,
     indebted: BTreeSet<AccountId>,
@@ -66,7 +69,7 @@ impl Applier {
             .indebted
             .retain(|account| books.cash.get(account).is_some_and(|cash| cash.avail < Money::ZERO));
         write(conn, &books, &written, now).await?;
-        self.tidings = Tidings::of(&reports, written);
+        self.tidings = Tidings::of(&reports, written, now);
         Ok(())
     }
 }
@@ -179,7 +182,10 @@ async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: T
         .sequenced
         .iter()
         .filter_map(|account| Some((*account, *books.sequences.get(account)?)));
-    orders::store_sequences(conn, &numbers.collect()).await?;
+    let numbers: HashMap<AccountId, Sequence> = numbers.collect();
+    if !numbers.is_empty() {
+        orders::store_sequences(conn, &numbers).await?;
+    }
     let updates: Vec<NewEvent> = written
         .updates
         .iter()
@@ -197,13 +203,15 @@ fn moved(books: &Books, written: &Written) -> Vec<StoredOrder> {
 }
 
 impl Tidings {
-    fn of(reports: &[Report], written: Written) -> Self {
+    fn of(reports: &[Report], written: Written, now: Timestamp) -> Self {
         let mut facts = HashMap::new();
         for report in reports {
             *facts.entry(report.heard.word()).or_default() += 1;
         }
+        let delay = reports.iter().map(|report| now - report.received_at).max();
         Self {
             facts,
+            delay: delay.and_then(|delay| delay.to_std().ok()),
             updates: !written.updates.is_empty(),
             aside: written.aside,
             indebted: written.indebted,
@@ -213,6 +221,9 @@ impl Tidings {
     fn tell(self, bus: &Bus) {
         if self.updates {
             bus.wake(Topic::OrderUpdates);
+        }
+        if let Some(delay) = self.delay {
+            metrics::histogram!("daybook_status_updater_delay_seconds").record(delay);
         }
         for (fact, count) in self.facts {
             metrics::counter!("daybook_status_updater_reports_total", "fact" => fact).increment(count);

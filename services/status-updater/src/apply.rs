@@ -249,7 +249,9 @@ impl<'a> Desk<'a> {
         order.posted_cash = posted;
         order.updated_at = now;
         if before.status != after.status {
-            stamp(order, after.status, turn.at);
+            // A fill that lets a waiting end count says nothing about when that was.
+            let told = after.status == OrderStatus::Filled || matches!(turn.event, OrderEvent::Ended { .. });
+            stamp(order, after.status, if told { turn.at } else { report.received_at });
         }
         let account = order.account_id;
         self.written.moved.insert(report.order);

@@ -1,6 +1,6 @@
 //! The intake: stream and record of a fake exchange, onto the bus.
 
-use crate::world::{World, asked, settle, symbol};
+use crate::world::{World, asked, settle};
 use domain::order::EndKind;
 use domain::{AccountId, OrderId, Price, Qty};
 use status_updater::Intake;
@@ -177,15 +177,7 @@ async fn of_two_intakes_one_owns_the_venue() {
 async fn the_running_service_is_woken_by_the_stream() {
     let world = World::new().await;
     let account = world.account(100_000, 0).await;
-    let venue = FakeVenue::new(world.clock.clone(), &[symbol("XYZ")]);
-    let deps = status_updater::Deps {
-        pool: world.db.pool.clone(),
-        bus: world.bus.clone(),
-        venue: std::sync::Arc::new(venue.clone()),
-        clock: world.clock.clone(),
-        ids: std::sync::Arc::clone(&world.ids),
-        calendar: std::sync::Arc::new(domain::calendar::Calendar::nyse()),
-    };
+    let (deps, venue) = (world.deps(), world.venue.clone());
     let shutdown = chassis::shutdown::Shutdown::new();
     shutdown.spawn(
         "status-updater",

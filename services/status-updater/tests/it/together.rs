@@ -105,55 +105,48 @@ async fn led_i4_replaying_all_reports_into_a_fresh_database_gives_equal_balances
 
 #[tokio::test]
 async fn accounts_in_opposite_order_beside_new_orders_do_not_deadlock() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     let accounts = [world.account(100_000, 0).await, world.account(100_000, 0).await];
     let mut orders = Vec::new();
     for at in 0..40 {
         let account = accounts[at % 2];
         orders.push((world.place(account, "buy 1 XYZ @ 5.00").await, account));
     }
-    let fills = orders
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, (order, account))| (*order, *account, filled(&format!("f{at}"), "1", "5.00")));
-    world.report(&fills.collect::<Vec<_>>()).await;
-    let (pool, ids) = (world.db.pool.clone(), std::sync::Arc::clone(&world.ids));
-    let placing = tokio::spawn(async move {
-        // As order-manager does: both accounts in id order, then their balances.
-        let mut both = accounts;
-        both.sort_unstable();
-        for _ in 0..60 {
-            let mut tx = pool.begin().await.unwrap();
+    // Backwards, so that the batch meets the accounts in the other order than the placing does.
+    let told = orders.iter().rev().enumerate();
+    let fills: Vec<_> = told
+        .map(|(at, (order, account))| (*order, *account, filled(&format!("f{at}"), "1", "5.00")))
+        .collect();
+    let mut applier = world.deps().applier();
+    let placing = async {
+        for _ in 0..15 {
+            // As order-manager does: all accounts of a batch in id order, then the orders.
+            let mut tx = world.db.pool.begin().await.unwrap();
+            let mut both = accounts;
+            both.sort_unstable();
             ledger::lock(&mut tx, &both).await.unwrap();
-            let movement = rules_deposit(both[0], ids.uuid());
-            ledger::post(&mut tx, &[movement]).await.unwrap();
+            for account in both {
+                world.place_in(&mut tx, account, "buy 1 ABC @ 5.00").await;
+            }
             tx.commit().await.unwrap();
         }
-    });
-    world.settle().await;
-    placing.await.unwrap();
+    };
+    let applying = async {
+        for fill in &fills {
+            world.report(std::slice::from_ref(fill)).await;
+            crate::world::settle(&mut applier).await;
+        }
+    };
+    tokio::join!(placing, applying);
     assert_eq!(world.count("orders where status = 'filled'").await, 40);
+    assert_eq!(world.count("open_orders").await, 30);
     world.prove().await;
-}
-
-fn rules_deposit(account: AccountId, movement: uuid::Uuid) -> ledger::Transfer {
-    let amount = domain::Money::from_decimal(Decimal::ONE);
-    ledger::rules::deposit_started(account, movement, amount, testkit::start_of_time()).unwrap()
 }
 
 #[tokio::test]
 async fn two_appliers_share_the_accounts_and_the_books_balance() {
     let (mut world, orders) = brokerage().await;
-    let deps = status_updater::Deps {
-        pool: world.db.pool.clone(),
-        bus: world.bus.clone(),
-        venue: std::sync::Arc::new(world.venue.clone()),
-        clock: world.clock.clone(),
-        ids: std::sync::Arc::clone(&world.ids),
-        calendar: std::sync::Arc::new(domain::calendar::Calendar::nyse()),
-    };
-    let mut other = deps.applier();
+    let mut other = world.deps().applier();
     world.report(&day(&orders)).await;
     // V10: whatever one has begun the other cannot do again.
     tokio::join!(

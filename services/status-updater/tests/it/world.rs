@@ -56,9 +56,12 @@ impl World {
         }
     }
 
+    pub fn deps(&self) -> Deps<FakeVenue> {
+        deps(&self.db, &self.bus, &self.venue, &self.clock, &self.ids)
+    }
+
     pub fn intake(&self) -> Intake<FakeVenue> {
-        let deps = deps(&self.db, &self.bus, &self.venue, &self.clock, &self.ids);
-        deps.intake(IntakeSettings::default(), None)
+        self.deps().intake(IntakeSettings::default(), None)
     }
 
     pub async fn conn(&self) -> sqlx::pool::PoolConnection<sqlx::Postgres> {
