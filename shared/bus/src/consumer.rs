@@ -182,7 +182,7 @@ impl Consumer {
     /// [`BusError::Fenced`] when somebody else owns one of them.
     pub async fn fence(&self, conn: &mut PgConnection, partitions: &[i16]) -> Result<(), BusError> {
         let places: Option<Vec<Place>> = partitions.iter().map(|partition| self.place(*partition)).collect();
-        positions::hold_all(conn, self.member, &places.ok_or(BusError::Fenced)?).await
+        positions::hold(conn, self.member, &places.ok_or(BusError::Fenced)?).await
     }
 
     /// Remembers, after the commit, what [`Consumer::store`] stored.
@@ -240,8 +240,9 @@ impl Consumer {
         Ok(rest.into())
     }
 
-    /// The first message that an operator wants handled again, if it is time to look for one.
-    pub(crate) async fn next_requeued(&mut self) -> Result<Option<Event>, BusError> {
+    /// The first message that an operator wants handled again, if it is time to look for one: after each real look at
+    /// the leases, until there is none left. [`crate::Runner`] does all this by itself.
+    pub async fn next_requeued(&mut self) -> Result<Option<Event>, BusError> {
         if !self.look_for_requeued || self.owned().is_empty() {
             return Ok(None);
         }
@@ -251,19 +252,22 @@ impl Consumer {
         Ok(next)
     }
 
+    /// Takes a requeued message out, in the transaction that handles it; false: it is gone already, do nothing. The
+    /// position stays where it is, so neither [`Consumer::store`] nor [`Consumer::advance`] for this event.
+    pub async fn take_requeued(&self, conn: &mut PgConnection, event: &Event) -> Result<bool, BusError> {
+        self.fence(conn, &[event.partition]).await?;
+        parked::remove(conn, self.member, event).await
+    }
+
+    /// A requeued message failed again: its order waits again, with the new cause.
+    pub async fn park_again(&self, conn: &mut PgConnection, event: &Event, cause: &str) -> Result<(), BusError> {
+        self.fence(conn, &[event.partition]).await?;
+        parked::wait_again(conn, self.member, event, cause).await
+    }
+
     /// A requeued message cannot be handled right now: not before the next look at the leases.
-    pub(crate) fn look_for_requeued_later(&mut self) {
+    pub fn requeued_later(&mut self) {
         self.look_for_requeued = false;
-    }
-
-    /// Makes sure of the event's partition until the transaction ends, without moving its position.
-    pub(crate) async fn hold(&self, conn: &mut PgConnection, event: &Event) -> Result<(), BusError> {
-        let place = self.place(event.partition).ok_or(BusError::Fenced)?;
-        positions::hold(conn, self.member, place).await
-    }
-
-    pub(crate) fn member(&self) -> Member {
-        self.member
     }
 
     /// What the member owns is now this: finds out what that changes.

@@ -167,27 +167,8 @@ pub(crate) async fn store(
     }
 }
 
-/// Makes sure of one partition without moving it, until the transaction ends.
-pub(crate) async fn hold(conn: &mut PgConnection, member: Member, place: Place) -> Result<(), BusError> {
-    let held = sqlx::query_scalar!(
-        "select partition from bus_positions
-          where consumer_group = $1
-            and topic = $2
-            and partition = $3
-            and owner = $4
-            and epoch = $5
-            for update",
-        member.group,
-        member.topic.as_str(),
-        place.partition,
-        member.owner,
-        place.epoch,
-    );
-    held.fetch_optional(conn).await?.map(|_| ()).ok_or(BusError::Fenced)
-}
-
-/// Makes sure of several partitions without moving them, until the transaction ends.
-pub(crate) async fn hold_all(conn: &mut PgConnection, member: Member, places: &[Place]) -> Result<(), BusError> {
+/// Makes sure of partitions without moving them, until the transaction ends.
+pub(crate) async fn hold(conn: &mut PgConnection, member: Member, places: &[Place]) -> Result<(), BusError> {
     if places.is_empty() {
         return Ok(());
     }

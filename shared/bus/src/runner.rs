@@ -12,7 +12,7 @@ use db::DbError;
 use sqlx::PgConnection;
 use tracing::{error, info, warn};
 
-use crate::{BusError, Consumer, Event, Fetched, LeaseChange, parked};
+use crate::{BusError, Consumer, Event, Fetched, LeaseChange};
 
 /// How soon to look again at what waits above the horizon.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -197,7 +197,7 @@ impl<H: Handler> Runner<H> {
         match self.again_or_park(part, failure).await {
             Err(failure) if failure.verdict() == Verdict::Again => {
                 warn!(order.id = %event.order_id, "order {} stays requeued for now: {failure}", event.order_id);
-                self.consumer.look_for_requeued_later();
+                self.consumer.requeued_later();
                 Ok(false)
             }
             done => done.map(|()| true),
@@ -226,8 +226,7 @@ impl<H: Handler> Runner<H> {
                 }
             }
             Part::Requeued(event) => {
-                self.consumer.hold(&mut tx, event).await?;
-                if parked::remove(&mut tx, self.consumer.member(), event).await? {
+                if self.consumer.take_requeued(&mut tx, event).await? {
                     self.handler.handle(&mut tx, std::slice::from_ref(event)).await?;
                 }
             }
@@ -273,10 +272,7 @@ impl<H: Handler> Runner<H> {
                 self.consumer.store(&mut tx, events).await?;
                 self.consumer.park(&mut tx, event, &cause).await?;
             }
-            Part::Requeued(_) => {
-                self.consumer.hold(&mut tx, event).await?;
-                parked::wait_again(&mut tx, self.consumer.member(), event, &cause).await?;
-            }
+            Part::Requeued(_) => self.consumer.park_again(&mut tx, event, &cause).await?,
         }
         self.commit(tx, part).await?;
         let group = self.consumer.group();

@@ -104,7 +104,9 @@ pub(crate) async fn claim(pool: &PgPool, member: Member, lease: Duration, most: 
 /// partition is cut short and those after it wait, so a caller that begins where it stopped starves nobody. No
 /// partition's order is ever cut, and no more rows are read than are returned.
 ///
-/// The plan, which a test pins (outbox_cursor on every day's table, the limits stop the reading, no sort of rows):
+/// The statement is an SQL function for its settings: they keep the plan the same whatever the statistics say, which a
+/// test pins (outbox_cursor on every day's table, the limits stop the reading, no sort of rows; 0.5 ms for 256 rows of
+/// 200,000 unread ones, 16 partitions and nine days):
 /// ```text
 /// Limit
 ///   ->  Nested Loop
