@@ -55,8 +55,10 @@ struct Parts {
 impl App {
     /// Starts the batchers as tasks of `shutdown`; they work off what is queued before they end.
     pub fn start(config: &Config, deps: Deps, shutdown: &Shutdown) -> Self {
+        let shards = (config.place_shards.max(1), config.cancel_shards.max(1));
+        let writing = pool_for(&deps.pool, shards.0 + shards.1);
         let place = PlaceWork {
-            pool: deps.pool.clone(),
+            pool: writing.clone(),
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
             calendar: deps.calendar.clone(),
@@ -66,14 +68,12 @@ impl App {
             },
         };
         let cancel = CancelWork {
-            pool: deps.pool.clone(),
+            pool: writing,
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
         };
-        let placing =
-            (0..config.place_shards.max(1)).map(|_| Batcher::start("place", config.batch, place.clone(), shutdown));
-        let canceling =
-            (0..config.cancel_shards.max(1)).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
+        let placing = (0..shards.0).map(|_| Batcher::start("place", config.batch, place.clone(), shutdown));
+        let canceling = (0..shards.1).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
         let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
         App(Arc::new(Parts {
@@ -220,6 +220,14 @@ impl App {
             related,
         })
     }
+}
+
+/// A pool of their own for the batchers, one connection each, set up like the one for reads: however many reads there
+/// are, orders and cancels do not wait for a connection.
+fn pool_for(reads: &PgPool, batchers: usize) -> PgPool {
+    let most = u32::try_from(batchers).unwrap_or(u32::MAX);
+    let options = reads.options().clone().min_connections(0).max_connections(most);
+    options.connect_lazy_with((*reads.connect_options()).clone())
 }
 
 /// An account always meets the same batcher, so its orders are decided in the order they came.

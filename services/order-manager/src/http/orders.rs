@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chassis::http::{ApiError, JsonBody, Path, Query, RequestId};
 use serde::Deserialize;
+use tracing::info;
 use wire::rest::{CancelResult, Order, PlaceOrder};
 
 use super::auth::Caller;
@@ -23,7 +24,9 @@ pub(super) async fn place(
     let outcome = app.place(account, &body, request_id(request)?).await;
     let word = if outcome.is_ok() { "accepted" } else { "refused" };
     metrics::counter!("daybook_order_manager_orders_total", "outcome" => word).increment(1);
-    Ok(shown(&app, &outcome?))
+    let order = outcome?;
+    info!(order.id = %order.order_id, account.id = %account, "accepted order {}", order.order_id);
+    Ok(shown(&app, &order))
 }
 
 /// `GET /v2/orders`: a page of the caller's orders.

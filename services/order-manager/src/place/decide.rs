@@ -307,5 +307,4 @@ impl Accepted {
 }
 
 #[cfg(test)]
-#[path = "decide_tests.rs"]
 mod tests;

@@ -153,7 +153,7 @@ async fn cancel_all_has_one_entry_per_open_order_and_none_when_there_is_none() {
     let house = House::open().await;
     let (ada, bob) = (house.customer(100).await, house.customer(100).await);
     let theirs = resting(&house, &bob).await;
-    let mut ids = vec![
+    let mut ids = [
         resting(&house, &ada).await,
         resting(&house, &ada).await,
         resting(&house, &ada).await,

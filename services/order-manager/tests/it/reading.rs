@@ -219,7 +219,7 @@ fn fill(ada: &Customer, n: u128, at: &str) -> NewFill {
         qty: Qty::parse("1").unwrap(),
         price: Price::parse("9.99").unwrap(),
         cash: domain::Money::parse("9.99").unwrap(),
-        cum_qty: Qty::new(n.try_into().unwrap()).unwrap(),
+        cum_qty: Qty::new(n.into()).unwrap(),
         leaves_qty: Qty::new((4 - i64::try_from(n).unwrap()).into()).unwrap(),
         order_status: if n == 4 {
             OrderStatus::Filled

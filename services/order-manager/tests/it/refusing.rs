@@ -241,3 +241,17 @@ async fn without_instruments_nothing_is_taken_and_the_client_is_told_to_come_bac
     assert_eq!(answer.status, 503);
     assert_eq!(answer.body["code"], Value::from(50310000));
 }
+
+#[tokio::test]
+async fn rsk_10_reads_that_take_every_connection_do_not_keep_an_order_waiting() {
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    house.get(&ada, "/v2/clock").await.ok();
+    let mut busy = Vec::new();
+    for _ in 0..house.pool().options().get_max_connections() {
+        busy.push(house.pool().acquire().await.unwrap());
+    }
+    house.order(&ada, "buy", "1", "10").await.ok();
+    drop(busy);
+    assert_eq!(house.count("select count(*) from orders").await, 1);
+}
