@@ -1,4 +1,4 @@
-//! Placing and canceling, stopped at each named point: `cargo test -p order-manager --features failpoints --test crash`.
+//! Placing and canceling, stopped at each named point.
 //!
 //! A binary of its own, because failpoints are global to a process.
 
@@ -49,6 +49,22 @@ async fn v3_a_fault_before_the_commit_leaves_nothing_and_the_retry_succeeds() {
         house.post(&ada, named()).await.ok();
         assert!(looked_up(&house, &ada).await.is_some(), "{point}");
     }
+    scenario.teardown();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v3_a_process_that_dies_before_its_transaction_stored_nothing() {
+    let scenario = FailScenario::setup();
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    fail::cfg("api::before_tx", "panic").unwrap();
+    assert_eq!(house.post(&ada, named()).await.status, 503);
+    fail::remove("api::before_tx");
+    assert_eq!(house.traces().await, 0);
+
+    let House { db, .. } = house;
+    let restarted = House::of(db, Config::default(), 2);
+    restarted.post(&ada, named()).await.ok();
     scenario.teardown();
 }
 
