@@ -5,11 +5,11 @@ create table venue_submissions (
     account_id       uuid not null,
     partition        smallint not null,     -- of the topic orders; its owner works on the row
     symbol           text not null,
-    side             text not null,
-    qty              numeric not null,
-    limit_price      numeric not null,
-    time_in_force    text not null,
-    session_date     date not null,
+    side             text,                  -- this and the terms below: null for an order withdrawn before it was filed
+    qty              numeric,
+    limit_price      numeric,
+    time_in_force    text,
+    session_date     date,
     request_id       text not null,
     filed_xid        bigint not null,       -- bus position: the order of dispatch within the symbol
     filed_id         bigint not null,
@@ -19,9 +19,14 @@ create table venue_submissions (
     cancel_attempts  integer not null default 0,
     venue_order_id   text,
     last_error       text,
+    burn_reason      text,                  -- why the saga began, in words a customer can read
     next_try_at      timestamptz,
     first_sent_at    timestamptz,
-    updated_at       timestamptz not null
+    updated_at       timestamptz not null,
+    constraint venue_submissions_terms_check check (
+        state = 'withdrawn'
+        or num_nulls(side, qty, limit_price, time_in_force, session_date) = 0
+    )
 ) with (fillfactor = 50);
 -- Rows with work left are found by their own narrow table, so that updates of the row stay HOT.
 create table venue_open_submissions (

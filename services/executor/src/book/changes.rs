@@ -1,0 +1,83 @@
+//! What one step decided: rows to write, reports to make, calls to launch once all of it is committed.
+
+use std::collections::BTreeSet;
+
+use bus::NewEvent;
+use domain::{OrderId, Qty, Timestamp, VenueOrderId};
+use venue::VenueOrder;
+use wire::events::v1::{End, Fact, VenueReport};
+
+use super::saga::StepRow;
+use super::submission::Submission;
+
+/// Which call an answer belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Handing in, for the first time or again.
+    Submit,
+    /// Asking by key.
+    Lookup,
+    /// A customer's or job's cancel.
+    Cancel,
+    /// The saga's own calls.
+    Saga,
+}
+
+/// A call to make.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// Hand in.
+    Submit(Lane, OrderId, VenueOrder),
+    /// Ask to end.
+    Cancel(Lane, OrderId, VenueOrderId),
+    /// Ask by key.
+    Lookup(Vec<(Lane, OrderId)>),
+}
+
+impl Job {
+    /// The orders it is about, each with its lane.
+    pub fn about(&self) -> Vec<(Lane, OrderId)> {
+        match self {
+            Self::Submit(lane, order_id, _) | Self::Cancel(lane, order_id, _) => vec![(*lane, *order_id)],
+            Self::Lookup(all) => all.clone(),
+        }
+    }
+}
+
+/// All that a step decided.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// Submissions to write.
+    pub touched: BTreeSet<OrderId>,
+    /// Events for status-updater.
+    pub reports: Vec<NewEvent>,
+    /// Saga steps to write.
+    pub steps: Vec<StepRow>,
+    /// Calls to launch after the commit.
+    pub jobs: Vec<Job>,
+}
+
+impl Changes {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.touched.is_empty() && self.reports.is_empty() && self.steps.is_empty()
+    }
+
+    /// Reports a fact about an order.
+    pub fn report(&mut self, venue: &str, submission: &Submission, fact: Fact, source: &str, now: Timestamp) {
+        let report = VenueReport {
+            venue: venue.to_owned(),
+            order_id: submission.order_id.get(),
+            account_id: submission.account_id.get(),
+            fact,
+            source: source.to_owned(),
+            received_at: now,
+        };
+        self.reports.push(NewEvent::venue_report(&report, submission.request_id.clone()));
+    }
+}
+
+/// An end without the venue's own words for it.
+pub fn ended(end: End, filled: Qty, reason: Option<String>, at: Timestamp) -> Fact {
+    Fact::Ended { end, filled_qty: filled.get(), reason, at }
+}

@@ -1,0 +1,169 @@
+//! What the bus asks for: orders to send, and wishes to end them.
+
+use bus::Event;
+use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol};
+use venue::VenueOrder;
+use wire::events::v1::{CancelRequested, End, Fact, OrderAccepted};
+
+use super::changes::ended;
+use super::submission::{CancelState, Memory, State, Submission, Terms};
+use super::{Book, Context};
+
+/// A message of the topic `orders`, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Send this order.
+    Send(OrderAccepted),
+    /// End this order.
+    End(CancelRequested),
+}
+
+impl Wish {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// Why it can never be handled: it is parked then, with its order.
+    pub fn read(event: &Event) -> Result<Self, String> {
+        let wish = match event.kind.as_str() {
+            OrderAccepted::KIND => event.decode().map(Self::Send),
+            CancelRequested::KIND => event.decode().map(Self::End),
+            other => return Err(format!("{other} is no message of this topic")),
+        };
+        let wish = wish.map_err(|error| match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        })?;
+        wish.check(event)?;
+        Ok(wish)
+    }
+
+    fn check(&self, event: &Event) -> Result<(), String> {
+        let (order_id, symbol) = match self {
+            Self::Send(accepted) => (accepted.order_id, &accepted.symbol),
+            Self::End(cancel) => (cancel.order_id, &cancel.symbol),
+        };
+        if order_id != event.order_id.get() {
+            return Err(format!("its payload is about {order_id}"));
+        }
+        Symbol::parse(symbol).ok_or_else(|| format!("symbol {symbol:.20}"))?;
+        match self {
+            Self::Send(accepted) => terms(accepted).map(|_| ()),
+            Self::End(_) => Ok(()),
+        }
+    }
+}
+
+impl Book {
+    /// Files an order, or ends one, as an event says. `known` is the stored row of an order that is not in memory.
+    pub fn wish(&mut self, context: &Context<'_>, event: &Event, wish: Wish, known: Option<Submission>) {
+        if let Some(known) = known
+            && !self.orders.contains_key(&event.order_id)
+        {
+            self.put(known);
+        }
+        let is_known = self.orders.contains_key(&event.order_id);
+        match wish {
+            Wish::Send(accepted) if !is_known => self.file(event, &accepted),
+            // Delivered again, or withdrawn before it came: the first word stands.
+            Wish::Send(_) => {}
+            Wish::End(cancel) if !is_known => self.bury(context, event, &cancel),
+            Wish::End(_) => self.end(context, event.order_id),
+        }
+        self.let_go_of_untouched(event.order_id);
+    }
+
+    /// A stored order that was only looked at does not stay in memory.
+    fn let_go_of_untouched(&mut self, order_id: OrderId) {
+        let over = self.get(order_id).is_some_and(Submission::is_done);
+        if over && !self.changes.touched.contains(&order_id) {
+            self.take(order_id);
+        }
+    }
+
+    fn file(&mut self, event: &Event, accepted: &OrderAccepted) {
+        let terms = terms(accepted).expect("checked when it was read");
+        let blank = blank(event, AccountId::new(accepted.account_id), terms.order.symbol.clone());
+        let submission = Submission { terms: Some(terms), ..blank };
+        self.lines.join(&submission.symbol, submission.filed, submission.order_id);
+        self.changes.touched.insert(submission.order_id);
+        self.put(submission);
+    }
+
+    /// A cancel of an order that was never filed: its tombstone sees to it that it never will be sent.
+    fn bury(&mut self, context: &Context<'_>, event: &Event, cancel: &CancelRequested) {
+        let symbol = Symbol::parse(&cancel.symbol).expect("checked when it was read");
+        let blank = blank(event, AccountId::new(cancel.account_id), symbol);
+        let submission = Submission { state: State::Withdrawn, ..blank };
+        self.tell_never_sent(context, &submission, End::Canceled, None);
+        self.changes.touched.insert(submission.order_id);
+        self.put(submission);
+    }
+
+    fn end(&mut self, context: &Context<'_>, order_id: OrderId) {
+        let Some(state) = self.get(order_id).map(|submission| submission.state) else { return };
+        match state {
+            State::Queued => self.withdraw(context, order_id, End::Canceled, None),
+            // In doubt, the wish waits until the order is known (domain rules 9, row 17).
+            State::Sending | State::InDoubt | State::Working => self.edit(order_id, true, |_, submission| {
+                if !submission.memory.cancel_busy {
+                    submission.cancel = CancelState::Wanted;
+                    submission.cancel_attempts = 0;
+                }
+                if submission.state == State::Working && !submission.memory.cancel_busy {
+                    submission.due = Some(context.now);
+                }
+            }),
+            State::Burning | State::Ended | State::Withdrawn => {}
+        }
+    }
+
+    /// Takes an order that was never sent out of the line, for ever.
+    pub(super) fn withdraw(&mut self, context: &Context<'_>, order_id: OrderId, end: End, reason: Option<String>) {
+        fail::fail_point!("cancel::before_submit_race");
+        self.edit(order_id, true, |book, submission| {
+            book.leave_line(submission);
+            submission.state = State::Withdrawn;
+            submission.due = None;
+            book.tell_never_sent(context, submission, end, reason);
+        });
+    }
+
+    fn tell_never_sent(&mut self, context: &Context<'_>, submission: &Submission, end: End, reason: Option<String>) {
+        let fact: Fact = ended(end, Qty::ZERO, reason, context.now);
+        self.changes.report(context.venue, submission, fact, "never_sent", context.now);
+    }
+}
+
+fn blank(event: &Event, account_id: AccountId, symbol: Symbol) -> Submission {
+    Submission {
+        order_id: event.order_id,
+        account_id,
+        partition: event.partition,
+        symbol,
+        terms: None,
+        request_id: RequestId::clone(&event.request_id),
+        filed: event.position,
+        state: State::Queued,
+        attempts: 0,
+        cancel: CancelState::None,
+        cancel_attempts: 0,
+        venue_order_id: None,
+        last_error: None,
+        burn_reason: None,
+        due: None,
+        first_sent_at: None,
+        memory: Memory::default(),
+    }
+}
+
+fn terms(accepted: &OrderAccepted) -> Result<Terms, String> {
+    let symbol = Symbol::parse(&accepted.symbol).ok_or_else(|| format!("symbol {:.20}", accepted.symbol))?;
+    let order = VenueOrder {
+        symbol,
+        side: accepted.side.parse().map_err(|_| format!("side {:.20}", accepted.side))?,
+        qty: Qty::new(accepted.qty).map_err(|error| format!("qty {error}"))?,
+        limit_price: Price::new(accepted.limit_price).map_err(|error| format!("limit_price {error}"))?,
+        time_in_force: accepted.time_in_force.parse().map_err(|_| format!("time_in_force {}", accepted.time_in_force))?,
+    };
+    Ok(Terms { order, session_date: accepted.session_date })
+}

@@ -1,0 +1,234 @@
+//! The open submissions of the partitions this owner has, and every decision about them. No I/O: a step feeds events
+//! and answers in, and writes the [`Changes`] that come out in one transaction. If that fails the whole book is
+//! thrown away and loaded again, so nothing here needs to be undone.
+//!
+//! | file | what |
+//! |---|---|
+//! | `submission.rs` | one order |
+//! | `inbox.rs` | what the bus asks: orders, cancels |
+//! | `answers.rs` | what the venue said to a call |
+//! | `saga.rs` `compensate.rs` | ending an order that could not be handed in |
+//! | `line.rs` `choose.rs` | who is sent next |
+//! | `budget.rs` | how much the venue takes at the moment |
+
+mod answers;
+mod budget;
+mod changes;
+mod choose;
+mod compensate;
+mod inbox;
+mod line;
+mod saga;
+mod submission;
+mod words;
+
+pub use answers::{Answer, Outcome};
+pub use budget::Budget;
+pub use changes::{Changes, Job, Lane};
+pub use choose::InFlight;
+pub use inbox::Wish;
+pub use saga::{Saga, Step, StepRow};
+pub use submission::{CancelState, Memory, State, Submission, Terms};
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use chassis::ids::Ids;
+use chrono::TimeDelta;
+use domain::calendar::Calendar;
+use domain::{OrderId, Timestamp};
+
+use crate::Config;
+
+/// What a decision may look at besides the book.
+pub struct Context<'a> {
+    /// The time of this step.
+    pub now: Timestamp,
+    /// The settings.
+    pub config: &'a Config,
+    /// Sessions.
+    pub calendar: &'a Calendar,
+    /// Jitter.
+    pub ids: &'a dyn Ids,
+    /// The venue's name in reports.
+    pub venue: &'a str,
+}
+
+impl Context<'_> {
+    /// This much later than now.
+    pub fn after(&self, wait: Duration) -> Timestamp {
+        self.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)
+    }
+
+    /// The time of the next try after `tries` vain ones: doubling, at least half of it, the rest by chance.
+    pub fn retry_at(&self, tries: u32) -> Timestamp {
+        let full = self.config.first_ask.saturating_mul(1 << tries.min(16)).min(self.config.longest_backoff);
+        let half = full / 2;
+        let jitter = self.ids.jitter(u64::try_from(half.as_micros()).unwrap_or(u64::MAX));
+        self.after(half + Duration::from_micros(jitter))
+    }
+}
+
+/// The open submissions in memory.
+#[derive(Default)]
+pub struct Book {
+    orders: HashMap<OrderId, Submission>,
+    lines: line::Lines,
+    due: BTreeSet<(Timestamp, OrderId)>,
+    changes: Changes,
+    /// How much the venue takes; it outlives the rest of the book.
+    pub budget: Budget,
+}
+
+impl Book {
+    /// An empty book, for a venue that takes so many calls at once.
+    pub fn new(window: usize) -> Self {
+        Self { budget: Budget::new(window), ..Self::default() }
+    }
+
+    /// Takes in a submission as it is stored; `out` says which of its calls are still out, made by this very process.
+    pub fn load(&mut self, mut submission: Submission, out: impl Fn(Lane, OrderId) -> bool, now: Timestamp) {
+        let is_out = |lane| out(lane, submission.order_id);
+        submission.memory.busy = match submission.state {
+            State::Sending => is_out(Lane::Submit),
+            State::InDoubt => is_out(Lane::Lookup),
+            State::Burning => is_out(Lane::Saga),
+            State::Queued | State::Working | State::Ended | State::Withdrawn => false,
+        };
+        submission.memory.cancel_busy = submission.cancel == CancelState::Sending && is_out(Lane::Cancel);
+        submission.memory.told = submission.attempts > 1 || submission.state == State::InDoubt;
+        let busy = submission.memory.busy;
+        match submission.state {
+            State::Queued => self.lines.join(&submission.symbol, submission.filed, submission.order_id),
+            State::Sending if busy => self.lines.sent(&submission.symbol),
+            // The intent of an owner who is gone: the call may be out, or may go out at any moment.
+            State::Sending => (submission.state, submission.due) = (State::InDoubt, Some(now)),
+            State::InDoubt | State::Burning if !busy => submission.due = submission.due.or(Some(now)),
+            _ => {}
+        }
+        if submission.cancel == CancelState::Sending && !submission.memory.cancel_busy {
+            submission.cancel = CancelState::Wanted;
+        }
+        if submission.state == State::Working && !submission.is_done() && !submission.memory.cancel_busy {
+            submission.due = submission.due.or(Some(now));
+        }
+        self.put(submission);
+    }
+
+    /// Forgets the partitions that somebody else owns now.
+    pub fn forget(&mut self, partitions: &[i16]) {
+        let gone: Vec<OrderId> = self.of_partitions(partitions);
+        for order_id in gone {
+            if let Some(submission) = self.take(order_id) {
+                self.leave_line(&submission);
+            }
+        }
+    }
+
+    /// Forgets everything but the budget.
+    pub fn clear(&mut self) {
+        *self = Self { budget: std::mem::take(&mut self.budget), ..Self::default() };
+    }
+
+    /// A submission that is open.
+    pub fn get(&self, order_id: OrderId) -> Option<&Submission> {
+        self.orders.get(&order_id)
+    }
+
+    /// What was decided since the last commit.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// The submissions to write, by bus position.
+    pub fn touched(&self) -> Vec<&Submission> {
+        let mut touched: Vec<&Submission> = self.changes.touched.iter().filter_map(|id| self.orders.get(id)).collect();
+        touched.sort_by_key(|submission| (submission.filed, submission.order_id));
+        touched
+    }
+
+    /// The changes are committed: gives the calls to launch and lets go of what is done.
+    pub fn committed(&mut self) -> Changes {
+        let changes = std::mem::take(&mut self.changes);
+        for order_id in &changes.touched {
+            let Some(submission) = self.orders.get_mut(order_id) else { continue };
+            submission.memory.stored = true;
+            submission.memory.open = !submission.is_done();
+            if submission.is_done() {
+                self.take(*order_id);
+            }
+        }
+        changes
+    }
+
+    /// The next time something is due by the clock alone, after now.
+    pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
+        let later = self.due.range((now, OrderId::new(uuid::Uuid::max()))..).next().map(|(at, _)| *at);
+        let wakes = [later, self.lines.opens_at(), self.budget.paused_until(now)];
+        wakes.into_iter().flatten().filter(|at| *at > now).min()
+    }
+
+    /// How many submissions are in this state, and how many of those keep failing.
+    pub fn census(&self, config: &Config) -> Census {
+        let mut census = Census { queued: self.lines.waiting(), ..Census::default() };
+        for submission in self.orders.values() {
+            census.in_doubt += usize::from(submission.state == State::InDoubt);
+            census.burning += usize::from(submission.state == State::Burning);
+            let tries = submission.memory.saga.as_ref().map_or(0, |saga| saga.tries);
+            census.stuck += usize::from(submission.state == State::Burning && tries >= config.saga_tries);
+        }
+        census
+    }
+
+    /// Changes one submission; `touched` says whether its row has to be written.
+    fn edit(&mut self, order_id: OrderId, touched: bool, change: impl FnOnce(&mut Self, &mut Submission)) {
+        if let Some(mut submission) = self.take(order_id) {
+            change(self, &mut submission);
+            if touched {
+                self.changes.touched.insert(order_id);
+            }
+            self.put(submission);
+        }
+    }
+
+    fn take(&mut self, order_id: OrderId) -> Option<Submission> {
+        let submission = self.orders.remove(&order_id)?;
+        if let Some(at) = submission.due {
+            self.due.remove(&(at, order_id));
+        }
+        Some(submission)
+    }
+
+    fn put(&mut self, submission: Submission) {
+        if let Some(at) = submission.due {
+            self.due.insert((at, submission.order_id));
+        }
+        self.orders.insert(submission.order_id, submission);
+    }
+
+    fn leave_line(&mut self, submission: &Submission) {
+        match submission.state {
+            State::Queued => self.lines.leave(&submission.symbol, submission.filed),
+            State::Sending => self.lines.returned(&submission.symbol),
+            _ => {}
+        }
+    }
+
+    fn of_partitions(&self, partitions: &[i16]) -> Vec<OrderId> {
+        let there = |submission: &&Submission| partitions.contains(&submission.partition);
+        self.orders.values().filter(there).map(|submission| submission.order_id).collect()
+    }
+}
+
+/// Numbers for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Filed, not sent.
+    pub queued: usize,
+    /// Sent, outcome unknown.
+    pub in_doubt: usize,
+    /// In the saga.
+    pub burning: usize,
+    /// In the saga, and somebody has to look.
+    pub stuck: usize,
+}

@@ -1,0 +1,143 @@
+//! Calls to the venue that are out. Each runs as a task of its own; its answer waits here until a step has recorded
+//! it, and is handed out again if that step failed. Dropping this gives all calls up, as the death of the process does.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use chassis::step::Wake;
+use domain::{OrderId, VenueOrderId};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use venue::{Canceling, Lookup, Venue};
+
+use crate::book::{Answer, InFlight, Job, Lane, Outcome};
+use crate::metrics;
+
+/// The calls of one executor.
+pub struct Calls<V> {
+    venue: Arc<V>,
+    wake: Wake,
+    tasks: JoinSet<()>,
+    sender: UnboundedSender<Vec<Answer>>,
+    receiver: UnboundedReceiver<Vec<Answer>>,
+    /// Out, or answered and not recorded yet.
+    out: HashSet<(Lane, OrderId)>,
+    running: InFlight,
+    answers: Vec<Answer>,
+}
+
+impl<V: Venue> Calls<V> {
+    /// No calls yet; each that ends rings `wake`.
+    pub fn new(venue: Arc<V>, wake: Wake) -> Self {
+        let (sender, receiver) = unbounded_channel();
+        let (out, running, answers) = (HashSet::new(), InFlight::default(), Vec::new());
+        Self { venue, wake, tasks: JoinSet::new(), sender, receiver, out, running, answers }
+    }
+
+    /// Whether this call was made and its answer is not recorded yet.
+    pub fn is_out(&self, lane: Lane, order_id: OrderId) -> bool {
+        self.out.contains(&(lane, order_id))
+    }
+
+    /// Calls without an answer.
+    pub fn in_flight(&self) -> InFlight {
+        self.running
+    }
+
+    /// Answers that are not recorded yet, those of a failed step included.
+    pub fn answers(&mut self) -> &[Answer] {
+        while let Ok(answers) = self.receiver.try_recv() {
+            self.came_back(answers);
+        }
+        // Finished tasks hold memory until they are asked for.
+        while self.tasks.try_join_next().is_some() {}
+        &self.answers
+    }
+
+    /// The answers are recorded.
+    pub fn recorded(&mut self) {
+        for answer in self.answers.drain(..) {
+            self.out.remove(&(answer.lane, answer.order_id));
+        }
+    }
+
+    /// Waits until every call has its answer.
+    pub async fn settled(&mut self) {
+        while self.running != InFlight::default() {
+            let Some(answers) = self.receiver.recv().await else { return };
+            self.came_back(answers);
+        }
+    }
+
+    /// Makes a call. Its intent is committed.
+    pub fn launch(&mut self, job: Job) {
+        self.out.extend(job.about());
+        self.count(&job.about(), true);
+        let (venue, wake, sender) = (self.venue.clone(), self.wake.clone(), self.sender.clone());
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            let answers = make(&*venue, job).await;
+            metrics::called(&answers, began.elapsed());
+            // Nobody listens only when the executor is gone.
+            let _ = sender.send(answers);
+            wake.wake();
+        });
+    }
+
+    fn came_back(&mut self, answers: Vec<Answer>) {
+        let about: Vec<(Lane, OrderId)> = answers.iter().map(|answer| (answer.lane, answer.order_id)).collect();
+        self.count(&about, false);
+        self.answers.extend(answers);
+    }
+
+    fn count(&mut self, about: &[(Lane, OrderId)], out: bool) {
+        let is_cancel = about.iter().all(|(lane, _)| *lane == Lane::Cancel);
+        let counter = if is_cancel { &mut self.running.cancels } else { &mut self.running.calls };
+        *counter = if out { *counter + 1 } else { counter.saturating_sub(1) };
+    }
+}
+
+async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
+    match job {
+        Job::Submit(lane, order_id, order) => {
+            let outcome = Outcome::Submitted(venue.submit(order_id, &order).await);
+            fail::fail_point!("executor::sent_no_answer");
+            vec![Answer { order_id, lane, outcome }]
+        }
+        Job::Cancel(lane, order_id, id) => {
+            let outcome = cancel(venue, order_id, &id).await;
+            fail::fail_point!("cancel::sent_no_answer");
+            vec![Answer { order_id, lane, outcome }]
+        }
+        Job::Lookup(about) => look(venue, about).await,
+    }
+}
+
+/// "Too late" alone does not say what was sooner, so the order is looked at.
+async fn cancel<V: Venue>(venue: &V, order_id: OrderId, id: &VenueOrderId) -> Outcome {
+    let canceling = venue.cancel(id).await;
+    let view = match canceling {
+        Canceling::TooLate(_) => match venue.lookup(order_id).await {
+            Lookup::Found(view) => Some(Box::new(view)),
+            Lookup::NotFound | Lookup::Unknown(_) => None,
+        },
+        _ => None,
+    };
+    Outcome::Canceled(canceling, view)
+}
+
+async fn look<V: Venue>(venue: &V, about: Vec<(Lane, OrderId)>) -> Vec<Answer> {
+    if let [(lane, order_id)] = about[..] {
+        let outcome = Outcome::Looked(venue.lookup(order_id).await);
+        return vec![Answer { order_id, lane, outcome }];
+    }
+    let keys: Vec<OrderId> = about.iter().map(|(_, order_id)| *order_id).collect();
+    let mut found = venue.lookup_many(&keys).await;
+    let missing = || Lookup::Unknown(venue::Fault::Garbage("no entry for the key".to_owned()));
+    let answer = |(lane, order_id): (Lane, OrderId)| {
+        let outcome = Outcome::Looked(found.remove(&order_id).unwrap_or_else(missing));
+        Answer { order_id, lane, outcome }
+    };
+    about.into_iter().map(answer).collect()
+}

@@ -1,0 +1,316 @@
+//! The step: take answers and events in, decide, write all of it in one transaction, then launch the calls.
+//!
+//! An intent is always committed before its call, and an outcome is reported in the transaction that records it. If
+//! that transaction fails, everything decided is forgotten, the partitions are loaded again, and the answers that were
+//! not recorded are taken in once more.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, Consumer, Event, Fetched, Topic};
+use chassis::clock::SharedClock;
+use chassis::ids::SharedIds;
+use chassis::step::{Progress, Step, StepError, Wake};
+use db::{PgPool, Tx};
+use domain::calendar::Calendar;
+use domain::{OrderId, Timestamp};
+use sqlx::PgConnection;
+use tracing::{error, info};
+use uuid::Uuid;
+use venue::Venue;
+
+use crate::book::{Answer, Book, Changes, Context, InFlight, Submission, Wish};
+use crate::calls::Calls;
+use crate::{Config, Deps, metrics, store};
+
+/// The consumer group of the topic `orders`.
+pub const GROUP: &str = "executor";
+
+/// How soon to look again at what waits above the log's horizon.
+const HELD_BACK: Duration = Duration::from_millis(1);
+
+/// The executor of one process.
+pub struct Executor<V> {
+    pool: PgPool,
+    bus: Bus,
+    clock: SharedClock,
+    ids: SharedIds,
+    calendar: Arc<Calendar>,
+    config: Config,
+    venue: Arc<V>,
+    consumer: Consumer,
+    book: Book,
+    calls: Calls<V>,
+    /// Partitions whose submissions are in the book.
+    loaded: BTreeSet<i16>,
+    /// Partitions that are ours and not loaded yet.
+    wanted: BTreeSet<i16>,
+    /// Something failed: memory and tables may have come apart.
+    stale: bool,
+    /// Orders of the next batch may be filed already, although nothing says so.
+    suspicious: bool,
+    /// No new calls.
+    draining: bool,
+    wake: Wake,
+}
+
+impl<V: Venue> Executor<V> {
+    /// An executor that owns nothing yet.
+    pub fn new(config: Config, deps: Deps<V>) -> Self {
+        metrics::describe();
+        let Deps { pool, bus, venue, clock, ids, calendar } = deps;
+        let wake = bus.waker(Topic::Orders);
+        let consumer = bus.consumer(GROUP, Topic::Orders);
+        let (book, calls) = (Book::new(config.venue_window), Calls::new(venue.clone(), wake.clone()));
+        let (loaded, wanted) = (BTreeSet::new(), BTreeSet::new());
+        let (stale, suspicious, draining) = (false, false, false);
+        Self {
+            pool, bus, clock, ids, calendar, config, venue, consumer, book, calls, loaded, wanted, stale, suspicious,
+            draining, wake,
+        }
+    }
+
+    /// Rings when there may be something to do: an event, or the answer to a call.
+    pub fn wake(&self) -> Wake {
+        self.wake.clone()
+    }
+
+    /// Calls that have no answer yet.
+    pub fn in_flight(&self) -> InFlight {
+        self.calls.in_flight()
+    }
+
+    /// Waits until every call has its answer; the next step records them. For tests and for the end of the process.
+    pub async fn calls_settled(&mut self) {
+        self.calls.settled().await;
+    }
+
+    /// From now on no call is begun; answers are still recorded.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Brings the book in line with the partitions that are ours.
+    async fn keep_partitions(&mut self) -> Result<(), StepError> {
+        let change = self.consumer.keep_leases().await?;
+        self.book.forget(&change.lost);
+        for partition in &change.lost {
+            self.loaded.remove(partition);
+            self.wanted.remove(partition);
+        }
+        self.wanted.extend(&change.gained);
+        if self.stale {
+            self.book.clear();
+            self.wanted.append(&mut self.loaded);
+            self.stale = false;
+        }
+        if self.wanted.is_empty() {
+            return Ok(());
+        }
+        fail::fail_point!("lease::acquired");
+        let partitions: Vec<i16> = self.wanted.iter().copied().collect();
+        let mut conn = self.pool.acquire().await?;
+        let open = store::open_of(&mut conn, &partitions).await?;
+        info!(partitions = ?partitions, open = open.len(), "took over {} open submissions", open.len());
+        let now = self.clock.now();
+        for submission in open {
+            self.book.load(submission, |lane, order_id| self.calls.is_out(lane, order_id), now);
+        }
+        self.loaded.append(&mut self.wanted);
+        fail::fail_point!("lease::loaded");
+        Ok(())
+    }
+
+    /// One step, with all that may fail and leave memory apart from the tables.
+    async fn work(&mut self) -> Result<Progress, StepError> {
+        if self.consumer.owned().is_empty() {
+            return Ok(Progress::Idle);
+        }
+        let answers = self.take_answers();
+        let limit = if self.draining { 0 } else { self.config.batch };
+        let fetched = if limit > 0 { self.consumer.fetch(limit).await? } else { Fetched::default() };
+        fail::fail_point!("executor::dequeued");
+        let now = self.clock.now();
+        let (tx, inbox) = self.open(&fetched.events).await?;
+        self.decide(answers, inbox.wishes, inbox.known, now);
+        if self.book.changes().is_empty() && fetched.events.is_empty() {
+            self.launch();
+            return Ok(self.rest(fetched.held_back, now));
+        }
+        let mut tx = match tx {
+            Some(tx) => tx,
+            None => db::begin(&self.pool).await?,
+        };
+        for (event, cause) in &inbox.poisoned {
+            self.consumer.park(&mut tx, event, cause).await?;
+        }
+        self.fence(&mut tx, &fetched.events).await?;
+        write(&mut tx, &self.book, now).await?;
+        tx.commit().await?;
+        fail::fail_point!("executor::intent_committed");
+        self.consumer.advance(&fetched.events);
+        self.launch();
+        Ok(Progress::Worked)
+    }
+
+    /// Begins the transaction of a batch of events, if there are any: stores the position, which makes sure of the
+    /// partitions, and reads the messages.
+    async fn open(&mut self, events: &[Event]) -> Result<(Option<Tx>, Inbox), StepError> {
+        if events.is_empty() {
+            return Ok((None, Inbox::default()));
+        }
+        let mut tx = db::begin(&self.pool).await?;
+        self.consumer.store(&mut tx, events).await?;
+        let rest = self.consumer.join_parked(&mut tx, events).await?.into_owned();
+        let mut inbox = Inbox::read(rest);
+        inbox.known = self.known(&mut tx, &inbox.wishes).await?;
+        Ok((Some(tx), inbox))
+    }
+
+    /// Answers in an order that does not depend on which came first.
+    fn take_answers(&mut self) -> Vec<Answer> {
+        let mut answers = self.calls.answers().to_vec();
+        answers.sort_by_key(|answer| {
+            let filed = self.book.get(answer.order_id).map(|submission| submission.filed);
+            (filed, answer.order_id, answer.lane)
+        });
+        answers
+    }
+
+    /// Feeds everything to the book, and has it choose the next calls.
+    fn decide(
+        &mut self,
+        answers: Vec<Answer>,
+        wishes: Vec<(Event, Wish)>,
+        known: HashMap<OrderId, Submission>,
+        now: Timestamp,
+    ) {
+        let Self { config, calendar, ids, venue, .. } = self;
+        let context = Context { now, config, calendar, ids: &**ids, venue: venue.name() };
+        for answer in answers {
+            self.book.answer(&context, answer);
+        }
+        for (event, wish) in wishes {
+            // Two wishes of one batch may be about the same order.
+            self.book.wish(&context, &event, wish, known.get(&event.order_id).cloned());
+        }
+        if !self.draining {
+            self.book.choose(&context, self.calls.in_flight());
+        }
+    }
+
+    /// Stored rows of orders that are not in the book: those somebody wants to cancel, and after a failure all.
+    async fn known(
+        &self,
+        conn: &mut PgConnection,
+        wishes: &[(Event, Wish)],
+    ) -> Result<HashMap<OrderId, Submission>, StepError> {
+        let asked = |(event, wish): &(Event, Wish)| {
+            let in_question = self.suspicious || matches!(wish, Wish::End(_));
+            (in_question && self.book.get(event.order_id).is_none()).then(|| event.order_id.get())
+        };
+        let ids: Vec<Uuid> = wishes.iter().filter_map(asked).collect();
+        if ids.is_empty() { Ok(HashMap::new()) } else { Ok(store::by_ids(conn, &ids).await?) }
+    }
+
+    /// Makes sure of the partitions whose rows are written without an event of theirs; the others are made sure of by
+    /// their position.
+    async fn fence(&self, conn: &mut PgConnection, events: &[Event]) -> Result<(), StepError> {
+        let moved: BTreeSet<i16> = events.iter().map(|event| event.partition).collect();
+        let written: BTreeSet<i16> = self.book.touched().iter().map(|submission| submission.partition).collect();
+        let rest: Vec<i16> = written.difference(&moved).copied().collect();
+        Ok(self.consumer.fence(conn, &rest).await?)
+    }
+
+    fn launch(&mut self) {
+        self.calls.recorded();
+        let Changes { jobs, reports, .. } = self.book.committed();
+        for job in jobs {
+            self.calls.launch(job);
+        }
+        if !reports.is_empty() {
+            self.bus.wake(Topic::VenueReports);
+        }
+        metrics::stand(self.calls.in_flight(), self.book.census(&self.config));
+    }
+
+    fn rest(&self, held_back: bool, now: Timestamp) -> Progress {
+        let due = self.book.next_due(now).filter(|_| !self.draining).map(|at| (at - now).to_std().unwrap_or_default());
+        match (held_back, due) {
+            (true, due) => Progress::Soon(due.unwrap_or(HELD_BACK).min(HELD_BACK)),
+            (false, Some(due)) => Progress::Soon(due),
+            (false, None) => Progress::Idle,
+        }
+    }
+}
+
+impl<V: Venue> Step for Executor<V> {
+    fn name(&self) -> &'static str {
+        "executor"
+    }
+
+    async fn step(&mut self) -> Result<Progress, StepError> {
+        self.keep_partitions().await?;
+        match self.work().await {
+            Ok(progress) => {
+                self.suspicious = false;
+                Ok(progress)
+            }
+            Err(error) => {
+                self.stale = true;
+                self.suspicious = true;
+                self.consumer.rewind();
+                self.consumer.look_now();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Everything the book decided, and the reports of it.
+async fn write(conn: &mut PgConnection, book: &Book, now: Timestamp) -> Result<(), StepError> {
+    let touched = book.touched();
+    let (stored, new): (Vec<&Submission>, Vec<&Submission>) = touched.into_iter().partition(|s| s.memory.stored);
+    let again: Vec<&Submission> = stored.iter().copied().filter(|s| !s.memory.open && !s.is_done()).collect();
+    ::metrics::histogram!("daybook_executor_step_size").record(chassis::metrics::count(stored.len() + new.len()));
+    store::file(conn, &new, now).await?;
+    store::move_on(conn, &stored, now).await?;
+    store::reopen(conn, &again).await?;
+    store::steps(conn, &book.changes().steps, now).await?;
+    bus::append(conn, &book.changes().reports).await?;
+    Ok(())
+}
+
+/// A batch of messages, read.
+#[derive(Default)]
+struct Inbox {
+    wishes: Vec<(Event, Wish)>,
+    /// Messages to set aside, with their cause.
+    poisoned: Vec<(Event, String)>,
+    /// Stored rows of orders that the book does not have.
+    known: HashMap<OrderId, Submission>,
+}
+
+impl Inbox {
+    /// Reads messages. One that cannot be read is set aside, and all later ones of its order with it (V12).
+    fn read(events: Vec<Event>) -> Self {
+        let mut inbox = Self::default();
+        let mut parked: HashSet<OrderId> = HashSet::new();
+        for event in events {
+            match Wish::read(&event) {
+                Ok(_) if parked.contains(&event.order_id) => {
+                    inbox.poisoned.push((event, "behind a message that is parked".to_owned()));
+                }
+                Ok(wish) => inbox.wishes.push((event, wish)),
+                Err(cause) => {
+                    error!(order.id = %event.order_id, request.id = %event.request_id, "message parked: {cause}");
+                    ::metrics::counter!("daybook_executor_parked_total").increment(1);
+                    parked.insert(event.order_id);
+                    inbox.poisoned.push((event, cause));
+                }
+            }
+        }
+        inbox
+    }
+}

@@ -1,0 +1,58 @@
+//! What the executor counts.
+
+use std::time::Duration;
+
+use chassis::metrics::{count, describe_counter, describe_gauge, describe_histogram};
+use venue::{Canceling, Lookup, Submitted};
+
+use crate::book::{Answer, Census, InFlight, Outcome};
+
+/// Says what each number means.
+pub fn describe() {
+    describe_counter("daybook_executor_calls_total", "Calls to the venue, by what was asked and what came of it.");
+    describe_histogram("daybook_executor_call_seconds", "From a call's begin to its answer.");
+    describe_gauge("daybook_executor_in_flight_size", "Calls without an answer, cancels apart.");
+    describe_gauge("daybook_executor_queued_size", "Orders filed and not sent.");
+    describe_gauge("daybook_executor_in_doubt_size", "Orders sent whose outcome is not known.");
+    describe_gauge("daybook_executor_burning_size", "Orders in compensation.");
+    describe_gauge("daybook_executor_stuck_size", "Compensations that keep failing; somebody has to look.");
+    describe_counter("daybook_executor_sagas_total", "Compensations begun.");
+    describe_counter("daybook_executor_parked_total", "Messages that could not be read; their order waits.");
+    describe_histogram("daybook_executor_step_size", "Submissions written in one step.");
+}
+
+/// A call ended.
+pub fn called(answers: &[Answer], took: Duration) {
+    for answer in answers {
+        let (call, outcome) = words(&answer.outcome);
+        metrics::counter!("daybook_executor_calls_total", "call" => call, "outcome" => outcome).increment(1);
+    }
+    if let Some(first) = answers.first() {
+        metrics::histogram!("daybook_executor_call_seconds", "call" => words(&first.outcome).0).record(took);
+    }
+}
+
+/// How things stand after a step.
+pub fn stand(out: InFlight, census: Census) {
+    metrics::gauge!("daybook_executor_in_flight_size", "lane" => "cancel").set(count(out.cancels));
+    metrics::gauge!("daybook_executor_in_flight_size", "lane" => "other").set(count(out.calls));
+    metrics::gauge!("daybook_executor_queued_size").set(count(census.queued));
+    metrics::gauge!("daybook_executor_in_doubt_size").set(count(census.in_doubt));
+    metrics::gauge!("daybook_executor_burning_size").set(count(census.burning));
+    metrics::gauge!("daybook_executor_stuck_size").set(count(census.stuck));
+}
+
+fn words(outcome: &Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Submitted(Submitted::Acknowledged(_)) => ("submit", "acknowledged"),
+        Outcome::Submitted(Submitted::Refused(_)) => ("submit", "refused"),
+        Outcome::Submitted(Submitted::Unknown(fault)) => ("submit", fault.word()),
+        Outcome::Looked(Lookup::Found(_)) => ("lookup", "found"),
+        Outcome::Looked(Lookup::NotFound) => ("lookup", "not_found"),
+        Outcome::Looked(Lookup::Unknown(fault)) => ("lookup", fault.word()),
+        Outcome::Canceled(Canceling::Taken, _) => ("cancel", "taken"),
+        Outcome::Canceled(Canceling::TooLate(_), _) => ("cancel", "too_late"),
+        Outcome::Canceled(Canceling::NotFound, _) => ("cancel", "not_found"),
+        Outcome::Canceled(Canceling::Unknown(fault), _) => ("cancel", fault.word()),
+    }
+}

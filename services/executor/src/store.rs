@@ -1,0 +1,308 @@
+//! The executor's tables: set-based, one statement for all orders of a step.
+
+use bus::Position;
+use chrono::NaiveDate;
+use db::DbError;
+use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol, Timestamp, VenueOrderId};
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+use std::collections::HashMap;
+use uuid::Uuid;
+use venue::VenueOrder;
+
+use crate::book::{CancelState, Memory, Saga, State, StepRow, Submission, Terms};
+
+/// Files new submissions, those that are open in the narrow table too.
+pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) -> Result<(), DbError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let terms = |submission: &&&Submission| submission.terms.clone();
+    let orders: Vec<Option<Terms>> = new.iter().map(|submission| terms(&submission)).collect();
+    let column = |of: fn(&Terms) -> Decimal| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
+    let word = |of: fn(&Terms) -> &'static str| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
+    let dates: Vec<Option<NaiveDate>> = orders.iter().map(|t| t.as_ref().map(|t| t.session_date)).collect();
+    sqlx::query!(
+        "with new as (
+            select *
+              from unnest(
+                $1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::text[],
+                $9::date[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::integer[], $15::text[],
+                $16::timestamptz[], $17::timestamptz[], $18::boolean[]
+              ) as n(order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
+                     request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, open)
+         ), opened as (
+            insert into venue_open_submissions (partition, order_id)
+            select partition, order_id
+              from new
+             where open
+         )
+         insert into venue_submissions (
+            order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
+            filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, updated_at
+         )
+         select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
+                filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, $19
+           from new",
+        &each(new, |s| s.order_id.get()),
+        &each(new, |s| s.account_id.get()),
+        &each(new, |s| s.partition),
+        &each(new, |s| s.symbol.to_string()),
+        &word(|t| t.order.side.as_str()) as &[Option<&str>],
+        &column(|t| t.order.qty.get()) as &[Option<Decimal>],
+        &column(|t| t.order.limit_price.get()) as &[Option<Decimal>],
+        &word(|t| t.order.time_in_force.as_str()) as &[Option<&str>],
+        &dates as &[Option<NaiveDate>],
+        &each(new, |s| s.request_id.to_string()),
+        &each(new, |s| s.filed.xid),
+        &each(new, |s| s.filed.id),
+        &each(new, |s| s.state.as_str()) as &[&str],
+        &each(new, |s| s.attempts),
+        &each(new, |s| s.cancel.as_str()) as &[&str],
+        &each(new, |s| s.due) as &[Option<Timestamp>],
+        &each(new, |s| s.first_sent_at) as &[Option<Timestamp>],
+        &each(new, |s| !s.is_done()),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes what changed of filed submissions, and takes those that are done out of the narrow table.
+pub async fn move_on(conn: &mut PgConnection, moved: &[&Submission], now: Timestamp) -> Result<(), DbError> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let written = sqlx::query_scalar!(
+        r#"with now_so as (
+            select *
+              from unnest(
+                $1::uuid[], $2::text[], $3::integer[], $4::text[], $5::integer[], $6::text[], $7::text[], $8::text[],
+                $9::timestamptz[], $10::timestamptz[], $11::smallint[], $12::boolean[]
+              ) as n(order_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error, burn_reason,
+                     next_try_at, first_sent_at, partition, closed)
+         ), closed as (
+            delete from venue_open_submissions o
+             using now_so n
+             where n.closed
+               and o.partition = n.partition
+               and o.order_id = n.order_id
+         ), moved as (
+            update venue_submissions s
+               set state = n.state, attempts = n.attempts, cancel_state = n.cancel_state,
+                   cancel_attempts = n.cancel_attempts, venue_order_id = n.venue_order_id, last_error = n.last_error,
+                   burn_reason = n.burn_reason, next_try_at = n.next_try_at, first_sent_at = n.first_sent_at,
+                   updated_at = $13
+              from now_so n
+             where s.order_id = n.order_id
+         returning s.order_id
+         )
+         select count(*) as "written!" from moved"#,
+        &each(moved, |s| s.order_id.get()),
+        &each(moved, |s| s.state.as_str()) as &[&str],
+        &each(moved, |s| s.attempts),
+        &each(moved, |s| s.cancel.as_str()) as &[&str],
+        &each(moved, |s| s.cancel_attempts),
+        &each(moved, |s| s.venue_order_id.as_ref().map(ToString::to_string)) as &[Option<String>],
+        &each(moved, |s| s.last_error.clone()) as &[Option<String>],
+        &each(moved, |s| s.burn_reason.clone()) as &[Option<String>],
+        &each(moved, |s| s.due) as &[Option<Timestamp>],
+        &each(moved, |s| s.first_sent_at) as &[Option<Timestamp>],
+        &each(moved, |s| s.partition),
+        &each(moved, |s| s.is_done()),
+        now,
+    )
+    .fetch_one(conn)
+    .await?;
+    if usize::try_from(written) == Ok(moved.len()) { Ok(()) } else { Err(DbError::Stale) }
+}
+
+/// Puts submissions that were done back among the open ones: a cancel came for an order the venue has.
+pub async fn reopen(conn: &mut PgConnection, again: &[&Submission]) -> Result<(), DbError> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into venue_open_submissions (partition, order_id)
+         select *
+           from unnest($1::smallint[], $2::uuid[])
+             on conflict (partition, order_id) do nothing",
+        &each(again, |s| s.partition),
+        &each(again, |s| s.order_id.get()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes saga steps; begun again, a step is no longer done.
+pub async fn steps(conn: &mut PgConnection, rows: &[StepRow], now: Timestamp) -> Result<(), DbError> {
+    // One statement cannot touch a row twice, so of several words about a step the last counts.
+    let last: HashMap<(OrderId, crate::book::Step), &StepRow> =
+        rows.iter().map(|row| ((row.order_id, row.step), row)).collect();
+    let mut last: Vec<&StepRow> = last.into_values().collect();
+    last.sort_by_key(|row| (row.order_id, row.step));
+    if last.is_empty() {
+        return Ok(());
+    }
+    let done: Vec<Option<Timestamp>> = last.iter().map(|row| row.done.then_some(now)).collect();
+    sqlx::query!(
+        "insert into venue_saga_steps (order_id, step, attempts, started_at, done_at, outcome)
+         select n.order_id, n.step, n.attempts, $6, n.done_at, n.outcome
+           from unnest($1::uuid[], $2::text[], $3::integer[], $4::timestamptz[], $5::text[])
+                as n(order_id, step, attempts, done_at, outcome)
+             on conflict (order_id, step) do update
+            set attempts = excluded.attempts, done_at = excluded.done_at, outcome = excluded.outcome",
+        &each(&last, |row| row.order_id.get()),
+        &each(&last, |row| row.step.as_str()) as &[&str],
+        &each(&last, |row| row.attempts),
+        &done as &[Option<Timestamp>],
+        &each(&last, |row| row.outcome.clone()) as &[Option<String>],
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The open submissions of some partitions, by bus position, with their sagas.
+pub async fn open_of(conn: &mut PgConnection, partitions: &[i16]) -> Result<Vec<Submission>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
+                s.session_date, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
+                s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at
+           from venue_open_submissions o
+           join venue_submissions s on s.order_id = o.order_id
+          where o.partition = any($1)
+          order by s.filed_xid, s.filed_id",
+        partitions,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut open = rows.into_iter().map(|row| row.read(true)).collect::<Result<Vec<_>, _>>()?;
+    let burning = open.iter_mut().filter(|submission| submission.state == State::Burning).collect();
+    load_sagas(conn, burning).await?;
+    Ok(open)
+}
+
+/// Stored submissions by id, whether open or not.
+pub async fn by_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<OrderId, Submission>, DbError> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
+                filed_xid, filed_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error,
+                burn_reason, next_try_at, first_sent_at
+           from venue_submissions
+          where order_id = any($1)",
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let read = |row: Row| row.read(false).map(|submission| (submission.order_id, submission));
+    rows.into_iter().map(read).collect()
+}
+
+async fn load_sagas(conn: &mut PgConnection, burning: Vec<&mut Submission>) -> Result<(), DbError> {
+    if burning.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Uuid> = burning.iter().map(|submission| submission.order_id.get()).collect();
+    let rows = sqlx::query!(
+        r#"select order_id, step, attempts, done_at is not null as "done!", outcome
+             from venue_saga_steps
+            where order_id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut by_order: HashMap<OrderId, Vec<StepRow>> = HashMap::new();
+    for row in rows {
+        let order_id = OrderId::new(row.order_id);
+        let step = row.step.parse().map_err(|_| inconsistent("venue_saga_steps", row.order_id, &row.step))?;
+        let (attempts, done, outcome) = (row.attempts, row.done, row.outcome);
+        by_order.entry(order_id).or_default().push(StepRow { order_id, step, attempts, done, outcome });
+    }
+    for submission in burning {
+        let rows = by_order.remove(&submission.order_id).unwrap_or_default();
+        submission.memory.saga = Some(Saga::resume(&rows));
+    }
+    Ok(())
+}
+
+struct Row {
+    order_id: Uuid,
+    account_id: Uuid,
+    partition: i16,
+    symbol: String,
+    side: Option<String>,
+    qty: Option<Decimal>,
+    limit_price: Option<Decimal>,
+    time_in_force: Option<String>,
+    session_date: Option<NaiveDate>,
+    request_id: String,
+    filed_xid: i64,
+    filed_id: i64,
+    state: String,
+    attempts: i32,
+    cancel_state: String,
+    cancel_attempts: i32,
+    venue_order_id: Option<String>,
+    last_error: Option<String>,
+    burn_reason: Option<String>,
+    next_try_at: Option<Timestamp>,
+    first_sent_at: Option<Timestamp>,
+}
+
+impl Row {
+    fn read(self, open: bool) -> Result<Submission, DbError> {
+        let order_id = self.order_id;
+        let bad = |what: &str| inconsistent("venue_submissions", order_id, what);
+        let venue_order_id = self.venue_order_id.as_deref().map(VenueOrderId::new).transpose();
+        let symbol = Symbol::parse(&self.symbol).ok_or_else(|| bad("symbol"))?;
+        let terms = self.terms(&symbol).map_err(bad)?;
+        Ok(Submission {
+            order_id: OrderId::new(order_id),
+            account_id: AccountId::new(self.account_id),
+            partition: self.partition,
+            symbol,
+            terms,
+            request_id: RequestId::new(&self.request_id).map_err(|_| bad("request_id"))?,
+            filed: Position { xid: self.filed_xid, id: self.filed_id },
+            state: self.state.parse::<State>().map_err(|_| bad("state"))?,
+            attempts: self.attempts,
+            cancel: self.cancel_state.parse::<CancelState>().map_err(|_| bad("cancel_state"))?,
+            cancel_attempts: self.cancel_attempts,
+            venue_order_id: venue_order_id.map_err(|_| bad("venue_order_id"))?,
+            last_error: self.last_error,
+            burn_reason: self.burn_reason,
+            due: self.next_try_at,
+            first_sent_at: self.first_sent_at,
+            memory: Memory { stored: true, open, ..Memory::default() },
+        })
+    }
+
+    fn terms(&self, symbol: &Symbol) -> Result<Option<Terms>, &'static str> {
+        let columns = (&self.side, self.qty, self.limit_price, &self.time_in_force, self.session_date);
+        let (Some(side), Some(qty), Some(price), Some(time_in_force), Some(session_date)) = columns else {
+            return Ok(None);
+        };
+        let order = VenueOrder {
+            symbol: symbol.clone(),
+            side: side.parse().map_err(|_| "side")?,
+            qty: Qty::new(qty).map_err(|_| "qty")?,
+            limit_price: Price::new(price).map_err(|_| "limit_price")?,
+            time_in_force: time_in_force.parse().map_err(|_| "time_in_force")?,
+        };
+        Ok(Some(Terms { order, session_date }))
+    }
+}
+
+fn inconsistent(table: &'static str, order_id: Uuid, what: &str) -> DbError {
+    DbError::Inconsistent { table, what: format!("{order_id}: {what}") }
+}
+
+fn each<S, T>(all: &[&S], of: impl Fn(&S) -> T) -> Vec<T> {
+    all.iter().map(|one| of(one)).collect()
+}

@@ -1,0 +1,243 @@
+//! Cancels: in every state an order can be in when the wish comes.
+
+use std::time::Duration;
+
+use domain::OrderId;
+use rust_decimal::dec;
+use uuid::Uuid;
+use venue::VenueStatus;
+use venue::fake::{Act, CallKind};
+
+use crate::world::{World, dollars, settle, settle_for, shares, steps};
+
+fn is_canceled(world: &World, order: OrderId) -> bool {
+    let canceled = VenueStatus::Ended(domain::order::EndKind::Canceled);
+    world.venue.shown(order).is_some_and(|view| view.status == canceled)
+}
+
+#[tokio::test]
+async fn a_working_order_is_canceled_at_the_venue_whose_end_is_left_to_the_intake() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert!(is_canceled(&world, order));
+    assert_eq!(world.told(order).await, "acknowledged@submit", "the executor says nothing that it has not heard");
+    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("working/1/sent", 0));
+}
+
+/// cancel::before_submit_race, domain rules 9 row 17: never sent, so no call at all.
+#[tokio::test]
+async fn an_order_not_sent_yet_is_withdrawn_without_a_call() {
+    let mut world = World::new().await;
+    world.config.symbol_window = 1;
+    let mut executor = world.executor();
+    world.venue.pause();
+    let (first, second) = (world.place("AAPL").await, world.place("AAPL").await);
+    steps(&mut executor).await;
+    world.cancel(second, "AAPL").await;
+    steps(&mut executor).await;
+    assert_eq!(world.told(second).await, "canceled 0@never_sent");
+    assert_eq!(world.row(second).await, "withdrawn/0/none");
+    world.venue.resume();
+    settle(&mut executor).await;
+    assert_eq!((world.venue.taken(first), world.venue.count(CallKind::Submit, second)), (1, 0));
+    assert_eq!(world.open_rows().await, 0);
+}
+
+#[tokio::test]
+async fn an_order_and_its_cancel_in_one_batch_never_reach_the_venue() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "canceled 0@never_sent");
+    assert_eq!(world.venue.calls(), []);
+}
+
+/// A cancel that overtook its order leaves a tombstone: the order is never sent.
+#[tokio::test]
+async fn a_cancel_of_an_order_never_heard_of_is_remembered() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let accepted = world.order("AAPL");
+    let order = OrderId::new(accepted.order_id);
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "canceled 0@never_sent");
+    world.put(&[accepted.clone()]).await;
+    // The tombstone is not in memory, so the filing is refused by the table; the next step knows.
+    let failed = chassis::step::Step::step(&mut executor).await.is_err();
+    settle(&mut executor).await;
+    assert!(failed);
+    assert_eq!((world.row(order).await.as_str(), world.venue.calls().len()), ("withdrawn/0/none", 0));
+    assert_eq!(world.told(order).await, "canceled 0@never_sent", "told once");
+}
+
+/// Domain rules 9 row 17: the wish waits until the order is known.
+#[tokio::test]
+async fn a_cancel_while_the_submit_is_out_goes_out_after_it() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.pause();
+    let order = world.place("AAPL").await;
+    steps(&mut executor).await;
+    world.cancel(order, "AAPL").await;
+    steps(&mut executor).await;
+    assert_eq!(world.row(order).await, "sending/1/wanted");
+    world.venue.resume();
+    settle(&mut executor).await;
+    assert!(is_canceled(&world, order));
+    assert_eq!(world.row(order).await, "working/1/sent");
+}
+
+#[tokio::test]
+async fn a_cancel_while_in_doubt_waits_for_the_look_up() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(order).await, "in_doubt/1/wanted");
+    assert_eq!(world.venue.count(CallKind::Cancel, order), 0);
+    settle_for(&world, &mut executor, 1).await;
+    assert!(is_canceled(&world, order));
+}
+
+/// executor::paused_then_canceled: denied twice, its key is burnt before it ends; the old request meets a duplicate.
+#[tokio::test]
+async fn a_canceled_order_that_the_venue_denies_ends_only_after_its_key_is_burnt() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::Late]);
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.cancel(order, "AAPL").await;
+    settle_for(&world, &mut executor, 6).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(world.venue.deliver_late(), 0, "the late twin is refused as a duplicate");
+    assert!(is_canceled(&world, order));
+    assert_eq!(world.venue.taken(order), 1);
+}
+
+/// cancel::fill_race, cancel::too_late, domain rules 9 row 16
+#[tokio::test]
+async fn a_cancel_that_comes_too_late_is_refused_and_the_fill_stands() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.fill(order, shares(10), dollars(dec!(50)));
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit, cancel_refused@submit");
+    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("working/1/refused", 0));
+}
+
+#[tokio::test]
+async fn a_cancel_too_late_because_the_order_is_over_brings_its_end() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.fill(order, shares(3), dollars(dec!(50)));
+    world.venue.end(order, domain::order::EndKind::Canceled);
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit, canceled 3@lookup");
+}
+
+/// cancel::sent_no_answer: asked again, which is harmless.
+#[tokio::test]
+async fn a_cancel_without_an_answer_is_sent_again() {
+    for act in [Act::LoseAnswer, Act::LoseRequest, Act::Fail, Act::Throttle(Duration::from_millis(300))] {
+        let world = World::new().await;
+        let mut executor = world.executor();
+        let order = world.place("AAPL").await;
+        settle(&mut executor).await;
+        world.venue.script(CallKind::Cancel, [act.clone()]);
+        world.cancel(order, "AAPL").await;
+        settle(&mut executor).await;
+        assert_eq!(world.row(order).await, "working/1/wanted", "{act:?}");
+        settle_for(&world, &mut executor, 2).await;
+        assert!(is_canceled(&world, order), "{act:?}");
+        let applied = act == Act::LoseAnswer;
+        let told = if applied { "acknowledged@submit, canceled 0@lookup" } else { "acknowledged@submit" };
+        assert_eq!(world.told(order).await, told, "{act:?}");
+        assert_eq!(world.open_rows().await, 0);
+    }
+}
+
+/// executor::accepted_then_lost, domain rules 9 row 12
+#[tokio::test]
+async fn an_order_the_venue_lost_is_ended_by_its_key() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.forget(order);
+    world.cancel(order, "AAPL").await;
+    settle_for(&world, &mut executor, 6).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(world.open_rows().await, 0);
+}
+
+#[tokio::test]
+async fn cancels_have_a_window_of_their_own() {
+    let mut world = World::new().await;
+    (world.config.venue_window, world.config.cancel_window) = (1, 2);
+    let mut executor = world.executor();
+    let mut orders = Vec::new();
+    for _ in 0..3 {
+        orders.push(world.place("AAPL").await);
+    }
+    settle(&mut executor).await;
+    world.venue.pause();
+    let blocked = world.place("MSFT").await;
+    for order in &orders {
+        world.cancel(*order, "AAPL").await;
+    }
+    steps(&mut executor).await;
+    let out = executor.in_flight();
+    assert_eq!((out.calls, out.cancels), (1, 2), "a submit that hangs does not hold cancels, nor they it");
+    world.venue.resume();
+    settle(&mut executor).await;
+    assert!(orders.iter().all(|order| is_canceled(&world, *order)));
+    assert_eq!(world.venue.taken(blocked), 1);
+}
+
+#[tokio::test]
+async fn a_wish_repeated_later_is_sent_again() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    for _ in 0..2 {
+        world.cancel(order, "AAPL").await;
+        settle(&mut executor).await;
+    }
+    assert_eq!(world.venue.count(CallKind::Cancel, order), 2);
+    assert_eq!(world.told(order).await, "acknowledged@submit, canceled 0@lookup");
+    world.cancel(OrderId::new(Uuid::from_u128(99)), "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.open_rows().await, 0);
+}
+
+#[tokio::test]
+async fn two_wishes_in_one_batch_about_an_order_that_is_over_change_nothing() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    world.venue.script(CallKind::Submit, [Act::Refuse("halted".to_owned())]);
+    settle(&mut executor).await;
+    world.cancel(order, "AAPL").await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "rejected 0@submit");
+    assert_eq!(world.row(order).await, "ended/1/none");
+}

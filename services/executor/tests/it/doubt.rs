@@ -1,0 +1,142 @@
+//! Outcomes that are not known: asked for under the key before anything is sent again.
+
+use std::time::Duration;
+
+use venue::fake::{Act, CallKind};
+
+use crate::world::{World, dollars, settle, settle_for, shares};
+use rust_decimal::dec;
+
+/// executor::sent_no_answer, executor::answer_5xx, executor::answer_garbage, executor::slow_answer: the venue has it.
+#[tokio::test]
+async fn an_order_whose_answer_was_lost_is_found_by_its_key_and_never_sent_again() {
+    for act in [Act::LoseAnswer, Act::FailAfter, Act::Garble, Act::Mismatch] {
+        let world = World::new().await;
+        let mut executor = world.executor();
+        world.venue.script(CallKind::Submit, [act.clone()]);
+        let order = world.place("AAPL").await;
+        settle(&mut executor).await;
+        assert_eq!(world.row(order).await, "in_doubt/1/none", "{act:?}");
+        assert_eq!(world.told(order).await, "in_doubt@submit");
+        settle_for(&world, &mut executor, 1).await;
+        assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
+        assert_eq!((world.venue.count(CallKind::Submit, order), world.venue.taken(order)), (1, 1));
+        assert_eq!(world.row(order).await, "working/1/none");
+    }
+}
+
+/// Domain rules 9, row 9: not found, a settle window, not found again, then the same key.
+#[tokio::test]
+async fn an_order_that_never_arrived_is_denied_twice_and_then_sent_under_the_same_key() {
+    for act in [Act::LoseRequest, Act::Fail] {
+        let world = World::new().await;
+        let mut executor = world.executor();
+        world.venue.script(CallKind::Submit, [act]);
+        let order = world.place("AAPL").await;
+        settle(&mut executor).await;
+        world.pass(Duration::from_millis(200));
+        settle(&mut executor).await;
+        assert_eq!(world.venue.count(CallKind::Lookup, order), 1);
+        assert_eq!(world.venue.count(CallKind::Submit, order), 1, "one denial proves nothing");
+        world.pass(world.config.settle);
+        settle(&mut executor).await;
+        assert_eq!(world.venue.count(CallKind::Lookup, order), 2);
+        assert_eq!(world.row(order).await, "working/2/none");
+        assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@submit");
+    }
+}
+
+/// executor::answer_duplicate_key: the request was only late, so the second one finds it.
+#[tokio::test]
+async fn a_late_request_and_its_repetition_are_one_order() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::Late]);
+    let order = world.place("AAPL").await;
+    settle_for(&world, &mut executor, 5).await;
+    assert_eq!(world.venue.deliver_late(), 0, "its key was taken by then");
+    assert_eq!(world.venue.taken(order), 1);
+
+    let order = world.place("AAPL").await;
+    world.venue.script_for(order, CallKind::Submit, [Act::Late]);
+    settle(&mut executor).await;
+    assert_eq!(world.venue.deliver_late(), 1);
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
+}
+
+/// In doubt it leaves the line: nobody waits for it.
+#[tokio::test]
+async fn an_order_in_doubt_stops_nobody() {
+    let mut world = World::new().await;
+    world.config.symbol_window = 1;
+    let mut executor = world.executor();
+    let first = world.place("AAPL").await;
+    world.venue.script_for(first, CallKind::Submit, [Act::LoseRequest]);
+    let second = world.place("AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(first).await, "in_doubt/1/none");
+    assert_eq!(world.row(second).await, "working/1/none");
+}
+
+#[tokio::test]
+async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    world.venue.script(CallKind::Lookup, vec![Act::Fail; 6]);
+    let order = world.place("AAPL").await;
+    settle_for(&world, &mut executor, 2).await;
+    let asked = world.venue.count(CallKind::Lookup, order);
+    assert!((2..=5).contains(&asked), "asked {asked} times in two seconds");
+    settle_for(&world, &mut executor, 30).await;
+    assert_eq!(world.row(order).await, "working/1/none");
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup", "the doubt is told once");
+}
+
+/// A no to the second request says nothing about the first one.
+#[tokio::test]
+async fn a_refusal_of_a_repetition_counts_only_once_the_first_request_is_denied() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
+    let order = world.place("AAPL").await;
+    settle_for(&world, &mut executor, 3).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit", "refused, and not believed yet");
+    settle_for(&world, &mut executor, 3).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, rejected 0@lookup");
+
+    world.venue.script(CallKind::Submit, [Act::Late, Act::Refuse("halted".to_owned())]);
+    let order = world.place("AAPL").await;
+    settle_for(&world, &mut executor, 3).await;
+    world.venue.deliver_late();
+    settle_for(&world, &mut executor, 3).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup", "the first one came through");
+}
+
+/// executor::fill_before_ack: the executor tells what it knows, executions are the intake's.
+#[tokio::test]
+async fn an_order_found_filled_is_acknowledged_and_its_end_is_left_to_its_executions() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.fill(order, shares(10), dollars(dec!(50)));
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
+    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("ended/1/none", 0));
+}
+
+#[tokio::test]
+async fn an_order_found_ended_is_reported_with_the_filled_count() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.fill(order, shares(4), dollars(dec!(50)));
+    world.venue.end(order, domain::order::EndKind::Expired);
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup, expired 4@lookup");
+}

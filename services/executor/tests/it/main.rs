@@ -1,0 +1,10 @@
+//! The executor on a real Postgres with the scripted venue, driven step by step; the test owns the clock.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod cancel;
+mod doubt;
+mod order;
+mod property;
+mod saga;
+mod takeover;
+mod world;
