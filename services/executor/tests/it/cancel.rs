@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chassis::step::Step;
 use domain::OrderId;
 use rust_decimal::dec;
 use uuid::Uuid;
@@ -70,9 +71,10 @@ async fn a_cancel_of_an_order_never_heard_of_is_remembered() {
     assert_eq!(world.told(order).await, "canceled 0@never_sent");
     world.put(&[accepted.clone()]).await;
     // The tombstone is not in memory, so the filing is refused by the table; the next step knows.
-    let failed = chassis::step::Step::step(&mut executor).await.is_err();
+    while Step::step(&mut executor).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     settle(&mut executor).await;
-    assert!(failed);
     assert_eq!((world.row(order).await.as_str(), world.venue.calls().len()), ("withdrawn/0/none", 0));
     assert_eq!(world.told(order).await, "canceled 0@never_sent", "told once");
 }
