@@ -32,7 +32,16 @@ impl<V: Venue> Calls<V> {
     pub fn new(venue: Arc<V>, wake: Wake) -> Self {
         let (sender, receiver) = unbounded_channel();
         let (out, running, answers) = (HashSet::new(), InFlight::default(), Vec::new());
-        Self { venue, wake, tasks: JoinSet::new(), sender, receiver, out, running, answers }
+        Self {
+            venue,
+            wake,
+            tasks: JoinSet::new(),
+            sender,
+            receiver,
+            out,
+            running,
+            answers,
+        }
     }
 
     /// Whether this call was made and its answer is not recorded yet.
@@ -65,7 +74,9 @@ impl<V: Venue> Calls<V> {
     /// Waits until every call has its answer.
     pub async fn settled(&mut self) {
         while self.running != InFlight::default() {
-            let Some(answers) = self.receiver.recv().await else { return };
+            let Some(answers) = self.receiver.recv().await else {
+                return;
+            };
             self.came_back(answers);
         }
     }
@@ -93,7 +104,11 @@ impl<V: Venue> Calls<V> {
 
     fn count(&mut self, about: &[(Lane, OrderId)], out: bool) {
         let is_cancel = about.iter().all(|(lane, _)| *lane == Lane::Cancel);
-        let counter = if is_cancel { &mut self.running.cancels } else { &mut self.running.calls };
+        let counter = if is_cancel {
+            &mut self.running.cancels
+        } else {
+            &mut self.running.calls
+        };
         *counter = if out { *counter + 1 } else { counter.saturating_sub(1) };
     }
 }
@@ -103,12 +118,20 @@ async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
         Job::Submit(lane, order_id, order) => {
             let outcome = Outcome::Submitted(venue.submit(order_id, &order).await);
             fail::fail_point!("executor::sent_no_answer");
-            vec![Answer { order_id, lane, outcome }]
+            vec![Answer {
+                order_id,
+                lane,
+                outcome,
+            }]
         }
         Job::Cancel(lane, order_id, id) => {
             let outcome = cancel(venue, order_id, &id).await;
             fail::fail_point!("cancel::sent_no_answer");
-            vec![Answer { order_id, lane, outcome }]
+            vec![Answer {
+                order_id,
+                lane,
+                outcome,
+            }]
         }
         Job::Lookup(about) => look(venue, about).await,
     }
@@ -130,14 +153,22 @@ async fn cancel<V: Venue>(venue: &V, order_id: OrderId, id: &VenueOrderId) -> Ou
 async fn look<V: Venue>(venue: &V, about: Vec<(Lane, OrderId)>) -> Vec<Answer> {
     if let [(lane, order_id)] = about[..] {
         let outcome = Outcome::Looked(venue.lookup(order_id).await);
-        return vec![Answer { order_id, lane, outcome }];
+        return vec![Answer {
+            order_id,
+            lane,
+            outcome,
+        }];
     }
     let keys: Vec<OrderId> = about.iter().map(|(_, order_id)| *order_id).collect();
     let mut found = venue.lookup_many(&keys).await;
     let missing = || Lookup::Unknown(venue::Fault::Garbage("no entry for the key".to_owned()));
     let answer = |(lane, order_id): (Lane, OrderId)| {
         let outcome = Outcome::Looked(found.remove(&order_id).unwrap_or_else(missing));
-        Answer { order_id, lane, outcome }
+        Answer {
+            order_id,
+            lane,
+            outcome,
+        }
     };
     about.into_iter().map(answer).collect()
 }

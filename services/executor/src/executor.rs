@@ -59,15 +59,36 @@ impl<V: Venue> Executor<V> {
     /// An executor that owns nothing yet.
     pub fn new(config: Config, deps: Deps<V>) -> Self {
         metrics::describe();
-        let Deps { pool, bus, venue, clock, ids, calendar } = deps;
+        let Deps {
+            pool,
+            bus,
+            venue,
+            clock,
+            ids,
+            calendar,
+        } = deps;
         let wake = bus.waker(Topic::Orders);
         let consumer = bus.consumer(GROUP, Topic::Orders);
         let (book, calls) = (Book::new(config.venue_window), Calls::new(venue.clone(), wake.clone()));
         let (loaded, wanted) = (BTreeSet::new(), BTreeSet::new());
         let (stale, suspicious, draining) = (false, false, false);
         Self {
-            pool, bus, clock, ids, calendar, config, venue, consumer, book, calls, loaded, wanted, stale, suspicious,
-            draining, wake,
+            pool,
+            bus,
+            clock,
+            ids,
+            calendar,
+            config,
+            venue,
+            consumer,
+            book,
+            calls,
+            loaded,
+            wanted,
+            stale,
+            suspicious,
+            draining,
+            wake,
         }
     }
 
@@ -115,7 +136,8 @@ impl<V: Venue> Executor<V> {
         info!(partitions = ?partitions, open = open.len(), "took over {} open submissions", open.len());
         let now = self.clock.now();
         for submission in open {
-            self.book.load(submission, |lane, order_id| self.calls.is_out(lane, order_id), now);
+            self.book
+                .load(submission, |lane, order_id| self.calls.is_out(lane, order_id), now);
         }
         self.loaded.append(&mut self.wanted);
         fail::fail_point!("lease::loaded");
@@ -129,7 +151,11 @@ impl<V: Venue> Executor<V> {
         }
         let answers = self.take_answers();
         let limit = if self.draining { 0 } else { self.config.batch };
-        let fetched = if limit > 0 { self.consumer.fetch(limit).await? } else { Fetched::default() };
+        let fetched = if limit > 0 {
+            self.consumer.fetch(limit).await?
+        } else {
+            Fetched::default()
+        };
         fail::fail_point!("executor::dequeued");
         let now = self.clock.now();
         let (tx, inbox) = self.open(&fetched.events).await?;
@@ -186,14 +212,27 @@ impl<V: Venue> Executor<V> {
         known: HashMap<OrderId, Submission>,
         now: Timestamp,
     ) {
-        let Self { config, calendar, ids, venue, .. } = self;
-        let context = Context { now, config, calendar, ids: &**ids, venue: venue.name() };
+        let Self {
+            config,
+            calendar,
+            ids,
+            venue,
+            ..
+        } = self;
+        let context = Context {
+            now,
+            config,
+            calendar,
+            ids: &**ids,
+            venue: venue.name(),
+        };
         for answer in answers {
             self.book.answer(&context, answer);
         }
         for (event, wish) in wishes {
             // Two wishes of one batch may be about the same order.
-            self.book.wish(&context, &event, wish, known.get(&event.order_id).cloned());
+            self.book
+                .wish(&context, &event, wish, known.get(&event.order_id).cloned());
         }
         if !self.draining {
             self.book.choose(&context, self.calls.in_flight());
@@ -211,14 +250,23 @@ impl<V: Venue> Executor<V> {
             (in_question && self.book.get(event.order_id).is_none()).then(|| event.order_id.get())
         };
         let ids: Vec<Uuid> = wishes.iter().filter_map(asked).collect();
-        if ids.is_empty() { Ok(HashMap::new()) } else { Ok(store::by_ids(conn, &ids).await?) }
+        if ids.is_empty() {
+            Ok(HashMap::new())
+        } else {
+            Ok(store::by_ids(conn, &ids).await?)
+        }
     }
 
     /// Makes sure of the partitions whose rows are written without an event of theirs; the others are made sure of by
     /// their position.
     async fn fence(&self, conn: &mut PgConnection, events: &[Event]) -> Result<(), StepError> {
         let moved: BTreeSet<i16> = events.iter().map(|event| event.partition).collect();
-        let written: BTreeSet<i16> = self.book.touched().iter().map(|submission| submission.partition).collect();
+        let written: BTreeSet<i16> = self
+            .book
+            .touched()
+            .iter()
+            .map(|submission| submission.partition)
+            .collect();
         let rest: Vec<i16> = written.difference(&moved).copied().collect();
         Ok(self.consumer.fence(conn, &rest).await?)
     }
@@ -236,7 +284,11 @@ impl<V: Venue> Executor<V> {
     }
 
     fn rest(&self, held_back: bool, now: Timestamp) -> Progress {
-        let due = self.book.next_due(now).filter(|_| !self.draining).map(|at| (at - now).to_std().unwrap_or_default());
+        let due = self
+            .book
+            .next_due(now)
+            .filter(|_| !self.draining)
+            .map(|at| (at - now).to_std().unwrap_or_default());
         match (held_back, due) {
             (true, due) => Progress::Soon(due.unwrap_or(HELD_BACK).min(HELD_BACK)),
             (false, Some(due)) => Progress::Soon(due),
@@ -272,7 +324,11 @@ impl<V: Venue> Step for Executor<V> {
 async fn write(conn: &mut PgConnection, book: &Book, now: Timestamp) -> Result<(), StepError> {
     let touched = book.touched();
     let (stored, new): (Vec<&Submission>, Vec<&Submission>) = touched.into_iter().partition(|s| s.memory.stored);
-    let again: Vec<&Submission> = stored.iter().copied().filter(|s| !s.memory.open && !s.is_done()).collect();
+    let again: Vec<&Submission> = stored
+        .iter()
+        .copied()
+        .filter(|s| !s.memory.open && !s.is_done())
+        .collect();
     ::metrics::histogram!("daybook_executor_step_size").record(chassis::metrics::count(stored.len() + new.len()));
     store::file(conn, &new, now).await?;
     store::move_on(conn, &stored, now).await?;
@@ -300,7 +356,9 @@ impl Inbox {
         for event in events {
             match Wish::read(&event) {
                 Ok(_) if parked.contains(&event.order_id) => {
-                    inbox.poisoned.push((event, "behind a message that is parked".to_owned()));
+                    inbox
+                        .poisoned
+                        .push((event, "behind a message that is parked".to_owned()));
                 }
                 Ok(wish) => inbox.wishes.push((event, wish)),
                 Err(cause) => {

@@ -9,15 +9,30 @@ use crate::book::{Answer, Census, InFlight, Outcome};
 
 /// Says what each number means.
 pub fn describe() {
-    describe_counter("daybook_executor_calls_total", "Calls to the venue, by what was asked and what came of it.");
+    describe_counter(
+        "daybook_executor_calls_total",
+        "Calls to the venue, by what was asked and what came of it.",
+    );
     describe_histogram("daybook_executor_call_seconds", "From a call's begin to its answer.");
-    describe_gauge("daybook_executor_in_flight_size", "Calls without an answer, cancels apart.");
+    describe_gauge(
+        "daybook_executor_in_flight_size",
+        "Calls without an answer, cancels apart.",
+    );
     describe_gauge("daybook_executor_queued_size", "Orders filed and not sent.");
-    describe_gauge("daybook_executor_in_doubt_size", "Orders sent whose outcome is not known.");
+    describe_gauge(
+        "daybook_executor_in_doubt_size",
+        "Orders sent whose outcome is not known.",
+    );
     describe_gauge("daybook_executor_burning_size", "Orders in compensation.");
-    describe_gauge("daybook_executor_stuck_size", "Compensations that keep failing; somebody has to look.");
+    describe_gauge(
+        "daybook_executor_stuck_size",
+        "Compensations that keep failing; somebody has to look.",
+    );
     describe_counter("daybook_executor_sagas_total", "Compensations begun.");
-    describe_counter("daybook_executor_parked_total", "Messages that could not be read; their order waits.");
+    describe_counter(
+        "daybook_executor_parked_total",
+        "Messages that could not be read; their order waits.",
+    );
     describe_histogram("daybook_executor_step_size", "Submissions written in one step.");
 }
 

@@ -115,7 +115,11 @@ pub async fn move_on(conn: &mut PgConnection, moved: &[&Submission], now: Timest
     )
     .fetch_one(conn)
     .await?;
-    if usize::try_from(written) == Ok(moved.len()) { Ok(()) } else { Err(DbError::Stale) }
+    if usize::try_from(written) == Ok(moved.len()) {
+        Ok(())
+    } else {
+        Err(DbError::Stale)
+    }
 }
 
 /// Puts submissions that were done back among the open ones: a cancel came for an order the venue has.
@@ -181,8 +185,14 @@ pub async fn open_of(conn: &mut PgConnection, partitions: &[i16]) -> Result<Vec<
     )
     .fetch_all(&mut *conn)
     .await?;
-    let mut open = rows.into_iter().map(|row| row.read(true)).collect::<Result<Vec<_>, _>>()?;
-    let burning = open.iter_mut().filter(|submission| submission.state == State::Burning).collect();
+    let mut open = rows
+        .into_iter()
+        .map(|row| row.read(true))
+        .collect::<Result<Vec<_>, _>>()?;
+    let burning = open
+        .iter_mut()
+        .filter(|submission| submission.state == State::Burning)
+        .collect();
     load_sagas(conn, burning).await?;
     Ok(open)
 }
@@ -220,9 +230,18 @@ async fn load_sagas(conn: &mut PgConnection, burning: Vec<&mut Submission>) -> R
     let mut by_order: HashMap<OrderId, Vec<StepRow>> = HashMap::new();
     for row in rows {
         let order_id = OrderId::new(row.order_id);
-        let step = row.step.parse().map_err(|_| inconsistent("venue_saga_steps", row.order_id, &row.step))?;
+        let step = row
+            .step
+            .parse()
+            .map_err(|_| inconsistent("venue_saga_steps", row.order_id, &row.step))?;
         let (attempts, done, outcome) = (row.attempts, row.done, row.outcome);
-        by_order.entry(order_id).or_default().push(StepRow { order_id, step, attempts, done, outcome });
+        by_order.entry(order_id).or_default().push(StepRow {
+            order_id,
+            step,
+            attempts,
+            done,
+            outcome,
+        });
     }
     for submission in burning {
         let rows = by_order.remove(&submission.order_id).unwrap_or_default();
@@ -269,22 +288,38 @@ impl Row {
             symbol,
             terms,
             request_id: RequestId::new(&self.request_id).map_err(|_| bad("request_id"))?,
-            filed: Position { xid: self.filed_xid, id: self.filed_id },
+            filed: Position {
+                xid: self.filed_xid,
+                id: self.filed_id,
+            },
             state: self.state.parse::<State>().map_err(|_| bad("state"))?,
             attempts: self.attempts,
-            cancel: self.cancel_state.parse::<CancelState>().map_err(|_| bad("cancel_state"))?,
+            cancel: self
+                .cancel_state
+                .parse::<CancelState>()
+                .map_err(|_| bad("cancel_state"))?,
             cancel_attempts: self.cancel_attempts,
             venue_order_id: venue_order_id.map_err(|_| bad("venue_order_id"))?,
             last_error: self.last_error,
             burn_reason: self.burn_reason,
             due: self.next_try_at,
             first_sent_at: self.first_sent_at,
-            memory: Memory { stored: true, open, ..Memory::default() },
+            memory: Memory {
+                stored: true,
+                open,
+                ..Memory::default()
+            },
         })
     }
 
     fn terms(&self, symbol: &Symbol) -> Result<Option<Terms>, &'static str> {
-        let columns = (&self.side, self.qty, self.limit_price, &self.time_in_force, self.session_date);
+        let columns = (
+            &self.side,
+            self.qty,
+            self.limit_price,
+            &self.time_in_force,
+            self.session_date,
+        );
         let (Some(side), Some(qty), Some(price), Some(time_in_force), Some(session_date)) = columns else {
             return Ok(None);
         };
@@ -300,7 +335,10 @@ impl Row {
 }
 
 fn inconsistent(table: &'static str, order_id: Uuid, what: &str) -> DbError {
-    DbError::Inconsistent { table, what: format!("{order_id}: {what}") }
+    DbError::Inconsistent {
+        table,
+        what: format!("{order_id}: {what}"),
+    }
 }
 
 fn each<S, T>(all: &[&S], of: impl Fn(&S) -> T) -> Vec<T> {

@@ -26,7 +26,13 @@ pub struct Terms {
 impl Terms {
     fn order(&self, limit_price: Price, time_in_force: TimeInForce) -> VenueOrder {
         let qty = shares(2);
-        VenueOrder { symbol: self.symbol.clone(), side: Side::Buy, qty, limit_price, time_in_force }
+        VenueOrder {
+            symbol: self.symbol.clone(),
+            side: Side::Buy,
+            qty,
+            limit_price,
+            time_in_force,
+        }
     }
 
     fn rest(&self) -> VenueOrder {
@@ -59,7 +65,10 @@ pub async fn an_order_is_found_by_its_key_as_it_was_asked<V: Venue>(venue: &V, i
     assert_eq!(found.venue_order_id, acknowledged.venue_order_id);
     assert_eq!((found.status, found.filled_qty), (VenueStatus::Working, Qty::ZERO));
     let by_id = venue.order(&found.venue_order_id).await;
-    assert!(matches!(by_id, Lookup::Found(view) if view.key == Some(key)), "found by the venue's name too");
+    assert!(
+        matches!(by_id, Lookup::Found(view) if view.key == Some(key)),
+        "found by the venue's name too"
+    );
 }
 
 /// V5: whoever sends twice has one order.
@@ -74,10 +83,17 @@ pub async fn a_repeated_key_finds_the_first_order<V: Venue>(venue: &V, ids: &dyn
 pub async fn a_key_is_never_used_for_two_things<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
     let (key, asked) = (OrderId::new(ids.uuid()), terms.rest());
     submit(venue, key, &asked).await;
-    let other = VenueOrder { qty: shares(3), ..asked.clone() };
+    let other = VenueOrder {
+        qty: shares(3),
+        ..asked.clone()
+    };
     let answer = venue.submit(key, &other).await;
     assert!(matches!(answer, Submitted::Unknown(_)), "{answer:?}");
-    assert_eq!(find(venue, key).await.differs_from(key, &asked), None, "the first order is as it was");
+    assert_eq!(
+        find(venue, key).await.differs_from(key, &asked),
+        None,
+        "the first order is as it was"
+    );
 }
 
 /// "Not found" is an answer of its own.
@@ -113,7 +129,11 @@ pub async fn a_cancel_ends_an_order_and_a_second_one_comes_too_late<V: Venue>(ve
     let again = venue.cancel(&order.venue_order_id).await;
     assert!(matches!(again, Canceling::TooLate(_)), "{again:?}");
     let same_key = submit(venue, key, &terms.rest()).await;
-    assert_eq!(same_key.status, VenueStatus::Ended(EndKind::Canceled), "a burnt key stays burnt");
+    assert_eq!(
+        same_key.status,
+        VenueStatus::Ended(EndKind::Canceled),
+        "a burnt key stays burnt"
+    );
 }
 
 /// A cancel of nothing is told from one that came too late.
@@ -157,7 +177,10 @@ pub async fn an_execution_is_told_and_recorded_under_one_id<V: Venue>(venue: &V,
     told.sort();
     recorded.sort();
     assert_eq!(told, recorded);
-    assert!(told.iter().all(|fill| fill.2 <= terms.marketable), "never worse than the limit");
+    assert!(
+        told.iter().all(|fill| fill.2 <= terms.marketable),
+        "never worse than the limit"
+    );
 }
 
 /// What happened while nobody listened is told afterwards.
@@ -176,7 +199,11 @@ pub async fn a_stream_goes_on_where_it_was_left<V: Venue>(venue: &V, ids: &dyn I
     let mut updates = venue.updates(Some(seen)).await.expect("a stream");
     loop {
         let update = soon_next(&mut updates).await;
-        assert_ne!((update.order.key, update.kind == UpdateKind::Acknowledged), (Some(first), true), "told twice");
+        assert_ne!(
+            (update.order.key, update.kind == UpdateKind::Acknowledged),
+            (Some(first), true),
+            "told twice"
+        );
         if update.order.key == Some(second) {
             break;
         }
@@ -186,9 +213,17 @@ pub async fn a_stream_goes_on_where_it_was_left<V: Venue>(venue: &V, ids: &dyn I
 /// What can be traded is listed and quoted.
 pub async fn a_traded_symbol_has_an_asset_and_a_quote<V: Venue>(venue: &V, terms: &Terms) {
     let assets = venue.assets().await.expect("a list");
-    assert!(assets.iter().any(|asset| asset.symbol == terms.symbol && asset.active && asset.tradable));
+    assert!(
+        assets
+            .iter()
+            .any(|asset| asset.symbol == terms.symbol && asset.active && asset.tradable)
+    );
     let quotes = venue.quotes(std::slice::from_ref(&terms.symbol)).await.expect("quotes");
-    assert!(quotes.iter().any(|quote| quote.symbol == terms.symbol && (quote.bid.is_some() || quote.ask.is_some())));
+    assert!(
+        quotes
+            .iter()
+            .any(|quote| quote.symbol == terms.symbol && (quote.bid.is_some() || quote.ask.is_some()))
+    );
 }
 
 async fn submit<V: Venue>(venue: &V, key: OrderId, order: &VenueOrder) -> VenueOrderView {
@@ -209,8 +244,15 @@ async fn recorded<V: Venue>(venue: &V, id: &VenueOrderId) -> Vec<(ExecId, Qty, P
     let (mut all, mut cursor) = (Vec::new(), None::<String>);
     loop {
         let page = venue.executions_after(cursor.as_deref()).await.expect("a page");
-        cursor = page.executions.last().map(|execution| execution.cursor.clone()).or(cursor);
-        let of_order = page.executions.into_iter().filter(|execution| execution.venue_order_id == *id);
+        cursor = page
+            .executions
+            .last()
+            .map(|execution| execution.cursor.clone())
+            .or(cursor);
+        let of_order = page
+            .executions
+            .into_iter()
+            .filter(|execution| execution.venue_order_id == *id);
         all.extend(of_order.map(|execution| (execution.exec_id, execution.qty, execution.price)));
         if !page.more {
             return all;
@@ -220,7 +262,9 @@ async fn recorded<V: Venue>(venue: &V, id: &VenueOrderId) -> Vec<(ExecId, Qty, P
 
 async fn soon_next(updates: &mut crate::Updates) -> crate::VenueUpdate {
     let next = tokio::time::timeout(Duration::from_secs(10), updates.next()).await;
-    next.expect("an update comes soon").expect("the stream goes on").expect("the stream is whole")
+    next.expect("an update comes soon")
+        .expect("the stream goes on")
+        .expect("the stream is whole")
 }
 
 /// A real server needs a moment; a fake needs none.

@@ -51,7 +51,9 @@ impl Book {
             Some(fault) if fault.not_applied() => self.budget.turned_away(fault, context.now),
             _ => self.budget.answered(),
         }
-        let Some(submission) = self.get(answer.order_id) else { return };
+        let Some(submission) = self.get(answer.order_id) else {
+            return;
+        };
         let waited_for = match answer.lane {
             Lane::Submit => submission.memory.busy && submission.state == State::Sending,
             Lane::Lookup => submission.memory.busy && submission.state == State::InDoubt,
@@ -61,14 +63,16 @@ impl Book {
         if !waited_for {
             return;
         }
-        self.edit(answer.order_id, true, |book, submission| match (answer.lane, answer.outcome) {
-            (Lane::Submit, Outcome::Submitted(outcome)) => book.submitted(context, submission, outcome),
-            (Lane::Lookup, Outcome::Looked(outcome)) => book.looked(context, submission, outcome),
-            (Lane::Cancel, Outcome::Canceled(outcome, view)) => {
-                book.canceled(context, submission, outcome, view.as_deref());
+        self.edit(answer.order_id, true, |book, submission| {
+            match (answer.lane, answer.outcome) {
+                (Lane::Submit, Outcome::Submitted(outcome)) => book.submitted(context, submission, outcome),
+                (Lane::Lookup, Outcome::Looked(outcome)) => book.looked(context, submission, outcome),
+                (Lane::Cancel, Outcome::Canceled(outcome, view)) => {
+                    book.canceled(context, submission, outcome, view.as_deref());
+                }
+                (Lane::Saga, outcome) => book.compensated(context, submission, outcome),
+                (lane, outcome) => warn!(?lane, ?outcome, "an answer in the wrong lane is a defect"),
             }
-            (Lane::Saga, outcome) => book.compensated(context, submission, outcome),
-            (lane, outcome) => warn!(?lane, ?outcome, "an answer in the wrong lane is a defect"),
         });
     }
 
@@ -112,7 +116,8 @@ impl Book {
         submission.due = None;
         submission.last_error = Some(refusal.reason.clone());
         let fact = ended(End::Rejected, Qty::ZERO, Some(refusal.reason.clone()), context.now);
-        self.changes.report(context.venue, submission, fact, source, context.now);
+        self.changes
+            .report(context.venue, submission, fact, source, context.now);
     }
 
     /// Nothing was done: it is as if the call had never been made.
@@ -122,12 +127,14 @@ impl Book {
         if submission.attempts == 0 {
             submission.state = State::Queued;
             submission.first_sent_at = None;
-            self.lines.join(&submission.symbol, submission.filed, submission.order_id);
+            self.lines
+                .join(&submission.symbol, submission.filed, submission.order_id);
             if submission.cancel == CancelState::Wanted {
                 self.leave_line(submission);
                 submission.state = State::Withdrawn;
                 let fact = ended(End::Canceled, Qty::ZERO, None, context.now);
-                self.changes.report(context.venue, submission, fact, "never_sent", context.now);
+                self.changes
+                    .report(context.venue, submission, fact, "never_sent", context.now);
             }
         } else {
             submission.state = State::InDoubt;
@@ -155,7 +162,8 @@ impl Book {
 
     fn tell_doubt(&mut self, context: &Context<'_>, submission: &mut Submission) {
         if !std::mem::replace(&mut submission.memory.told, true) && submission.venue_order_id.is_none() {
-            self.changes.report(context.venue, submission, Fact::InDoubt, "submit", context.now);
+            self.changes
+                .report(context.venue, submission, Fact::InDoubt, "submit", context.now);
         }
     }
 
@@ -220,7 +228,8 @@ impl Book {
             VenueStatus::Ended(kind) => {
                 submission.state = State::Ended;
                 let fact = ended(end_of(kind), view.filled_qty, None, view.updated_at);
-                self.changes.report(context.venue, submission, fact, source, context.now);
+                self.changes
+                    .report(context.venue, submission, fact, source, context.now);
             }
         }
     }
@@ -237,8 +246,12 @@ impl Book {
             return;
         }
         submission.venue_order_id = Some(view.venue_order_id.clone());
-        let fact = Fact::Acknowledged { venue_order_id: view.venue_order_id.to_string(), at: view.submitted_at };
-        self.changes.report(context.venue, submission, fact, source, context.now);
+        let fact = Fact::Acknowledged {
+            venue_order_id: view.venue_order_id.to_string(),
+            at: view.submitted_at,
+        };
+        self.changes
+            .report(context.venue, submission, fact, source, context.now);
     }
 
     fn canceled(
@@ -290,7 +303,8 @@ impl Book {
                 submission.cancel = CancelState::Sent;
                 submission.state = State::Ended;
                 let fact = ended(end_of(kind), view.filled_qty, None, view.updated_at);
-                self.changes.report(context.venue, submission, fact, "lookup", context.now);
+                self.changes
+                    .report(context.venue, submission, fact, "lookup", context.now);
             }
             _ => self.cancel_refused(context, submission, refusal.reason),
         }
@@ -298,7 +312,13 @@ impl Book {
 
     fn cancel_refused(&mut self, context: &Context<'_>, submission: &mut Submission, reason: String) {
         submission.cancel = CancelState::Refused;
-        self.changes.report(context.venue, submission, Fact::CancelRefused { reason }, "submit", context.now);
+        self.changes.report(
+            context.venue,
+            submission,
+            Fact::CancelRefused { reason },
+            "submit",
+            context.now,
+        );
     }
 }
 

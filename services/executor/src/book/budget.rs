@@ -24,7 +24,11 @@ pub struct Budget {
 impl Budget {
     /// So many calls at once at best.
     pub fn new(most: usize) -> Self {
-        Self { limit: most, most, ..Self::default() }
+        Self {
+            limit: most,
+            most,
+            ..Self::default()
+        }
     }
 
     /// Calls it takes at once, as of now.
@@ -74,7 +78,9 @@ mod tests {
     }
 
     fn throttled(seconds: u64) -> Fault {
-        Fault::Throttled { retry_after: Duration::from_secs(seconds) }
+        Fault::Throttled {
+            retry_after: Duration::from_secs(seconds),
+        }
     }
 
     #[test]
@@ -83,7 +89,11 @@ mod tests {
         budget.turned_away(&throttled(1), now());
         budget.turned_away(&throttled(3), now());
         assert_eq!(budget.limit(), 50);
-        assert_eq!(budget.paused_until(now()), Some(now() + TimeDelta::seconds(3)), "the longest wait counts");
+        assert_eq!(
+            budget.paused_until(now()),
+            Some(now() + TimeDelta::seconds(3)),
+            "the longest wait counts"
+        );
         budget.answered();
         assert_eq!(budget.limit(), 51);
     }

@@ -73,11 +73,17 @@ impl Changes {
             source: source.to_owned(),
             received_at: now,
         };
-        self.reports.push(NewEvent::venue_report(&report, submission.request_id.clone()));
+        self.reports
+            .push(NewEvent::venue_report(&report, submission.request_id.clone()));
     }
 }
 
 /// An end without the venue's own words for it.
 pub fn ended(end: End, filled: Qty, reason: Option<String>, at: Timestamp) -> Fact {
-    Fact::Ended { end, filled_qty: filled.get(), reason, at }
+    Fact::Ended {
+        end,
+        filled_qty: filled.get(),
+        reason,
+        at,
+    }
 }

@@ -36,11 +36,22 @@ enum Due {
 impl Book {
     /// Decides on the next calls, within the windows, and writes down the intent of each.
     pub fn choose(&mut self, context: &Context<'_>, out: InFlight) {
-        let due: Vec<OrderId> =
-            self.due.range(..=(context.now, OrderId::new(uuid::Uuid::max()))).map(|(_, order_id)| *order_id).collect();
+        let due: Vec<OrderId> = self
+            .due
+            .range(..=(context.now, OrderId::new(uuid::Uuid::max())))
+            .map(|(_, order_id)| *order_id)
+            .collect();
         let paused = self.budget.paused_until(context.now).is_some();
-        let mut room = if paused { 0 } else { self.budget.limit().saturating_sub(out.calls) };
-        let mut cancels = if paused { 0 } else { context.config.cancel_window.saturating_sub(out.cancels) };
+        let mut room = if paused {
+            0
+        } else {
+            self.budget.limit().saturating_sub(out.calls)
+        };
+        let mut cancels = if paused {
+            0
+        } else {
+            context.config.cancel_window.saturating_sub(out.cancels)
+        };
         let mut asks = Vec::new();
         for order_id in due {
             match self.due_of(order_id) {
@@ -84,7 +95,11 @@ impl Book {
     /// The lines: by bus position over all symbols.
     fn dispatch(&mut self, context: &Context<'_>, room: usize) {
         let Self { lines, orders, .. } = self;
-        let turn = |order_id| orders.get(&order_id).map_or(Turn::Drop, |submission| turn(context, submission));
+        let turn = |order_id| {
+            orders
+                .get(&order_id)
+                .map_or(Turn::Drop, |submission| turn(context, submission))
+        };
         for (order_id, turn) in lines.take(room, context.config.symbol_window, context.now, turn) {
             match turn {
                 Turn::Send => self.intend(context, order_id),
@@ -121,7 +136,9 @@ impl Book {
 
     fn cancel(&mut self, order_id: OrderId) {
         self.edit(order_id, true, |book, submission| {
-            let Some(id) = submission.venue_order_id.clone() else { return };
+            let Some(id) = submission.venue_order_id.clone() else {
+                return;
+            };
             submission.cancel = CancelState::Sending;
             submission.cancel_attempts += 1;
             submission.due = None;
@@ -132,7 +149,9 @@ impl Book {
 
     fn compensate(&mut self, order_id: OrderId) {
         self.edit(order_id, true, |book, submission| {
-            let Some(step) = book.begin_step(submission) else { return };
+            let Some(step) = book.begin_step(submission) else {
+                return;
+            };
             let job = match (step, submission.venue_order_id.clone()) {
                 (Step::BurnCancel, Some(id)) => Job::Cancel(Lane::Saga, order_id, id),
                 _ => Job::Submit(Lane::Saga, order_id, submission.order().clone()),
@@ -169,19 +188,29 @@ impl Book {
             });
         }
         let chunks = asks.chunks(context.config.lookup_chunk);
-        self.changes.jobs.extend(chunks.map(|chunk| Job::Lookup(chunk.to_vec())));
+        self.changes
+            .jobs
+            .extend(chunks.map(|chunk| Job::Lookup(chunk.to_vec())));
     }
 }
 
 /// Whether an order may go out now.
 fn turn(context: &Context<'_>, submission: &Submission) -> Turn {
-    let Some(terms) = &submission.terms else { return Turn::Drop };
+    let Some(terms) = &submission.terms else {
+        return Turn::Drop;
+    };
     if session_over(context, submission) {
         return Turn::Drop;
     }
     let bounds = context.calendar.session_bounds(SessionDate::new(terms.session_date));
     let unknown = context.now + UNKNOWN_SESSION;
-    let waits_until = |until: Timestamp| if until > context.now { Turn::Wait(until) } else { Turn::Send };
+    let waits_until = |until: Timestamp| {
+        if until > context.now {
+            Turn::Wait(until)
+        } else {
+            Turn::Send
+        }
+    };
     match (terms.order.time_in_force, bounds) {
         (TimeInForce::Gtc, Some((open, _))) if open > context.now => Turn::Wait(open),
         (TimeInForce::Gtc, _) if context.calendar.is_open(context.now) => Turn::Send,

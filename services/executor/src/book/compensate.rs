@@ -21,7 +21,10 @@ impl Book {
         if submission.cancel == CancelState::Wanted {
             Some("canceled before the exchange confirmed it".to_owned())
         } else if submission.attempts >= context.config.max_attempts {
-            Some(format!("the exchange did not confirm it after {} attempts", submission.attempts))
+            Some(format!(
+                "the exchange did not confirm it after {} attempts",
+                submission.attempts
+            ))
         } else if session_over(context, submission) {
             Some("the session ended before the exchange confirmed it".to_owned())
         } else if age.and_then(|age| age.to_std().ok()) > Some(context.config.max_age) {
@@ -49,11 +52,16 @@ impl Book {
     pub(super) fn compensated(&mut self, context: &Context<'_>, submission: &mut Submission, outcome: Outcome) {
         fail::fail_point!("saga::step_done_not_logged");
         submission.memory.busy = false;
-        let Some(saga) = submission.memory.saga.clone() else { return };
+        let Some(saga) = submission.memory.saga.clone() else {
+            return;
+        };
         if let Some(fault) = outcome.fault() {
             submission.last_error = Some(fault.to_string());
             if fault.not_applied() {
-                submission.memory.saga = Some(Saga { tries: saga.tries - 1, ..saga });
+                submission.memory.saga = Some(Saga {
+                    tries: saga.tries - 1,
+                    ..saga
+                });
             }
             return self.try_again(context, submission);
         }
@@ -66,11 +74,18 @@ impl Book {
             (Step::BurnSubmit, Outcome::Submitted(Submitted::Refused(refusal))) => {
                 self.done(submission, format!("{REFUSED}{}", refusal.reason));
                 submission.memory.denials = 0;
-                let saga = Saga { refused: Some(refusal.reason), ..saga };
+                let saga = Saga {
+                    refused: Some(refusal.reason),
+                    ..saga
+                };
                 self.next(context, submission, saga.go(Step::AwaitEnd));
             }
             (Step::BurnCancel, Outcome::Canceled(canceling, _)) => {
-                let word = if canceling == Canceling::Taken { "taken" } else { "too late" };
+                let word = if canceling == Canceling::Taken {
+                    "taken"
+                } else {
+                    "too late"
+                };
                 self.done(submission, word.to_owned());
                 self.next(context, submission, saga.go(Step::AwaitEnd));
             }
@@ -84,7 +99,11 @@ impl Book {
             Lookup::Found(view) => {
                 submission.memory.denials = 0;
                 // Found although the key was refused just now: a twin came through, and has to be canceled.
-                let next = if saga.refused.is_some() { Step::BurnSubmit } else { Step::AwaitEnd };
+                let next = if saga.refused.is_some() {
+                    Step::BurnSubmit
+                } else {
+                    Step::AwaitEnd
+                };
                 self.acknowledge(context, submission, &view, "saga");
                 self.seen(context, submission, Saga { refused: None, ..saga }, &view, next);
             }
@@ -108,7 +127,14 @@ impl Book {
     }
 
     /// The order as the venue shows it: its end, or one more step towards it.
-    fn seen(&mut self, context: &Context<'_>, submission: &mut Submission, saga: Saga, view: &VenueOrderView, next: Step) {
+    fn seen(
+        &mut self,
+        context: &Context<'_>,
+        submission: &mut Submission,
+        saga: Saga,
+        view: &VenueOrderView,
+        next: Step,
+    ) {
         if let Some(ending) = Ending::seen(view, submission.burn_reason.as_ref()) {
             self.conclude(context, submission, saga, ending);
         } else if next == Step::AwaitEnd && saga.step == Step::AwaitEnd {
@@ -125,9 +151,16 @@ impl Book {
 
     fn conclude(&mut self, context: &Context<'_>, submission: &mut Submission, saga: Saga, ending: Ending) {
         let outcome = serde_json::to_string(&ending).expect("a plain struct always encodes");
-        submission.memory.saga = Some(Saga { step: Step::AwaitEnd, tries: saga.tries.max(1), ..saga.clone() });
+        submission.memory.saga = Some(Saga {
+            step: Step::AwaitEnd,
+            tries: saga.tries.max(1),
+            ..saga.clone()
+        });
         self.done(submission, outcome);
-        let saga = Saga { ending: Some(ending), ..saga };
+        let saga = Saga {
+            ending: Some(ending),
+            ..saga
+        };
         self.next(context, submission, saga.go(Step::Report));
     }
 
@@ -138,8 +171,14 @@ impl Book {
         let Some(ending) = ending else { return };
         if let Some(end) = ending.end {
             let (filled_qty, reason, at) = (ending.filled_qty, ending.reason, ending.at);
-            let fact = Fact::Ended { end, filled_qty, reason, at };
-            self.changes.report(context.venue, submission, fact, "saga", context.now);
+            let fact = Fact::Ended {
+                end,
+                filled_qty,
+                reason,
+                at,
+            };
+            self.changes
+                .report(context.venue, submission, fact, "saga", context.now);
         }
         info!(order.id = %submission.order_id, request.id = %submission.request_id, "ended by its key");
         self.done(submission, "told".to_owned());
@@ -152,7 +191,13 @@ impl Book {
         let saga = submission.memory.saga.as_mut()?;
         saga.tries += 1;
         let step = saga.step;
-        let row = StepRow { order_id: submission.order_id, step, attempts: saga.tries, done: false, outcome: None };
+        let row = StepRow {
+            order_id: submission.order_id,
+            step,
+            attempts: saga.tries,
+            done: false,
+            outcome: None,
+        };
         self.changes.steps.push(row);
         Some(step)
     }
@@ -160,7 +205,13 @@ impl Book {
     fn done(&mut self, submission: &Submission, outcome: String) {
         let Some(saga) = &submission.memory.saga else { return };
         let (order_id, step, attempts) = (submission.order_id, saga.step, saga.tries);
-        self.changes.steps.push(StepRow { order_id, step, attempts, done: true, outcome: Some(outcome) });
+        self.changes.steps.push(StepRow {
+            order_id,
+            step,
+            attempts,
+            done: true,
+            outcome: Some(outcome),
+        });
     }
 
     fn next(&mut self, context: &Context<'_>, submission: &mut Submission, saga: Saga) {

@@ -83,8 +83,12 @@ impl Book {
     fn file(&mut self, event: &Event, accepted: &OrderAccepted) {
         let terms = terms(accepted).expect("checked when it was read");
         let blank = blank(event, AccountId::new(accepted.account_id), terms.order.symbol.clone());
-        let submission = Submission { terms: Some(terms), ..blank };
-        self.lines.join(&submission.symbol, submission.filed, submission.order_id);
+        let submission = Submission {
+            terms: Some(terms),
+            ..blank
+        };
+        self.lines
+            .join(&submission.symbol, submission.filed, submission.order_id);
         self.changes.touched.insert(submission.order_id);
         self.put(submission);
     }
@@ -93,14 +97,19 @@ impl Book {
     fn bury(&mut self, context: &Context<'_>, event: &Event, cancel: &CancelRequested) {
         let symbol = Symbol::parse(&cancel.symbol).expect("checked when it was read");
         let blank = blank(event, AccountId::new(cancel.account_id), symbol);
-        let submission = Submission { state: State::Withdrawn, ..blank };
+        let submission = Submission {
+            state: State::Withdrawn,
+            ..blank
+        };
         self.tell_never_sent(context, &submission, End::Canceled, None);
         self.changes.touched.insert(submission.order_id);
         self.put(submission);
     }
 
     fn end(&mut self, context: &Context<'_>, order_id: OrderId) {
-        let Some(state) = self.get(order_id).map(|submission| submission.state) else { return };
+        let Some(state) = self.get(order_id).map(|submission| submission.state) else {
+            return;
+        };
         match state {
             State::Queued => self.withdraw(context, order_id, End::Canceled, None),
             // In doubt, the wish waits until the order is known (domain rules 9, row 17).
@@ -130,7 +139,8 @@ impl Book {
 
     fn tell_never_sent(&mut self, context: &Context<'_>, submission: &Submission, end: End, reason: Option<String>) {
         let fact: Fact = ended(end, Qty::ZERO, reason, context.now);
-        self.changes.report(context.venue, submission, fact, "never_sent", context.now);
+        self.changes
+            .report(context.venue, submission, fact, "never_sent", context.now);
     }
 }
 
@@ -160,10 +170,19 @@ fn terms(accepted: &OrderAccepted) -> Result<Terms, String> {
     let symbol = Symbol::parse(&accepted.symbol).ok_or_else(|| format!("symbol {:.20}", accepted.symbol))?;
     let order = VenueOrder {
         symbol,
-        side: accepted.side.parse().map_err(|_| format!("side {:.20}", accepted.side))?,
+        side: accepted
+            .side
+            .parse()
+            .map_err(|_| format!("side {:.20}", accepted.side))?,
         qty: Qty::new(accepted.qty).map_err(|error| format!("qty {error}"))?,
         limit_price: Price::new(accepted.limit_price).map_err(|error| format!("limit_price {error}"))?,
-        time_in_force: accepted.time_in_force.parse().map_err(|_| format!("time_in_force {}", accepted.time_in_force))?,
+        time_in_force: accepted
+            .time_in_force
+            .parse()
+            .map_err(|_| format!("time_in_force {}", accepted.time_in_force))?,
     };
-    Ok(Terms { order, session_date: accepted.session_date })
+    Ok(Terms {
+        order,
+        session_date: accepted.session_date,
+    })
 }

@@ -1,7 +1,7 @@
 //! The line before the venue, one for each symbol: first filed, first sent (TIF-8), with a window of calls in flight.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use bus::Position;
 use domain::{OrderId, Symbol, Timestamp};
@@ -89,7 +89,9 @@ impl Lines {
         }
         let (mut taken, mut sent) = (Vec::new(), 0);
         while sent < room {
-            let Some(Reverse((filed, symbol))) = heads.pop() else { break };
+            let Some(Reverse((filed, symbol))) = heads.pop() else {
+                break;
+            };
             let line = self.lines.get_mut(&symbol).expect("heads come from these lines");
             let order_id = line.waiting[&filed];
             match turn(order_id) {
@@ -114,7 +116,11 @@ impl Lines {
     }
 
     fn tidy(&mut self, symbol: &Symbol) {
-        if self.lines.get(symbol).is_some_and(|line| line.waiting.is_empty() && line.in_flight == 0) {
+        if self
+            .lines
+            .get(symbol)
+            .is_some_and(|line| line.waiting.is_empty() && line.in_flight == 0)
+        {
             self.lines.remove(symbol);
         }
     }
@@ -145,7 +151,14 @@ mod tests {
         let mut lines = Lines::default();
         for (symbol, place) in orders {
             let symbol = Symbol::parse(symbol).expect("a symbol");
-            lines.join(&symbol, Position { xid: i64::from(*place), id: 0 }, id(*place));
+            lines.join(
+                &symbol,
+                Position {
+                    xid: i64::from(*place),
+                    id: 0,
+                },
+                id(*place),
+            );
         }
         lines
     }
@@ -181,7 +194,13 @@ mod tests {
     fn nobody_overtakes_a_head_that_waits_for_its_session() {
         let mut lines = lines(&[("A", 1), ("A", 2), ("B", 3)]);
         let later = now() + chrono::TimeDelta::hours(1);
-        let turn = |order_id| if order_id == id(1) { Turn::Wait(later) } else { Turn::Send };
+        let turn = |order_id| {
+            if order_id == id(1) {
+                Turn::Wait(later)
+            } else {
+                Turn::Send
+            }
+        };
         let got = lines.take(9, 9, now(), turn);
         assert_eq!(got, [(id(3), Turn::Send)]);
         assert_eq!(lines.opens_at(), Some(later));
@@ -191,7 +210,12 @@ mod tests {
     #[test]
     fn what_is_dropped_costs_no_room() {
         let mut lines = lines(&[("A", 1), ("A", 2)]);
-        let got = lines.take(1, 1, now(), |order_id| if order_id == id(1) { Turn::Drop } else { Turn::Send });
+        let got = lines.take(
+            1,
+            1,
+            now(),
+            |order_id| if order_id == id(1) { Turn::Drop } else { Turn::Send },
+        );
         assert_eq!(got, [(id(1), Turn::Drop), (id(2), Turn::Send)]);
     }
 }

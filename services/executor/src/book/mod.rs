@@ -62,7 +62,11 @@ impl Context<'_> {
 
     /// The time of the next try after `tries` vain ones: doubling, at least half of it, the rest by chance.
     pub fn retry_at(&self, tries: u32) -> Timestamp {
-        let full = self.config.first_ask.saturating_mul(1 << tries.min(16)).min(self.config.longest_backoff);
+        let full = self
+            .config
+            .first_ask
+            .saturating_mul(1 << tries.min(16))
+            .min(self.config.longest_backoff);
         let half = full / 2;
         let jitter = self.ids.jitter(u64::try_from(half.as_micros()).unwrap_or(u64::MAX));
         self.after(half + Duration::from_micros(jitter))
@@ -83,7 +87,10 @@ pub struct Book {
 impl Book {
     /// An empty book, for a venue that takes so many calls at once.
     pub fn new(window: usize) -> Self {
-        Self { budget: Budget::new(window), ..Self::default() }
+        Self {
+            budget: Budget::new(window),
+            ..Self::default()
+        }
     }
 
     /// Takes in a submission as it is stored; `out` says which of its calls are still out, made by this very process.
@@ -99,7 +106,9 @@ impl Book {
         submission.memory.told = submission.attempts > 1 || submission.state == State::InDoubt;
         let busy = submission.memory.busy;
         match submission.state {
-            State::Queued => self.lines.join(&submission.symbol, submission.filed, submission.order_id),
+            State::Queued => self
+                .lines
+                .join(&submission.symbol, submission.filed, submission.order_id),
             State::Sending if busy => self.lines.sent(&submission.symbol),
             // The intent of an owner who is gone: the call may be out, or may go out at any moment.
             State::Sending => (submission.state, submission.due) = (State::InDoubt, Some(now)),
@@ -127,7 +136,10 @@ impl Book {
 
     /// Forgets everything but the budget.
     pub fn clear(&mut self) {
-        *self = Self { budget: std::mem::take(&mut self.budget), ..Self::default() };
+        *self = Self {
+            budget: std::mem::take(&mut self.budget),
+            ..Self::default()
+        };
     }
 
     /// A submission that is open.
@@ -142,7 +154,12 @@ impl Book {
 
     /// The submissions to write, by bus position.
     pub fn touched(&self) -> Vec<&Submission> {
-        let mut touched: Vec<&Submission> = self.changes.touched.iter().filter_map(|id| self.orders.get(id)).collect();
+        let mut touched: Vec<&Submission> = self
+            .changes
+            .touched
+            .iter()
+            .filter_map(|id| self.orders.get(id))
+            .collect();
         touched.sort_by_key(|submission| (submission.filed, submission.order_id));
         touched
     }
@@ -151,7 +168,9 @@ impl Book {
     pub fn committed(&mut self) -> Changes {
         let changes = std::mem::take(&mut self.changes);
         for order_id in &changes.touched {
-            let Some(submission) = self.orders.get_mut(order_id) else { continue };
+            let Some(submission) = self.orders.get_mut(order_id) else {
+                continue;
+            };
             submission.memory.stored = true;
             submission.memory.open = !submission.is_done();
             if submission.is_done() {
@@ -163,14 +182,21 @@ impl Book {
 
     /// The next time something is due by the clock alone, after now.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let later = self.due.range((now, OrderId::new(uuid::Uuid::max()))..).next().map(|(at, _)| *at);
+        let later = self
+            .due
+            .range((now, OrderId::new(uuid::Uuid::max()))..)
+            .next()
+            .map(|(at, _)| *at);
         let wakes = [later, self.lines.opens_at(), self.budget.paused_until(now)];
         wakes.into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// How many submissions are in this state, and how many of those keep failing.
     pub fn census(&self, config: &Config) -> Census {
-        let mut census = Census { queued: self.lines.waiting(), ..Census::default() };
+        let mut census = Census {
+            queued: self.lines.waiting(),
+            ..Census::default()
+        };
         for submission in self.orders.values() {
             census.in_doubt += usize::from(submission.state == State::InDoubt);
             census.burning += usize::from(submission.state == State::Burning);
@@ -216,7 +242,11 @@ impl Book {
 
     fn of_partitions(&self, partitions: &[i16]) -> Vec<OrderId> {
         let there = |submission: &&Submission| partitions.contains(&submission.partition);
-        self.orders.values().filter(there).map(|submission| submission.order_id).collect()
+        self.orders
+            .values()
+            .filter(there)
+            .map(|submission| submission.order_id)
+            .collect()
     }
 }
 

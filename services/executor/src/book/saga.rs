@@ -63,12 +63,22 @@ impl Ending {
             VenueStatus::Filled => None,
             VenueStatus::Ended(kind) => Some(end_of(kind)),
         };
-        Some(Self { end, filled_qty: view.filled_qty.get(), reason: reason.cloned(), at: view.updated_at })
+        Some(Self {
+            end,
+            filled_qty: view.filled_qty.get(),
+            reason: reason.cloned(),
+            at: view.updated_at,
+        })
     }
 
     /// The venue said no to the key.
     pub fn refused(reason: String, at: Timestamp) -> Self {
-        Self { end: Some(End::Rejected), filled_qty: Qty::ZERO.get(), reason: Some(reason), at }
+        Self {
+            end: Some(End::Rejected),
+            filled_qty: Qty::ZERO.get(),
+            reason: Some(reason),
+            at,
+        }
     }
 }
 
@@ -88,7 +98,12 @@ pub struct Saga {
 impl Saga {
     /// A saga about to do this step.
     pub fn at(step: Step) -> Self {
-        Self { step, tries: 0, refused: None, ending: None }
+        Self {
+            step,
+            tries: 0,
+            refused: None,
+            ending: None,
+        }
     }
 
     /// The same saga, about to do another step.
@@ -115,7 +130,12 @@ impl Saga {
             Step::BurnSubmit
         };
         let tries = row(step).map_or(0, |row| row.attempts);
-        Self { step, tries, refused, ending }
+        Self {
+            step,
+            tries,
+            refused,
+            ending,
+        }
     }
 }
 
@@ -145,20 +165,32 @@ mod tests {
 
     fn row(step: Step, outcome: Option<&str>) -> StepRow {
         let (order_id, outcome) = (OrderId::new(Uuid::nil()), outcome.map(str::to_owned));
-        StepRow { order_id, step, attempts: 1, done: outcome.is_some(), outcome }
+        StepRow {
+            order_id,
+            step,
+            attempts: 1,
+            done: outcome.is_some(),
+            outcome,
+        }
     }
 
     #[test]
     fn a_saga_goes_on_at_the_step_that_was_begun() {
         let ending = r#"{"end":"canceled","filled_qty":"3","reason":null,"at":"2026-11-23T15:00:00Z"}"#;
-        let (submit, cancel) = (row(Step::BurnSubmit, Some("taken")), row(Step::BurnCancel, Some("taken")));
+        let (submit, cancel) = (
+            row(Step::BurnSubmit, Some("taken")),
+            row(Step::BurnCancel, Some("taken")),
+        );
         let cases = [
             (vec![], Step::BurnSubmit),
             (vec![row(Step::BurnSubmit, None)], Step::BurnSubmit),
             (vec![submit.clone()], Step::BurnCancel),
             (vec![submit.clone(), row(Step::BurnCancel, None)], Step::BurnCancel),
             (vec![submit.clone(), cancel.clone()], Step::AwaitEnd),
-            (vec![submit.clone(), cancel.clone(), row(Step::AwaitEnd, None)], Step::AwaitEnd),
+            (
+                vec![submit.clone(), cancel.clone(), row(Step::AwaitEnd, None)],
+                Step::AwaitEnd,
+            ),
             (vec![submit, cancel, row(Step::AwaitEnd, Some(ending))], Step::Report),
             (vec![row(Step::BurnSubmit, Some("refused: halted"))], Step::AwaitEnd),
         ];

@@ -134,7 +134,11 @@ pub struct Memory {
 impl Submission {
     /// The terms of an order that may be sent.
     pub fn order(&self) -> &VenueOrder {
-        &self.terms.as_ref().expect("only a tombstone has no terms, and it is never sent").order
+        &self
+            .terms
+            .as_ref()
+            .expect("only a tombstone has no terms, and it is never sent")
+            .order
     }
 
     /// Whether nothing is left to do: it leaves the memory and the table of open ones.

@@ -25,8 +25,15 @@ async fn a_working_order_is_canceled_at_the_venue_whose_end_is_left_to_the_intak
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
     assert!(is_canceled(&world, order));
-    assert_eq!(world.told(order).await, "acknowledged@submit", "the executor says nothing that it has not heard");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("working/1/sent", 0));
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@submit",
+        "the executor says nothing that it has not heard"
+    );
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("working/1/sent", 0)
+    );
 }
 
 /// cancel::before_submit_race, domain rules 9 row 17: never sent, so no call at all.
@@ -44,7 +51,10 @@ async fn an_order_not_sent_yet_is_withdrawn_without_a_call() {
     assert_eq!(world.row(second).await, "withdrawn/0/none");
     world.venue.resume();
     settle(&mut executor).await;
-    assert_eq!((world.venue.taken(first), world.venue.count(CallKind::Submit, second)), (1, 0));
+    assert_eq!(
+        (world.venue.taken(first), world.venue.count(CallKind::Submit, second)),
+        (1, 0)
+    );
     assert_eq!(world.open_rows().await, 0);
 }
 
@@ -69,13 +79,16 @@ async fn a_cancel_of_an_order_never_heard_of_is_remembered() {
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "canceled 0@never_sent");
-    world.put(&[accepted.clone()]).await;
+    world.put(std::slice::from_ref(&accepted)).await;
     // The tombstone is not in memory, so the filing is refused by the table; the next step knows.
     while Step::step(&mut executor).await.is_ok() {
         tokio::task::yield_now().await;
     }
     settle(&mut executor).await;
-    assert_eq!((world.row(order).await.as_str(), world.venue.calls().len()), ("withdrawn/0/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.venue.calls().len()),
+        ("withdrawn/0/none", 0)
+    );
     assert_eq!(world.told(order).await, "canceled 0@never_sent", "told once");
 }
 
@@ -121,7 +134,10 @@ async fn a_canceled_order_that_the_venue_denies_ends_only_after_its_key_is_burnt
     settle(&mut executor).await;
     world.cancel(order, "AAPL").await;
     settle_for(&world, &mut executor, 6).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
     assert_eq!(world.venue.deliver_late(), 0, "the late twin is refused as a duplicate");
     assert!(is_canceled(&world, order));
     assert_eq!(world.venue.taken(order), 1);
@@ -138,7 +154,10 @@ async fn a_cancel_that_comes_too_late_is_refused_and_the_fill_stands() {
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "acknowledged@submit, cancel_refused@submit");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("working/1/refused", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("working/1/refused", 0)
+    );
 }
 
 #[tokio::test]
@@ -157,7 +176,12 @@ async fn a_cancel_too_late_because_the_order_is_over_brings_its_end() {
 /// cancel::sent_no_answer: asked again, which is harmless.
 #[tokio::test]
 async fn a_cancel_without_an_answer_is_sent_again() {
-    for act in [Act::LoseAnswer, Act::LoseRequest, Act::Fail, Act::Throttle(Duration::from_millis(300))] {
+    for act in [
+        Act::LoseAnswer,
+        Act::LoseRequest,
+        Act::Fail,
+        Act::Throttle(Duration::from_millis(300)),
+    ] {
         let world = World::new().await;
         let mut executor = world.executor();
         let order = world.place("AAPL").await;
@@ -169,7 +193,11 @@ async fn a_cancel_without_an_answer_is_sent_again() {
         settle_for(&world, &mut executor, 2).await;
         assert!(is_canceled(&world, order), "{act:?}");
         let applied = act == Act::LoseAnswer;
-        let told = if applied { "acknowledged@submit, canceled 0@lookup" } else { "acknowledged@submit" };
+        let told = if applied {
+            "acknowledged@submit, canceled 0@lookup"
+        } else {
+            "acknowledged@submit"
+        };
         assert_eq!(world.told(order).await, told, "{act:?}");
         assert_eq!(world.open_rows().await, 0);
     }
@@ -185,7 +213,10 @@ async fn an_order_the_venue_lost_is_ended_by_its_key() {
     world.venue.forget(order);
     world.cancel(order, "AAPL").await;
     settle_for(&world, &mut executor, 6).await;
-    assert_eq!(world.told(order).await, "acknowledged@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@submit, acknowledged@saga, canceled 0@saga"
+    );
     assert_eq!(world.open_rows().await, 0);
 }
 
@@ -206,7 +237,11 @@ async fn cancels_have_a_window_of_their_own() {
     }
     steps(&mut executor).await;
     let out = executor.in_flight();
-    assert_eq!((out.calls, out.cancels), (1, 2), "a submit that hangs does not hold cancels, nor they it");
+    assert_eq!(
+        (out.calls, out.cancels),
+        (1, 2),
+        "a submit that hangs does not hold cancels, nor they it"
+    );
     world.venue.resume();
     settle(&mut executor).await;
     assert!(orders.iter().all(|order| is_canceled(&world, *order)));

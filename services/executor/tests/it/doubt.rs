@@ -20,7 +20,10 @@ async fn an_order_whose_answer_was_lost_is_found_by_its_key_and_never_sent_again
         assert_eq!(world.told(order).await, "in_doubt@submit");
         settle_for(&world, &mut executor, 1).await;
         assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
-        assert_eq!((world.venue.count(CallKind::Submit, order), world.venue.taken(order)), (1, 1));
+        assert_eq!(
+            (world.venue.count(CallKind::Submit, order), world.venue.taken(order)),
+            (1, 1)
+        );
         assert_eq!(world.row(order).await, "working/1/none");
     }
 }
@@ -37,7 +40,11 @@ async fn an_order_that_never_arrived_is_denied_twice_and_then_sent_under_the_sam
         world.pass(Duration::from_millis(200));
         settle(&mut executor).await;
         assert_eq!(world.venue.count(CallKind::Lookup, order), 1);
-        assert_eq!(world.venue.count(CallKind::Submit, order), 1, "one denial proves nothing");
+        assert_eq!(
+            world.venue.count(CallKind::Submit, order),
+            1,
+            "one denial proves nothing"
+        );
         world.pass(world.config.settle);
         settle(&mut executor).await;
         assert_eq!(world.venue.count(CallKind::Lookup, order), 2);
@@ -91,7 +98,11 @@ async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
     assert!((2..=5).contains(&asked), "asked {asked} times in two seconds");
     settle_for(&world, &mut executor, 30).await;
     assert_eq!(world.row(order).await, "working/1/none");
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup", "the doubt is told once");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@lookup",
+        "the doubt is told once"
+    );
 }
 
 /// A no to the second request says nothing about the first one.
@@ -99,19 +110,31 @@ async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
 async fn a_refusal_of_a_repetition_counts_only_once_the_first_request_is_denied() {
     let world = World::new().await;
     let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
+    world
+        .venue
+        .script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 3).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit", "refused, and not believed yet");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit",
+        "refused, and not believed yet"
+    );
     settle_for(&world, &mut executor, 3).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, rejected 0@lookup");
 
-    world.venue.script(CallKind::Submit, [Act::Late, Act::Refuse("halted".to_owned())]);
+    world
+        .venue
+        .script(CallKind::Submit, [Act::Late, Act::Refuse("halted".to_owned())]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 3).await;
     world.venue.deliver_late();
     settle_for(&world, &mut executor, 3).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup", "the first one came through");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@lookup",
+        "the first one came through"
+    );
 }
 
 /// executor::fill_before_ack: the executor tells what it knows, executions are the intake's.
@@ -125,7 +148,10 @@ async fn an_order_found_filled_is_acknowledged_and_its_end_is_left_to_its_execut
     world.venue.fill(order, shares(10), dollars(dec!(50)));
     settle_for(&world, &mut executor, 1).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("ended/1/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
 }
 
 #[tokio::test]
@@ -138,5 +164,8 @@ async fn an_order_found_ended_is_reported_with_the_filled_count() {
     world.venue.fill(order, shares(4), dollars(dec!(50)));
     world.venue.end(order, domain::order::EndKind::Expired);
     settle_for(&world, &mut executor, 1).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup, expired 4@lookup");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@lookup, expired 4@lookup"
+    );
 }

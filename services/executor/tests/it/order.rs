@@ -15,8 +15,15 @@ async fn an_accepted_order_reaches_the_venue_once_and_is_acknowledged() {
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "acknowledged@submit");
     assert_eq!(world.row(order).await, "working/1/none");
-    assert_eq!((world.venue.taken(order), world.venue.count(CallKind::Submit, order)), (1, 1));
-    assert_eq!(world.venue.count(CallKind::Lookup, order), 0, "nothing was in doubt, so nothing was asked");
+    assert_eq!(
+        (world.venue.taken(order), world.venue.count(CallKind::Submit, order)),
+        (1, 1)
+    );
+    assert_eq!(
+        world.venue.count(CallKind::Lookup, order),
+        0,
+        "nothing was in doubt, so nothing was asked"
+    );
     assert_eq!(world.open_rows().await, 0, "there is nothing left to do about it");
 }
 
@@ -44,7 +51,10 @@ async fn a_refused_order_ends_rejected_with_the_venues_reason() {
     let reports = world.reports(order).await;
     assert!(matches!(&reports[..], [(Fact::Ended { reason: Some(reason), .. }, _)] if reason == "asset is halted"));
     assert_eq!(world.told(order).await, "rejected 0@submit");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("ended/1/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
 }
 
 /// TIF-8: order of dispatch is the order on the log, with a window for each symbol.
@@ -66,7 +76,11 @@ async fn orders_of_a_symbol_go_out_in_their_order_and_no_more_than_the_window_at
     }
     assert_eq!(states[..3], ["sending/1/none"; 3]);
     assert_eq!(states[3..], ["queued/0/none"; 5]);
-    assert_eq!(world.row(other).await, "sending/1/none", "a full window holds its own symbol only");
+    assert_eq!(
+        world.row(other).await,
+        "sending/1/none",
+        "a full window holds its own symbol only"
+    );
     world.venue.resume();
     settle(&mut executor).await;
     let mut rest = orders.clone();
@@ -97,7 +111,10 @@ async fn the_whole_venue_has_a_window_too() {
 async fn an_order_waits_for_its_session_and_then_goes() {
     let world = World::new().await;
     let mut executor = world.executor();
-    let tomorrow = OrderAccepted { session_date: "2026-11-24".parse().unwrap(), ..world.order("AAPL") };
+    let tomorrow = OrderAccepted {
+        session_date: "2026-11-24".parse().unwrap(),
+        ..world.order("AAPL")
+    };
     let order = world.put(&[tomorrow]).await[0];
     settle(&mut executor).await;
     assert_eq!(world.row(order).await, "queued/0/none");
@@ -118,7 +135,10 @@ async fn an_order_whose_session_ended_before_it_was_sent_expires_unsent() {
     world.clock.set("2026-11-23T21:00:00Z".parse().unwrap());
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "expired 0@never_sent");
-    assert_eq!((world.row(order).await.as_str(), world.venue.calls().len()), ("withdrawn/0/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.venue.calls().len()),
+        ("withdrawn/0/none", 0)
+    );
 }
 
 /// executor::answer_429: not an attempt, and the whole venue is left alone.
@@ -126,13 +146,19 @@ async fn an_order_whose_session_ended_before_it_was_sent_expires_unsent() {
 async fn a_throttled_order_keeps_its_place_and_no_attempt_is_counted() {
     let world = World::new().await;
     let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::Throttle(Duration::from_secs(3))]);
+    world
+        .venue
+        .script(CallKind::Submit, [Act::Throttle(Duration::from_secs(3))]);
     let first = world.place("AAPL").await;
     settle(&mut executor).await;
     assert_eq!(world.row(first).await, "queued/0/none");
     let (second, other) = (world.place("AAPL").await, world.place("MSFT").await);
     settle(&mut executor).await;
-    assert_eq!(world.venue.calls().len(), 1, "nobody calls while the venue asks for a pause");
+    assert_eq!(
+        world.venue.calls().len(),
+        1,
+        "nobody calls while the venue asks for a pause"
+    );
     world.pass(Duration::from_secs(3));
     settle(&mut executor).await;
     for order in [first, second, other] {
@@ -160,7 +186,10 @@ async fn a_venue_that_cannot_be_reached_costs_no_attempts() {
 async fn a_message_that_cannot_be_read_parks_its_order_only() {
     let world = World::new().await;
     let mut executor = world.executor();
-    let bad = OrderAccepted { side: "borrow".to_owned(), ..world.order("AAPL") };
+    let bad = OrderAccepted {
+        side: "borrow".to_owned(),
+        ..world.order("AAPL")
+    };
     let bad = world.put(&[bad]).await[0];
     let good = world.place("AAPL").await;
     world.cancel(bad, "AAPL").await;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use chassis::ids::Ids;
 use chassis::step::Step;
 use domain::OrderId;
-use venue::VenueStatus;
 use executor::Executor;
+use venue::VenueStatus;
 use venue::fake::{Act, CallKind, FakeVenue};
 
 use crate::world::{SYMBOLS, World, settle};
@@ -109,7 +109,10 @@ async fn check(world: &World, order: OrderId, seed: u64) {
     assert!(ends <= 1, "an end is told once: {about}");
     assert!(told.matches("in_doubt").count() <= 1, "{about}");
     match world.venue.shown(order).map(|view| view.status) {
-        None => assert!(row.starts_with("withdrawn") && told == "canceled 0@never_sent", "{about}"),
+        None => assert!(
+            row.starts_with("withdrawn") && told == "canceled 0@never_sent",
+            "{about}"
+        ),
         Some(VenueStatus::Working) => assert!(row.starts_with("working") && ends == 0, "{about}"),
         Some(_) => assert!(told.contains("acknowledged"), "{about}"),
     }

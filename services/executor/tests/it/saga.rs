@@ -24,7 +24,11 @@ async fn steps_of(world: &World, order: OrderId) -> Vec<(String, i32, bool)> {
 }
 
 fn all_done(steps: &[(String, i32, bool)]) -> Vec<&str> {
-    steps.iter().filter(|(_, _, done)| *done).map(|(step, _, _)| step.as_str()).collect()
+    steps
+        .iter()
+        .filter(|(_, _, done)| *done)
+        .map(|(step, _, _)| step.as_str())
+        .collect()
 }
 
 /// executor::attempts_spent
@@ -36,13 +40,24 @@ async fn an_order_whose_attempts_are_spent_is_ended_by_its_key() {
     world.venue.script(CallKind::Submit, vec![Act::LoseRequest; 2]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 10).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
     let reports = world.reports(order).await;
-    let Fact::Ended { reason: Some(reason), .. } = &reports[2].0 else { panic!("{reports:?}") };
+    let Fact::Ended {
+        reason: Some(reason), ..
+    } = &reports[2].0
+    else {
+        panic!("{reports:?}")
+    };
     assert!(reason.contains("2 attempts"), "{reason}");
     let steps = steps_of(&world, order).await;
     assert_eq!(all_done(&steps), ["burn_submit", "burn_cancel", "await_end", "report"]);
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("ended/2/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/2/none", 0)
+    );
     assert_eq!(world.venue.taken(order), 1);
 }
 
@@ -55,7 +70,10 @@ async fn an_order_in_doubt_at_the_end_of_its_session_is_ended_by_its_key() {
     world.venue.script(CallKind::Submit, [Act::Late]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 6).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
     assert_eq!(world.venue.deliver_late(), 0);
 }
 
@@ -68,8 +86,15 @@ async fn an_order_that_is_too_old_is_not_sent_again() {
     world.venue.script(CallKind::Lookup, vec![Act::Fail; 12]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 60).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
-    assert_eq!(world.venue.count(CallKind::Submit, order), 2, "once for the customer, once to burn the key");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
+    assert_eq!(
+        world.venue.count(CallKind::Submit, order),
+        2,
+        "once for the customer, once to burn the key"
+    );
 }
 
 /// SAGA-2: a fill always wins over our wish to end the order.
@@ -87,7 +112,10 @@ async fn what_was_filled_on_the_way_is_told_with_the_end() {
     }
     world.venue.fill(order, shares(3), dollars(dec!(50)));
     settle_for(&world, &mut executor, 5).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 3@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 3@saga"
+    );
 }
 
 #[tokio::test]
@@ -97,10 +125,18 @@ async fn an_order_filled_while_its_key_was_burnt_is_left_to_its_executions() {
     let mut executor = world.executor();
     world.venue.trade_at_quote();
     world.venue.script(CallKind::Submit, [Act::LoseRequest]);
-    let order = world.put(&[wire::events::v1::OrderAccepted { limit_price: dec!(120), ..world.order("AAPL") }]).await[0];
+    let order = world
+        .put(&[wire::events::v1::OrderAccepted {
+            limit_price: dec!(120),
+            ..world.order("AAPL")
+        }])
+        .await[0];
     settle_for(&world, &mut executor, 5).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("ended/1/none", 0));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
 }
 
 #[tokio::test]
@@ -108,7 +144,9 @@ async fn a_key_the_venue_refuses_ends_rejected_after_two_denials() {
     let mut world = World::new().await;
     world.config.max_attempts = 1;
     let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
+    world
+        .venue
+        .script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 8).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, rejected 0@saga");
@@ -120,7 +158,9 @@ async fn a_twin_that_comes_through_after_a_refusal_is_found_and_canceled() {
     let mut world = World::new().await;
     world.config.max_attempts = 1;
     let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::Late, Act::Refuse("halted".to_owned())]);
+    world
+        .venue
+        .script(CallKind::Submit, [Act::Late, Act::Refuse("halted".to_owned())]);
     let order = world.place("AAPL").await;
     while world.venue.count(CallKind::Submit, order) < 2 {
         settle(&mut executor).await;
@@ -128,7 +168,10 @@ async fn a_twin_that_comes_through_after_a_refusal_is_found_and_canceled() {
     }
     assert_eq!(world.venue.deliver_late(), 1);
     settle_for(&world, &mut executor, 8).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
 }
 
 /// saga::step_done_not_logged: each call of the saga does its work, loses its answer, and is made again.
@@ -146,7 +189,11 @@ async fn every_step_may_run_twice() {
         }
         world.venue.script(kind, [Act::LoseAnswer]);
         settle_for(&world, &mut executor, 8).await;
-        assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga", "{kind:?}");
+        assert_eq!(
+            world.told(order).await,
+            "in_doubt@submit, acknowledged@saga, canceled 0@saga",
+            "{kind:?}"
+        );
         assert_eq!((world.venue.taken(order), world.open_rows().await), (1, 0), "{kind:?}");
     }
 }
@@ -176,12 +223,19 @@ async fn a_saga_goes_on_wherever_its_owner_died() {
                 first.calls_settled().await;
             }
             drop(first);
-            assert_eq!(steps_of(&world, order).await.last().map(|(step, _, _)| step.as_str()), Some(last));
+            assert_eq!(
+                steps_of(&world, order).await.last().map(|(step, _, _)| step.as_str()),
+                Some(last)
+            );
             world.leases_run_out().await;
             let mut second = world.executor();
             settle_for(&world, &mut second, 4).await;
             let about = format!("it died {further} steps on, call made: {call_made}");
-            assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga", "{about}");
+            assert_eq!(
+                world.told(order).await,
+                "in_doubt@submit, acknowledged@saga, canceled 0@saga",
+                "{about}"
+            );
             assert_eq!((world.venue.taken(order), world.open_rows().await), (1, 0), "{about}");
         }
     }
@@ -197,7 +251,13 @@ async fn a_saga_that_cannot_go_on_keeps_the_order_open_until_it_can() {
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 20).await;
     assert_eq!(world.told(order).await, "in_doubt@submit");
-    assert_eq!((world.row(order).await.as_str(), world.open_rows().await), ("burning/1/none", 1));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("burning/1/none", 1)
+    );
     settle_for(&world, &mut executor, 60).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga, canceled 0@saga");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
 }

@@ -22,7 +22,11 @@ async fn an_owner_that_died_between_intent_and_call_is_followed_by_one_that_asks
     let mut second = world.executor();
     settle(&mut second).await;
     assert_eq!(world.venue.count(CallKind::Lookup, order), 1);
-    assert_eq!(world.venue.count(CallKind::Submit, order), 0, "one denial proves nothing");
+    assert_eq!(
+        world.venue.count(CallKind::Submit, order),
+        0,
+        "one denial proves nothing"
+    );
     settle_for(&world, &mut second, 3).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@submit");
     assert_eq!(world.row(order).await, "working/2/none");
@@ -39,11 +43,18 @@ async fn an_owner_that_died_before_it_recorded_the_answer_is_followed_by_one_tha
     }
     first.calls_settled().await;
     drop(first);
-    assert_eq!((world.venue.taken(order), world.row(order).await.as_str()), (1, "sending/1/none"));
+    assert_eq!(
+        (world.venue.taken(order), world.row(order).await.as_str()),
+        (1, "sending/1/none")
+    );
     world.leases_run_out().await;
     let mut second = world.executor();
     settle(&mut second).await;
-    assert_eq!(world.told(order).await, "acknowledged@lookup", "found at once, so nobody hears of a doubt");
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@lookup",
+        "found at once, so nobody hears of a doubt"
+    );
     assert_eq!(world.venue.count(CallKind::Submit, order), 1);
 }
 
@@ -92,7 +103,10 @@ async fn an_owner_without_its_lease_can_write_nothing_and_does_no_harm() {
     assert_eq!(world.venue.taken(order), 1);
     let told = world.told(order).await;
     assert_eq!(told.matches("acknowledged").count(), 1, "{told}");
-    assert_eq!((world.row(order).await.split('/').next(), world.open_rows().await), (Some("working"), 0));
+    assert_eq!(
+        (world.row(order).await.split('/').next(), world.open_rows().await),
+        (Some("working"), 0)
+    );
 }
 
 /// lease::race: two processes share the partitions, and each order has one owner.
@@ -123,9 +137,15 @@ async fn an_answer_survives_a_transaction_that_fails() {
     }
     executor.calls_settled().await;
     let rename = |from: &str, to: &str| sqlx::AssertSqlSafe(format!("alter table {from} rename to {to}"));
-    sqlx::query(rename("venue_submissions", "gone")).execute(&world.db.pool).await.unwrap();
+    sqlx::query(rename("venue_submissions", "gone"))
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
     assert!(executor.step().await.is_err());
-    sqlx::query(rename("gone", "venue_submissions")).execute(&world.db.pool).await.unwrap();
+    sqlx::query(rename("gone", "venue_submissions"))
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "acknowledged@submit");
     assert_eq!(world.venue.count(CallKind::Lookup, order), 0, "nothing had to be asked");
@@ -147,8 +167,18 @@ async fn what_waits_in_line_survives_its_owner_in_its_order() {
     world.leases_run_out().await;
     let mut second = world.executor();
     settle_for(&world, &mut second, 4).await;
-    let sent: Vec<_> = world.venue.calls().iter().filter(|c| c.kind == CallKind::Submit).map(|c| c.keys[0]).collect();
-    assert_eq!(sent, [orders[1], orders[2], orders[3], orders[0]], "the one in doubt stops nobody");
+    let sent: Vec<_> = world
+        .venue
+        .calls()
+        .iter()
+        .filter(|c| c.kind == CallKind::Submit)
+        .map(|c| c.keys[0])
+        .collect();
+    assert_eq!(
+        sent,
+        [orders[1], orders[2], orders[3], orders[0]],
+        "the one in doubt stops nobody"
+    );
 }
 
 /// proc::sigterm: answers that are out are waited for and recorded.

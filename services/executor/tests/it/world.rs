@@ -33,7 +33,14 @@ impl World {
         let symbols = SYMBOLS.map(|symbol| Symbol::parse(symbol).unwrap());
         let (venue, ids) = (FakeVenue::new(clock.clone(), &symbols), testkit::ids(1));
         let calendar = Arc::new(Calendar::nyse());
-        World { db: TestDb::new().await, venue, clock, ids, config: Config::default(), calendar }
+        World {
+            db: TestDb::new().await,
+            venue,
+            clock,
+            ids,
+            config: Config::default(),
+            calendar,
+        }
     }
 
     /// A process that takes part: an executor with a bus of its own.
@@ -41,7 +48,17 @@ impl World {
         let pool = self.db.pool.clone();
         let bus = Bus::new(pool.clone(), self.ids.clone(), BusSettings::default());
         let (venue, clock, ids) = (Arc::new(self.venue.clone()), self.clock.clone(), self.ids.clone());
-        Executor::new(self.config.clone(), Deps { pool, bus, venue, clock, ids, calendar: self.calendar.clone() })
+        Executor::new(
+            self.config.clone(),
+            Deps {
+                pool,
+                bus,
+                venue,
+                clock,
+                ids,
+                calendar: self.calendar.clone(),
+            },
+        )
     }
 
     pub fn order(&self, symbol: &str) -> OrderAccepted {
@@ -64,7 +81,10 @@ impl World {
     }
 
     pub async fn put(&self, orders: &[OrderAccepted]) -> Vec<OrderId> {
-        let events: Vec<NewEvent> = orders.iter().map(|order| NewEvent::order_accepted(order, request())).collect();
+        let events: Vec<NewEvent> = orders
+            .iter()
+            .map(|order| NewEvent::order_accepted(order, request()))
+            .collect();
         self.append(&events).await;
         orders.iter().map(|order| OrderId::new(order.order_id)).collect()
     }
@@ -97,13 +117,21 @@ impl World {
                 .await
                 .unwrap();
         let read = |payload: &String| serde_json::from_str::<VenueReport>(payload).unwrap();
-        payloads.iter().map(read).map(|report| (report.fact, report.source)).collect()
+        payloads
+            .iter()
+            .map(read)
+            .map(|report| (report.fact, report.source))
+            .collect()
     }
 
     /// The reports in short: `in_doubt, acknowledged@lookup, canceled 0@saga`.
     pub async fn told(&self, order: OrderId) -> String {
         let reports = self.reports(order).await;
-        reports.iter().map(|(fact, source)| format!("{}@{source}", word(fact))).collect::<Vec<_>>().join(", ")
+        reports
+            .iter()
+            .map(|(fact, source)| format!("{}@{source}", word(fact)))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// `state/attempts/cancel_state` of the stored row.
@@ -118,7 +146,10 @@ impl World {
     }
 
     pub async fn open_rows(&self) -> i64 {
-        sqlx::query_scalar("select count(*) from venue_open_submissions").fetch_one(&self.db.pool).await.unwrap()
+        sqlx::query_scalar("select count(*) from venue_open_submissions")
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     /// Moves the executor's clock.
@@ -151,7 +182,9 @@ fn word(fact: &Fact) -> String {
             format!("{end} {}", filled_qty.normalize())
         }
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
-        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::DoneForDay => "not the executor's word".to_owned(),
+        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::DoneForDay => {
+            "not the executor's word".to_owned()
+        }
     }
 }
 

@@ -37,10 +37,12 @@ pub(super) enum Handed {
 /// The answer to a POST.
 pub(super) fn handed(answer: &Answer, key: OrderId, asked: &VenueOrder) -> Handed {
     if answer.status == 200 {
-        return Handed::Done(match read::<rest::Order>(answer).and_then(|order| parse::view(&order)) {
-            Ok(view) => as_asked(view, key, asked),
-            Err(fault) => Submitted::Unknown(fault),
-        });
+        return Handed::Done(
+            match read::<rest::Order>(answer).and_then(|order| parse::view(&order)) {
+                Ok(view) => as_asked(view, key, asked),
+                Err(fault) => Submitted::Unknown(fault),
+            },
+        );
     }
     match refusal(answer, &[400, 403, 422]) {
         Ok(refusal) if is_duplicate(&refusal) => Handed::Duplicate,
@@ -112,13 +114,18 @@ fn refusal(answer: &Answer, refusing: &[u16]) -> Result<Refusal, Fault> {
     if !fits || body.message.is_empty() {
         return Err(Fault::Garbage(format!("{} with code {}", answer.status, body.code)));
     }
-    Ok(Refusal { code: body.code, reason: body.message })
+    Ok(Refusal {
+        code: body.code,
+        reason: body.message,
+    })
 }
 
 fn not_an_answer(answer: &Answer) -> Fault {
     match answer.status {
         401 => Fault::Unauthorized,
-        429 => Fault::Throttled { retry_after: answer.retry_after },
+        429 => Fault::Throttled {
+            retry_after: answer.retry_after,
+        },
         status => Fault::Status(status),
     }
 }
@@ -129,5 +136,4 @@ fn is_duplicate(refusal: &Refusal) -> bool {
 }
 
 #[cfg(test)]
-#[path = "classify_tests.rs"]
 mod tests;

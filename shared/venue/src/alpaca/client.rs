@@ -55,7 +55,11 @@ impl AlpacaVenue {
         let mut headers = HeaderMap::new();
         headers.insert("APCA-API-KEY-ID", header(&settings.key_id)?);
         headers.insert("APCA-API-SECRET-KEY", header(settings.secret.expose_secret())?);
-        Ok(Self { http, settings, headers })
+        Ok(Self {
+            http,
+            settings,
+            headers,
+        })
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -68,14 +72,21 @@ impl AlpacaVenue {
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
         let body = self.body(response).await?;
-        Ok(Answer { status, retry_after, body })
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
     }
 
     async fn body(&self, mut response: reqwest::Response) -> Result<Bytes, Fault> {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(fault)? {
             if body.len() + chunk.len() > self.settings.body_limit {
-                return Err(Fault::Garbage(format!("longer than {} bytes", self.settings.body_limit)));
+                return Err(Fault::Garbage(format!(
+                    "longer than {} bytes",
+                    self.settings.body_limit
+                )));
             }
             body.extend_from_slice(&chunk);
         }
@@ -104,9 +115,11 @@ impl AlpacaVenue {
 
     async fn bulk(&self, keys: &[OrderId]) -> HashMap<OrderId, Lookup> {
         let list = keys.iter().map(OrderId::to_string).collect::<Vec<_>>().join(",");
-        let request = self
-            .request(Method::GET, "/v2/orders")
-            .query(&[("client_order_ids", list.as_str()), ("status", "all"), ("limit", "500")]);
+        let request = self.request(Method::GET, "/v2/orders").query(&[
+            ("client_order_ids", list.as_str()),
+            ("status", "all"),
+            ("limit", "500"),
+        ]);
         let found = match self.get::<Vec<rest::Order>>(request).await {
             Ok(orders) => classify::bulk(&orders, keys),
             Err(fault) => Err(fault),
@@ -136,8 +149,15 @@ impl Venue for AlpacaVenue {
             Ok(body) => body,
             Err(error) => return Submitted::Unknown(Fault::NotSent(error.to_string())),
         };
-        let request = self.request(Method::POST, "/v2/orders").header(CONTENT_TYPE, "application/json").body(body);
-        match self.answer(request).await.map(|answer| classify::handed(&answer, key, order)) {
+        let request = self
+            .request(Method::POST, "/v2/orders")
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
+        match self
+            .answer(request)
+            .await
+            .map(|answer| classify::handed(&answer, key, order))
+        {
             Ok(Handed::Duplicate) => self.adopt(key, order).await,
             Ok(Handed::Done(submitted)) => submitted,
             Err(fault) => Submitted::Unknown(fault),
@@ -168,7 +188,9 @@ impl Venue for AlpacaVenue {
     }
 
     async fn order(&self, id: &VenueOrderId) -> Lookup {
-        let Some(path) = order_path(id) else { return Lookup::NotFound };
+        let Some(path) = order_path(id) else {
+            return Lookup::NotFound;
+        };
         match self.look(self.request(Method::GET, &path)).await {
             Lookup::Found(view) if view.venue_order_id != *id => Lookup::Unknown(Fault::Mismatch("id".to_owned())),
             other => other,
@@ -176,7 +198,9 @@ impl Venue for AlpacaVenue {
     }
 
     async fn cancel(&self, id: &VenueOrderId) -> Canceling {
-        let Some(path) = order_path(id) else { return Canceling::NotFound };
+        let Some(path) = order_path(id) else {
+            return Canceling::NotFound;
+        };
         match self.answer(self.request(Method::DELETE, &path)).await {
             Ok(answer) => classify::canceling(&answer),
             Err(fault) => Canceling::Unknown(fault),
@@ -189,14 +213,22 @@ impl Venue for AlpacaVenue {
         let request = self.request(Method::GET, "/v2/account/activities/FILL").query(&query);
         let fills: Vec<rest::FillActivity> = self.get(request).await?;
         let executions = fills.iter().map(parse::execution).collect::<Result<Vec<_>, _>>()?;
-        Ok(ExecutionPage { more: executions.len() >= 100, executions })
+        Ok(ExecutionPage {
+            more: executions.len() >= 100,
+            executions,
+        })
     }
 
     async fn open_orders(&self) -> Result<Vec<VenueOrderView>, Fault> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let mut query = vec![("status", "open"), ("limit", "500"), ("direction", "asc"), ("nested", "false")];
+            let mut query = vec![
+                ("status", "open"),
+                ("limit", "500"),
+                ("direction", "asc"),
+                ("nested", "false"),
+            ];
             query.extend(after.as_deref().map(|after| ("after", after)));
             let page: Vec<rest::Order> = self.get(self.request(Method::GET, "/v2/orders").query(&query)).await?;
             all.extend(parse::ours(&page)?);
@@ -224,7 +256,9 @@ impl Venue for AlpacaVenue {
     }
 
     async fn assets(&self) -> Result<Vec<VenueAsset>, Fault> {
-        let request = self.request(Method::GET, "/v2/assets").query(&[("asset_class", "us_equity")]);
+        let request = self
+            .request(Method::GET, "/v2/assets")
+            .query(&[("asset_class", "us_equity")]);
         let assets: Vec<rest::Asset> = self.get(request).await?;
         Ok(assets.iter().filter_map(parse::asset).collect())
     }
@@ -248,6 +282,8 @@ fn fault(error: reqwest::Error) -> Fault {
 }
 
 fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds = headers
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
     seconds.map_or(PAUSE, Duration::from_secs).min(LONGEST_PAUSE)
 }

@@ -51,7 +51,11 @@ pub(super) fn view(order: &rest::Order) -> Result<VenueOrderView, Fault> {
 
 /// Orders of a list that carry keys of ours. The account may hold others, of any type; they are not our business.
 pub(super) fn ours(orders: &[rest::Order]) -> Result<Vec<VenueOrderView>, Fault> {
-    orders.iter().filter(|order| key(&order.client_order_id).is_some()).map(view).collect()
+    orders
+        .iter()
+        .filter(|order| key(&order.client_order_id).is_some())
+        .map(view)
+        .collect()
 }
 
 /// One change of an order; `None` for orders without a key of ours.
@@ -87,14 +91,21 @@ fn kind(update: &TradeUpdate) -> Result<UpdateKind, Fault> {
 }
 
 fn execution_of(update: &TradeUpdate) -> Result<(ExecId, Qty, Price), Fault> {
-    let id = update.execution_id.as_deref().ok_or_else(|| garbage("execution_id", "missing"))?;
+    let id = update
+        .execution_id
+        .as_deref()
+        .ok_or_else(|| garbage("execution_id", "missing"))?;
     let id = ExecId::new(id).map_err(|error| garbage("execution_id", error))?;
     Ok((id, some_qty("qty", update.qty)?, some_price("price", update.price)?))
 }
 
 /// One entry of the record of executions. Its id is `time::uuid`; the UUID is the stream's `execution_id`.
 pub(super) fn execution(fill: &rest::FillActivity) -> Result<VenueExecution, Fault> {
-    let exec_id = fill.id.split_once("::").map(|(_, id)| id).ok_or_else(|| garbage("id", &fill.id))?;
+    let exec_id = fill
+        .id
+        .split_once("::")
+        .map(|(_, id)| id)
+        .ok_or_else(|| garbage("id", &fill.id))?;
     Ok(VenueExecution {
         cursor: fill.id.clone(),
         exec_id: ExecId::new(exec_id).map_err(|error| garbage("id", error))?,
@@ -151,8 +162,17 @@ pub(super) fn asset(asset: &rest::Asset) -> Option<VenueAsset> {
 
 fn status(word: &str) -> Result<VenueStatus, Fault> {
     Ok(match word {
-        "new" | "partially_filled" | "accepted" | "pending_new" | "accepted_for_bidding" | "pending_cancel"
-        | "pending_replace" | "stopped" | "suspended" | "calculated" | "held" => VenueStatus::Working,
+        "new"
+        | "partially_filled"
+        | "accepted"
+        | "pending_new"
+        | "accepted_for_bidding"
+        | "pending_cancel"
+        | "pending_replace"
+        | "stopped"
+        | "suspended"
+        | "calculated"
+        | "held" => VenueStatus::Working,
         "done_for_day" => VenueStatus::DoneForDay,
         "filled" => VenueStatus::Filled,
         "canceled" => VenueStatus::Ended(EndKind::Canceled),
@@ -164,7 +184,11 @@ fn status(word: &str) -> Result<VenueStatus, Fault> {
 }
 
 fn ended_at(order: &rest::Order) -> Option<Timestamp> {
-    order.canceled_at.or(order.expired_at).or(order.failed_at).or(order.replaced_at)
+    order
+        .canceled_at
+        .or(order.expired_at)
+        .or(order.failed_at)
+        .or(order.replaced_at)
 }
 
 /// Our own keys are UUIDs in their usual form; any other name belongs to somebody else.
@@ -181,7 +205,11 @@ fn venue_order_id(id: Uuid) -> VenueOrderId {
 fn some_qty(name: &str, text: Option<Text>) -> Result<Qty, Fault> {
     let value = text.ok_or_else(|| garbage(name, "missing"))?;
     let qty = Qty::new(value.get()).map_err(|error| garbage(name, error))?;
-    if qty.is_zero() { Err(garbage(name, "zero")) } else { Ok(qty) }
+    if qty.is_zero() {
+        Err(garbage(name, "zero"))
+    } else {
+        Ok(qty)
+    }
 }
 
 fn some_price(name: &str, text: Option<Text>) -> Result<Price, Fault> {

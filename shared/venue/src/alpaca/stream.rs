@@ -22,14 +22,17 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Opens the stream; the whole greeting has the deadline of a call.
 pub(super) async fn connect(settings: &AlpacaSettings, since: Option<String>) -> Result<Updates, Fault> {
     chassis::http_client::install_crypto();
-    let socket = timeout(settings.timeout, greet(settings, since)).await.map_err(|_| Fault::Timeout)??;
+    let socket = timeout(settings.timeout, greet(settings, since))
+        .await
+        .map_err(|_| Fault::Timeout)??;
     Ok(Updates::new(updates(socket, settings.stream_silence)))
 }
 
 async fn greet(settings: &AlpacaSettings, since: Option<String>) -> Result<Socket, Fault> {
     let url = format!("{}/stream", settings.base_url.replacen("http", "ws", 1));
-    let (mut socket, _) =
-        connect_async_with_config(url, None, true).await.map_err(|error| Fault::NotSent(error.to_string()))?;
+    let (mut socket, _) = connect_async_with_config(url, None, true)
+        .await
+        .map_err(|error| Fault::NotSent(error.to_string()))?;
     let keys = json!({"key_id": settings.key_id, "secret_key": settings.secret.expose_secret()});
     send(&mut socket, &json!({"action": "authenticate", "data": keys})).await?;
     await_frame(&mut socket, "authorization").await?;
@@ -75,7 +78,9 @@ fn frame(message: &Message) -> Result<Option<Frame>, Fault> {
         Message::Close(_) => return Err(closed()),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(None),
     };
-    serde_json::from_slice(bytes).map(Some).map_err(|error| Fault::Garbage(error.to_string()))
+    serde_json::from_slice(bytes)
+        .map(Some)
+        .map_err(|error| Fault::Garbage(error.to_string()))
 }
 
 #[derive(Deserialize)]
@@ -109,7 +114,11 @@ struct Reader {
 }
 
 fn updates(socket: Socket, silence: Duration) -> impl futures::Stream<Item = Result<VenueUpdate, Fault>> + Send {
-    let reader = Reader { socket, silence, quiet: 0 };
+    let reader = Reader {
+        socket,
+        silence,
+        quiet: 0,
+    };
     stream::unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {

@@ -75,7 +75,10 @@ impl FakeVenue {
         let now = self.0.clock.now();
         let mut state = self.state();
         let late = std::mem::take(&mut state.late);
-        let new = late.into_iter().filter(|(key, order)| state.accept(*key, order, now).is_some()).count();
+        let new = late
+            .into_iter()
+            .filter(|(key, order)| state.accept(*key, order, now).is_some())
+            .count();
         self.tell(&mut state);
         new
     }
@@ -108,7 +111,11 @@ impl FakeVenue {
 
     /// How many calls of this kind were made about this order.
     pub fn count(&self, kind: CallKind, key: OrderId) -> usize {
-        self.state().calls.iter().filter(|call| call.kind == kind && call.keys.contains(&key)).count()
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| call.kind == kind && call.keys.contains(&key))
+            .count()
     }
 
     /// Orders that were ever taken under this key: more than one is the defect that keys are there to prevent (V5).
@@ -171,7 +178,9 @@ impl Venue for FakeVenue {
 
     async fn order(&self, id: &VenueOrderId) -> Lookup {
         self.arrive().await;
-        self.state().of_id(id).map_or(Lookup::NotFound, |view| Lookup::Found(view.clone()))
+        self.state()
+            .of_id(id)
+            .map_or(Lookup::NotFound, |view| Lookup::Found(view.clone()))
     }
 
     async fn cancel(&self, id: &VenueOrderId) -> Canceling {
@@ -190,7 +199,10 @@ impl Venue for FakeVenue {
         let known = |cursor: &str| state.executions.iter().position(|execution| execution.cursor == cursor);
         let from = cursor.and_then(known).map_or(0, |at| at + 1);
         let rest = &state.executions[from..];
-        Ok(ExecutionPage { executions: rest.iter().take(PAGE).cloned().collect(), more: rest.len() > PAGE })
+        Ok(ExecutionPage {
+            executions: rest.iter().take(PAGE).cloned().collect(),
+            more: rest.len() > PAGE,
+        })
     }
 
     async fn open_orders(&self) -> Result<Vec<VenueOrderView>, Fault> {

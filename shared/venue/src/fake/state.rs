@@ -79,7 +79,10 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(symbols: &[Symbol]) -> Self {
-        Self { symbols: symbols.to_vec(), ..Self::default() }
+        Self {
+            symbols: symbols.to_vec(),
+            ..Self::default()
+        }
     }
 
     pub(super) fn script(&mut self, kind: CallKind, acts: impl IntoIterator<Item = Act>) {
@@ -91,9 +94,17 @@ impl State {
     }
 
     pub(super) fn act(&mut self, kind: CallKind, keys: &[OrderId]) -> Act {
-        let own = keys.iter().find_map(|key| self.scripts.get_mut(&(Some(*key), kind))?.pop_front());
-        let act = own.or_else(|| self.scripts.get_mut(&(None, kind))?.pop_front()).unwrap_or(Act::Normal);
-        self.calls.push(Call { kind, keys: keys.to_vec(), act: act.clone() });
+        let own = keys
+            .iter()
+            .find_map(|key| self.scripts.get_mut(&(Some(*key), kind))?.pop_front());
+        let act = own
+            .or_else(|| self.scripts.get_mut(&(None, kind))?.pop_front())
+            .unwrap_or(Act::Normal);
+        self.calls.push(Call {
+            kind,
+            keys: keys.to_vec(),
+            act: act.clone(),
+        });
         act
     }
 
@@ -106,7 +117,10 @@ impl State {
         }
         if !self.symbols.contains(&order.symbol) {
             let reason = format!("asset \"{}\" not found", order.symbol);
-            return Submitted::Refused(Refusal { code: 42_210_000, reason });
+            return Submitted::Refused(Refusal {
+                code: 42_210_000,
+                reason,
+            });
         }
         self.accept(key, order, now);
         let view = self.of_key(key).expect("it was just put there, or was there").clone();
@@ -165,7 +179,8 @@ impl State {
         if let Some(fault) = undone(act).and_then(Result::err).or_else(|| after(act)) {
             return Lookup::Unknown(fault);
         }
-        self.of_key(key).map_or(Lookup::NotFound, |view| Lookup::Found(view.clone()))
+        self.of_key(key)
+            .map_or(Lookup::NotFound, |view| Lookup::Found(view.clone()))
     }
 
     pub(super) fn cancel(&mut self, act: &Act, id: &VenueOrderId, now: Timestamp) -> Canceling {
@@ -177,11 +192,15 @@ impl State {
             Some(Err(fault)) => return Canceling::Unknown(fault),
             None => {}
         }
-        let Some(at) = self.orders.iter().position(|view| view.venue_order_id == *id) else {
+        let known = |view: &VenueOrderView| view.venue_order_id == *id && view.key.is_some();
+        let Some(at) = self.orders.iter().position(known) else {
             return Canceling::NotFound;
         };
         if self.orders[at].status != VenueStatus::Working {
-            return Canceling::TooLate(Refusal { code: 42_210_000, reason: "order is already over".to_owned() });
+            return Canceling::TooLate(Refusal {
+                code: 42_210_000,
+                reason: "order is already over".to_owned(),
+            });
         }
         self.end_at(at, EndKind::Canceled, now);
         after(act).map_or(Canceling::Taken, Canceling::Unknown)
@@ -223,7 +242,13 @@ impl State {
 
     fn record(&mut self, at: usize, kind: UpdateKind, now: Timestamp) {
         let event_id = Some(format!("{:09}", self.updates.len() + 1));
-        self.updates.push(VenueUpdate { event_id, kind, order: self.orders[at].clone(), at: now, reason: None });
+        self.updates.push(VenueUpdate {
+            event_id,
+            kind,
+            order: self.orders[at].clone(),
+            at: now,
+            reason: None,
+        });
     }
 
     pub(super) fn untold(&mut self) -> Vec<VenueUpdate> {
@@ -234,7 +259,11 @@ impl State {
 
     pub(super) fn updates_since(&self, since: Option<&str>) -> Vec<VenueUpdate> {
         let Some(since) = since else { return Vec::new() };
-        self.updates.iter().filter(|update| update.event_id.as_deref() > Some(since)).cloned().collect()
+        self.updates
+            .iter()
+            .filter(|update| update.event_id.as_deref() > Some(since))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn forget(&mut self, key: OrderId) {
@@ -249,18 +278,31 @@ impl State {
     }
 
     pub(super) fn of_id(&self, id: &VenueOrderId) -> Option<&VenueOrderView> {
-        self.orders.iter().find(|view| view.venue_order_id == *id && view.key.is_some())
+        self.orders
+            .iter()
+            .find(|view| view.venue_order_id == *id && view.key.is_some())
     }
 
     pub(super) fn open(&self) -> Vec<VenueOrderView> {
-        self.orders.iter().filter(|view| view.status == VenueStatus::Working).cloned().collect()
+        self.orders
+            .iter()
+            .filter(|view| view.status == VenueStatus::Working)
+            .cloned()
+            .collect()
     }
 
     pub(super) fn quotes(&self, symbols: &[Symbol], now: Timestamp) -> Vec<VenueQuote> {
         let (bid, ask) = quote();
         let known: HashSet<&Symbol> = self.symbols.iter().collect();
         let quoted = symbols.iter().filter(|symbol| known.contains(symbol));
-        quoted.map(|symbol| VenueQuote { symbol: symbol.clone(), bid: Some(bid), ask: Some(ask), at: now }).collect()
+        quoted
+            .map(|symbol| VenueQuote {
+                symbol: symbol.clone(),
+                bid: Some(bid),
+                ask: Some(ask),
+                at: now,
+            })
+            .collect()
     }
 
     pub(super) fn assets(&self) -> Vec<VenueAsset> {
@@ -287,9 +329,14 @@ fn undone(act: &Act) -> Option<Result<Refusal, Fault>> {
     Some(match act {
         Act::LoseRequest | Act::Late => Err(Fault::Timeout),
         Act::Fail => Err(Fault::Status(500)),
-        Act::Throttle(retry_after) => Err(Fault::Throttled { retry_after: *retry_after }),
+        Act::Throttle(retry_after) => Err(Fault::Throttled {
+            retry_after: *retry_after,
+        }),
         Act::Unreachable => Err(Fault::NotSent("connection refused".to_owned())),
-        Act::Refuse(reason) => Ok(Refusal { code: 42_210_000, reason: reason.clone() }),
+        Act::Refuse(reason) => Ok(Refusal {
+            code: 42_210_000,
+            reason: reason.clone(),
+        }),
         Act::Normal | Act::LoseAnswer | Act::FailAfter | Act::Garble | Act::Mismatch | Act::Deny => return None,
     })
 }

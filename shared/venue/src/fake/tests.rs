@@ -37,7 +37,11 @@ fn order() -> VenueOrder {
 async fn the_fake_keeps_the_contract() {
     let venue = venue();
     venue.trade_at_quote();
-    let terms = Terms { symbol: symbol(), resting: price(dec!(50)), marketable: price(dec!(120)) };
+    let terms = Terms {
+        symbol: symbol(),
+        resting: price(dec!(50)),
+        marketable: price(dec!(120)),
+    };
     contract::all(&venue, &SeededIds::new(1, clock()), &terms).await;
 }
 
@@ -48,7 +52,10 @@ async fn a_late_request_arrives_when_told_and_meets_its_twin() {
     assert_eq!(venue.submit(key(1), &order()).await, Submitted::Unknown(Fault::Timeout));
     assert_eq!(venue.submit(key(2), &order()).await, Submitted::Unknown(Fault::Timeout));
     assert_eq!(venue.lookup(key(1)).await, Lookup::NotFound);
-    assert!(matches!(venue.submit(key(1), &order()).await, Submitted::Acknowledged(_)));
+    assert!(matches!(
+        venue.submit(key(1), &order()).await,
+        Submitted::Acknowledged(_)
+    ));
     assert_eq!(venue.deliver_late(), 1, "only the second one is new");
     assert_eq!((venue.taken(key(1)), venue.taken(key(2))), (1, 1));
 }

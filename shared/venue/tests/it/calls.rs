@@ -39,12 +39,22 @@ fn settings(server: &MockServer) -> AlpacaSettings {
 
 fn venue(server: &MockServer) -> AlpacaVenue {
     let patience = Duration::from_millis(300);
-    AlpacaVenue::new(AlpacaSettings { timeout: patience, body_limit: 10_000, bulk_lookup: true, ..settings(server) }).unwrap()
+    AlpacaVenue::new(AlpacaSettings {
+        timeout: patience,
+        body_limit: 10_000,
+        bulk_lookup: true,
+        ..settings(server)
+    })
+    .unwrap()
 }
 
 async fn answering(answer: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("POST")).respond_with(answer).expect(1).mount(&server).await;
+    Mock::given(method("POST"))
+        .respond_with(answer)
+        .expect(1)
+        .mount(&server)
+        .await;
     server
 }
 
@@ -63,20 +73,31 @@ async fn an_order_goes_out_with_our_key_and_as_text() {
         .expect(1)
         .mount(&server)
         .await;
-    assert!(matches!(venue(&server).submit(key(1), &asked()).await, Submitted::Acknowledged(_)));
+    assert!(matches!(
+        venue(&server).submit(key(1), &asked()).await,
+        Submitted::Acknowledged(_)
+    ));
 }
 
 /// executor::slow_answer, executor::answer_5xx: one POST each, whatever comes back.
 #[tokio::test]
 async fn a_post_is_never_sent_again_by_the_adapter() {
-    let slow = ResponseTemplate::new(200).set_body_json(shown(key(1))).set_delay(Duration::from_secs(2));
+    let slow = ResponseTemplate::new(200)
+        .set_body_json(shown(key(1)))
+        .set_delay(Duration::from_secs(2));
     let long = ResponseTemplate::new(200).set_body_string("x".repeat(20_000));
     let cases = [
         (slow, Fault::Timeout),
         (ResponseTemplate::new(500), Fault::Status(500)),
         (ResponseTemplate::new(502).set_body_string("<html>"), Fault::Status(502)),
-        (ResponseTemplate::new(503).insert_header("Retry-After", "1"), Fault::Status(503)),
-        (ResponseTemplate::new(302).insert_header("Location", "/elsewhere"), Fault::Status(302)),
+        (
+            ResponseTemplate::new(503).insert_header("Retry-After", "1"),
+            Fault::Status(503),
+        ),
+        (
+            ResponseTemplate::new(302).insert_header("Location", "/elsewhere"),
+            Fault::Status(302),
+        ),
         (long, Fault::Garbage("longer than 10000 bytes".to_owned())),
     ];
     for (answer, fault) in cases {
@@ -89,7 +110,9 @@ async fn a_post_is_never_sent_again_by_the_adapter() {
 #[tokio::test]
 async fn the_venue_says_how_long_to_wait() {
     let server = answering(ResponseTemplate::new(429).insert_header("Retry-After", "7")).await;
-    let wait = Fault::Throttled { retry_after: Duration::from_secs(7) };
+    let wait = Fault::Throttled {
+        retry_after: Duration::from_secs(7),
+    };
     assert_eq!(venue(&server).submit(key(1), &asked()).await, Submitted::Unknown(wait));
 }
 
@@ -98,7 +121,11 @@ async fn a_venue_that_is_not_there_was_sent_nothing() {
     let server = MockServer::start().await;
     let settings = settings(&server);
     drop(server);
-    let venue = AlpacaVenue::new(AlpacaSettings { base_url: "http://127.0.0.1:1".to_owned(), ..settings }).unwrap();
+    let venue = AlpacaVenue::new(AlpacaSettings {
+        base_url: "http://127.0.0.1:1".to_owned(),
+        ..settings
+    })
+    .unwrap();
     match venue.submit(key(1), &asked()).await {
         Submitted::Unknown(fault @ Fault::NotSent(_)) => assert!(fault.not_applied()),
         other => panic!("{other:?}"),
@@ -115,10 +142,19 @@ async fn a_repeated_key_is_looked_up_and_adopted() {
         .respond_with(ResponseTemplate::new(200).set_body_json(shown(key(1))))
         .mount(&server)
         .await;
-    assert!(matches!(venue(&server).submit(key(1), &asked()).await, Submitted::Acknowledged(_)));
-    let other = VenueOrder { qty: Qty::parse("9").unwrap(), ..asked() };
+    assert!(matches!(
+        venue(&server).submit(key(1), &asked()).await,
+        Submitted::Acknowledged(_)
+    ));
+    let other = VenueOrder {
+        qty: Qty::parse("9").unwrap(),
+        ..asked()
+    };
     server.reset().await;
-    assert!(!matches!(venue(&server).submit(key(1), &other).await, Submitted::Acknowledged(_)));
+    assert!(!matches!(
+        venue(&server).submit(key(1), &other).await,
+        Submitted::Acknowledged(_)
+    ));
 }
 
 #[tokio::test]

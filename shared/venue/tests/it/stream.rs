@@ -29,14 +29,26 @@ async fn connected(since: Option<String>, silence: Duration) -> (Updates, Peer, 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = AlpacaSettings::new("sim", &url, "KEY", SecretString::from("SECRET"));
-    let venue = AlpacaVenue::new(AlpacaSettings { stream_silence: silence, ..settings }).unwrap();
+    let venue = AlpacaVenue::new(AlpacaSettings {
+        stream_silence: silence,
+        ..settings
+    })
+    .unwrap();
     let server = async {
         let mut peer = accept_async(listener.accept().await.unwrap().0).await.unwrap();
         let auth = heard(&mut peer).await;
         assert_eq!(auth["data"], json!({"key_id": "KEY", "secret_key": "SECRET"}));
-        say(&mut peer, json!({"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}})).await;
+        say(
+            &mut peer,
+            json!({"stream": "authorization", "data": {"status": "authorized", "action": "authenticate"}}),
+        )
+        .await;
         let listen = heard(&mut peer).await;
-        say(&mut peer, json!({"stream": "listening", "data": {"streams": ["trade_updates"]}})).await;
+        say(
+            &mut peer,
+            json!({"stream": "listening", "data": {"streams": ["trade_updates"]}}),
+        )
+        .await;
         (peer, listen)
     };
     let (updates, (peer, listen)) = tokio::join!(venue.updates(since), server);

@@ -2,9 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::VenueStatus;
 use domain::order::EndKind;
 use domain::{Price, Qty, Side, Symbol, TimeInForce};
-use crate::VenueStatus;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -37,7 +37,11 @@ fn with(name: &str, value: impl Into<Value>) -> Value {
 }
 
 fn answer(status: u16, body: impl ToString) -> Answer {
-    Answer { status, retry_after: Duration::from_secs(3), body: body.to_string().into() }
+    Answer {
+        status,
+        retry_after: Duration::from_secs(3),
+        body: body.to_string().into(),
+    }
 }
 
 fn hand(status: u16, body: impl ToString) -> Handed {
@@ -50,20 +54,27 @@ fn error(code: i64, message: &str) -> Value {
 
 #[test]
 fn an_order_as_asked_is_acknowledged() {
-    let Handed::Done(Submitted::Acknowledged(view)) = hand(200, shown()) else { panic!("{:?}", hand(200, shown())) };
+    let Handed::Done(Submitted::Acknowledged(view)) = hand(200, shown()) else {
+        panic!("{:?}", hand(200, shown()))
+    };
     assert_eq!(view.status, VenueStatus::Working);
     assert_eq!(view.venue_order_id.as_str(), Uuid::from_u128(70).to_string());
 }
 
 #[test]
 fn numbers_in_place_of_strings_are_read_exactly() {
-    let body = shown().to_string().replace("\"190.50\"", "190.50").replace("\"10\"", "10");
+    let body = shown()
+        .to_string()
+        .replace("\"190.50\"", "190.50")
+        .replace("\"10\"", "10");
     assert!(matches!(hand(200, body), Handed::Done(Submitted::Acknowledged(_))));
 }
 
 #[test]
 fn an_order_the_venue_took_and_rejected_is_acknowledged_with_its_end() {
-    let Handed::Done(Submitted::Acknowledged(view)) = hand(200, with("status", "rejected")) else { panic!() };
+    let Handed::Done(Submitted::Acknowledged(view)) = hand(200, with("status", "rejected")) else {
+        panic!()
+    };
     assert_eq!(view.status, VenueStatus::Ended(EndKind::Rejected));
 }
 
@@ -80,7 +91,11 @@ fn an_answer_that_differs_from_what_was_asked_is_a_doubt() {
         ("time_in_force", "gtc"),
     ] {
         let got = hand(200, with(name, value));
-        assert_eq!(got, Handed::Done(Submitted::Unknown(Fault::Mismatch(name.to_owned()))), "{name}");
+        assert_eq!(
+            got,
+            Handed::Done(Submitted::Unknown(Fault::Mismatch(name.to_owned()))),
+            "{name}"
+        );
     }
 }
 
@@ -90,7 +105,10 @@ fn an_unreadable_answer_is_a_doubt() {
     let half = with("qty", Value::Null).to_string();
     let unknown_word = with("status", "sleeping").to_string();
     for body in ["", "<html>", "{}", "[]", "null", cut, &half, &unknown_word] {
-        assert!(matches!(hand(200, body), Handed::Done(Submitted::Unknown(Fault::Garbage(_)))), "{body}");
+        assert!(
+            matches!(hand(200, body), Handed::Done(Submitted::Unknown(Fault::Garbage(_)))),
+            "{body}"
+        );
     }
 }
 
@@ -106,7 +124,9 @@ fn a_status_that_says_nothing_is_a_doubt() {
 /// executor::answer_429: nothing was done, and we are told how long to wait.
 #[test]
 fn too_many_calls_are_no_attempt() {
-    let wait = Fault::Throttled { retry_after: Duration::from_secs(3) };
+    let wait = Fault::Throttled {
+        retry_after: Duration::from_secs(3),
+    };
     assert_eq!(hand(429, "slow down"), Handed::Done(Submitted::Unknown(wait.clone())));
     assert_eq!(lookup(&answer(429, "")), Lookup::Unknown(wait.clone()));
     assert_eq!(canceling(&answer(429, "")), Canceling::Unknown(wait.clone()));
@@ -115,15 +135,29 @@ fn too_many_calls_are_no_attempt() {
 
 #[test]
 fn a_wrong_key_pair_is_no_refusal_of_the_order() {
-    assert_eq!(hand(401, error(40_110_000, "x")), Handed::Done(Submitted::Unknown(Fault::Unauthorized)));
+    assert_eq!(
+        hand(401, error(40_110_000, "x")),
+        Handed::Done(Submitted::Unknown(Fault::Unauthorized))
+    );
 }
 
 /// executor::answer_reject
 #[test]
 fn a_refusal_needs_a_status_that_refuses_and_an_error_body_that_fits() {
-    for (status, code) in [(403, 40_310_000), (422, 42_210_000), (422, 40_010_001), (400, 40_010_000)] {
+    for (status, code) in [
+        (403, 40_310_000),
+        (422, 42_210_000),
+        (422, 40_010_001),
+        (400, 40_010_000),
+    ] {
         let got = hand(status, error(code, "no"));
-        assert_eq!(got, Handed::Done(Submitted::Refused(Refusal { code, reason: "no".to_owned() })));
+        assert_eq!(
+            got,
+            Handed::Done(Submitted::Refused(Refusal {
+                code,
+                reason: "no".to_owned()
+            }))
+        );
     }
     for (status, body) in [
         (403, "<html>Forbidden by proxy</html>".to_owned()),
@@ -131,21 +165,38 @@ fn a_refusal_needs_a_status_that_refuses_and_an_error_body_that_fits() {
         (422, error(42_210_000, "").to_string()),
         (400, "{}".to_owned()),
     ] {
-        assert!(matches!(hand(status, &body), Handed::Done(Submitted::Unknown(Fault::Garbage(_)))), "{status} {body}");
+        assert!(
+            matches!(hand(status, &body), Handed::Done(Submitted::Unknown(Fault::Garbage(_)))),
+            "{status} {body}"
+        );
     }
 }
 
 /// executor::answer_duplicate_key: counts as success, once it is looked up.
 #[test]
 fn a_repeated_key_is_no_refusal() {
-    assert_eq!(hand(422, error(40_010_001, "client_order_id must be unique")), Handed::Duplicate);
+    assert_eq!(
+        hand(422, error(40_010_001, "client_order_id must be unique")),
+        Handed::Duplicate
+    );
 }
 
 #[test]
 fn only_the_dialects_own_404_denies_an_order() {
-    assert_eq!(lookup(&answer(404, error(40_410_000, "order not found"))), Lookup::NotFound);
-    for body in ["", "<html>404</html>", "{\"message\":\"no route\"}", "{\"code\":50010000,\"message\":\"x\"}"] {
-        assert!(matches!(lookup(&answer(404, body)), Lookup::Unknown(Fault::Garbage(_))), "{body}");
+    assert_eq!(
+        lookup(&answer(404, error(40_410_000, "order not found"))),
+        Lookup::NotFound
+    );
+    for body in [
+        "",
+        "<html>404</html>",
+        "{\"message\":\"no route\"}",
+        "{\"code\":50010000,\"message\":\"x\"}",
+    ] {
+        assert!(
+            matches!(lookup(&answer(404, body)), Lookup::Unknown(Fault::Garbage(_))),
+            "{body}"
+        );
     }
 }
 
@@ -155,7 +206,12 @@ fn a_cancel_is_taken_too_late_or_of_nothing() {
     let late = error(42_210_000, "order is already in \"filled\" state");
     assert!(matches!(canceling(&answer(422, late)), Canceling::TooLate(_)));
     assert_eq!(canceling(&answer(404, error(40_410_000, "x"))), Canceling::NotFound);
-    assert_eq!(canceling(&answer(404, "")), Canceling::Unknown(Fault::Garbage("EOF while parsing a value at line 1 column 0".to_owned())));
+    assert_eq!(
+        canceling(&answer(404, "")),
+        Canceling::Unknown(Fault::Garbage(
+            "EOF while parsing a value at line 1 column 0".to_owned()
+        ))
+    );
     assert_eq!(canceling(&answer(500, "")), Canceling::Unknown(Fault::Status(500)));
 }
 
