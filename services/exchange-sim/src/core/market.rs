@@ -1,8 +1,9 @@
 //! All books, the market maker and the session: commands in, [`CoreEvent`]s out.
 //!
 //! The market maker quotes both sides of each symbol around its walk, with a few shares each. Every tick it takes its
-//! old quotes away and sets new ones; where a new quote crosses customers' orders it trades with them at their
-//! price. A large order so fills in parts, over several ticks.
+//! old quotes away and sets new ones; where a new quote crosses customers' orders it trades with them at its own
+//! price, as wholesalers do: an order left at a generous limit pays what the market asks, not what it would have paid
+//! at worst. A large order so fills in parts, over several ticks.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -374,7 +375,7 @@ impl Market {
         let mut left = size;
         for found in self.stalls[symbol.0].book.take(side, price, size) {
             left -= found.qty;
-            self.maker_traded(symbol, found, events);
+            self.maker_traded(symbol, Match { price, ..found }, events);
         }
         let stall = &mut self.stalls[symbol.0];
         // Shares are left only when nothing crosses any more.

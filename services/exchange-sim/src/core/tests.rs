@@ -138,11 +138,11 @@ fn a_large_order_fills_in_parts_over_several_ticks() {
 }
 
 #[test]
-fn a_resting_order_trades_when_the_quote_crosses_it() {
+fn a_resting_order_trades_at_the_quote_that_crosses_it() {
     let mut market = quiet();
     market.set_quote(AAPL, pinned(99, 101, 10));
     market.submit(buy(1, 100, 15));
-    assert_eq!(told(&market.set_quote(AAPL, pinned(97, 98, 10))), ["1 10@100 left 5"]);
+    assert_eq!(told(&market.set_quote(AAPL, pinned(97, 98, 10))), ["1 10@98 left 5"]);
     assert_eq!(market.leaves(OrderNo(1)), Some(5));
 }
 
