@@ -24,7 +24,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { quotes_every: Duration::from_secs(1), assets_every: Duration::from_secs(60) }
+        Self {
+            quotes_every: Duration::from_secs(1),
+            assets_every: Duration::from_secs(60),
+        }
     }
 }
 
@@ -42,7 +45,13 @@ pub struct Deps<V> {
 
 /// Runs until the process drains.
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
-    run_loop(MarketData::new(config, deps), Wake::new(), config.quotes_every, shutdown).await;
+    run_loop(
+        MarketData::new(config, deps),
+        Wake::new(),
+        config.quotes_every,
+        shutdown,
+    )
+    .await;
 }
 
 /// Asks for assets now and then, and for the quotes of all of them at each step.
@@ -55,7 +64,11 @@ pub struct MarketData<V> {
 impl<V: Venue> MarketData<V> {
     /// A service that has not asked for anything yet.
     pub const fn new(config: Config, deps: Deps<V>) -> Self {
-        Self { config, deps, assets_due: None }
+        Self {
+            config,
+            deps,
+            assets_due: None,
+        }
     }
 
     async fn look_at_assets(&mut self) -> Result<(), StepError> {
@@ -75,7 +88,13 @@ impl<V: Venue> MarketData<V> {
     }
 
     async fn look_at_quotes(&self) -> Result<(), StepError> {
-        let symbols: Vec<Symbol> = self.deps.instruments.assets().iter().map(|a| a.symbol.clone()).collect();
+        let symbols: Vec<Symbol> = self
+            .deps
+            .instruments
+            .assets()
+            .iter()
+            .map(|a| a.symbol.clone())
+            .collect();
         let quotes: Vec<Quote> = self.deps.venue.quotes(&symbols).await?.into_iter().map(quote).collect();
         let mut conn = self.deps.pool.acquire().await?;
         instruments::save_quotes(&mut conn, &quotes, self.deps.clock.now()).await?;
@@ -112,5 +131,10 @@ fn asset(listed: VenueAsset) -> Asset {
 }
 
 fn quote(last: VenueQuote) -> Quote {
-    Quote { symbol: last.symbol, bid: last.bid, ask: last.ask, at: last.at }
+    Quote {
+        symbol: last.symbol,
+        bid: last.bid,
+        ask: last.ask,
+        at: last.at,
+    }
 }

@@ -12,13 +12,14 @@ use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use db::{DbError, PgConnection};
 use domain::calendar::Calendar;
-use domain::{AccountId, Money, OrderId, Symbol, Timestamp};
+use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp};
 use identity::FlagChange;
 use orders::{Sequence, StoredOrder, VenueExec};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
+use wire::events::v1::OrderUpdated;
 
 /// The consumer group.
 pub const GROUP: &str = "status-updater";
@@ -38,7 +39,7 @@ struct Tidings {
     facts: HashMap<&'static str, u64>,
     /// How long ago the first of them was heard.
     delay: Option<Duration>,
-    updates: bool,
+    updates: Vec<(OrderUpdated, RequestId)>,
     aside: Vec<SetAside>,
     indebted: BTreeSet<AccountId>,
 }
@@ -212,15 +213,19 @@ impl Tidings {
         Self {
             facts,
             delay: delay.and_then(|delay| delay.to_std().ok()),
-            updates: !written.updates.is_empty(),
+            updates: written.updates,
             aside: written.aside,
             indebted: written.indebted,
         }
     }
 
     fn tell(self, bus: &Bus) {
-        if self.updates {
+        if !self.updates.is_empty() {
             bus.wake(Topic::OrderUpdates);
+        }
+        for (update, request) in &self.updates {
+            let (order, event) = (update.order_id, update.event.as_str());
+            info!(order.id = %order, account.id = %update.account_id, request.id = %request, event, "order {order}: {event}");
         }
         if let Some(delay) = self.delay {
             metrics::histogram!("daybook_status_updater_delay_seconds").record(delay);

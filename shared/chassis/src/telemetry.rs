@@ -3,6 +3,7 @@
 //! Standard output stays free for what a command prints (`daybook audit`, `daybook admin`).
 
 use std::backtrace::Backtrace;
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
@@ -61,6 +62,8 @@ pub fn init(config: TelemetryConfig) -> Result<(), TelemetryError> {
     })?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for people who watch; in a file they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match config.format {
         LogFormat::Readable => lines.try_init(),

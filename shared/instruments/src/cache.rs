@@ -47,7 +47,8 @@ impl Instruments {
 
     /// Replaces the quotes.
     pub fn set_quotes(&self, quotes: Vec<Quote>) {
-        self.quotes.store(Arc::new(quotes.into_iter().map(|q| (q.symbol.clone(), q)).collect()));
+        self.quotes
+            .store(Arc::new(quotes.into_iter().map(|q| (q.symbol.clone(), q)).collect()));
     }
 
     /// The asset with this ticker.
@@ -58,7 +59,11 @@ impl Instruments {
     /// The asset with this id.
     pub fn asset_by_id(&self, id: AssetId) -> Option<Arc<Asset>> {
         let assets = self.assets.load();
-        assets.symbols.get(&id).and_then(|symbol| assets.by_symbol.get(symbol)).cloned()
+        assets
+            .symbols
+            .get(&id)
+            .and_then(|symbol| assets.by_symbol.get(symbol))
+            .cloned()
     }
 
     /// Every asset, by ticker.

@@ -75,7 +75,9 @@ pub async fn save_assets(conn: &mut PgConnection, assets: &[Asset], now: Timesta
 /// # Errors
 /// What the database says.
 pub async fn load_quotes(conn: &mut PgConnection) -> Result<Vec<Quote>, DbError> {
-    let rows = sqlx::query!("select symbol, bid, ask, quoted_at from last_quotes").fetch_all(conn).await?;
+    let rows = sqlx::query!("select symbol, bid, ask, quoted_at from last_quotes")
+        .fetch_all(conn)
+        .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Quote {
@@ -116,5 +118,8 @@ fn column<T, C>(rows: &[T], pick: impl Fn(&T) -> C) -> Vec<C> {
 }
 
 fn symbol(table: &'static str, text: &str) -> Result<Symbol, DbError> {
-    Symbol::parse(text).ok_or_else(|| DbError::Inconsistent { table, what: format!("symbol {text:?}") })
+    Symbol::parse(text).ok_or_else(|| DbError::Inconsistent {
+        table,
+        what: format!("symbol {text:?}"),
+    })
 }
