@@ -12,6 +12,7 @@ use bus::{Bus, Consumer, Event, Fetched, Topic};
 use chassis::clock::SharedClock;
 use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step, StepError, Wake};
+use chrono::TimeDelta;
 use db::{PgPool, Tx};
 use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
@@ -29,6 +30,8 @@ pub const GROUP: &str = "executor";
 
 /// How soon to look again at what waits above the log's horizon.
 const HELD_BACK: Duration = Duration::from_millis(1);
+/// A long book takes a while to count.
+const COUNT_EVERY: TimeDelta = TimeDelta::seconds(1);
 
 /// The executor of one process.
 pub struct Executor<V> {
@@ -52,6 +55,8 @@ pub struct Executor<V> {
     suspicious: bool,
     /// No new calls.
     draining: bool,
+    /// When the book was last counted, for the metrics.
+    counted_at: Option<Timestamp>,
     wake: Wake,
 }
 
@@ -88,6 +93,7 @@ impl<V: Venue> Executor<V> {
             stale,
             suspicious,
             draining,
+            counted_at: None,
             wake,
         }
     }
@@ -150,19 +156,17 @@ impl<V: Venue> Executor<V> {
             return Ok(Progress::Idle);
         }
         let answers = self.take_answers();
-        let limit = if self.draining { 0 } else { self.config.batch };
-        let fetched = if limit > 0 {
-            self.consumer.fetch(limit).await?
-        } else {
-            Fetched::default()
-        };
-        fail::fail_point!("executor::dequeued");
+        let Batch {
+            tx,
+            events,
+            inbox,
+            held_back,
+        } = self.next_batch().await?;
         let now = self.clock.now();
-        let (tx, inbox) = self.open(&fetched.events).await?;
         self.decide(answers, inbox.wishes, inbox.known, now);
-        if self.book.changes().is_empty() && fetched.events.is_empty() {
-            self.launch();
-            return Ok(self.rest(fetched.held_back, now));
+        if self.book.changes().is_empty() && tx.is_none() {
+            self.launch(now);
+            return Ok(self.rest(held_back, now));
         }
         let mut tx = match tx {
             Some(tx) => tx,
@@ -171,27 +175,62 @@ impl<V: Venue> Executor<V> {
         for (event, cause) in &inbox.poisoned {
             self.consumer.park(&mut tx, event, cause).await?;
         }
-        self.fence(&mut tx, &fetched.events).await?;
+        self.fence(&mut tx, &events).await?;
         write(&mut tx, &self.book, now).await?;
         tx.commit().await?;
         fail::fail_point!("executor::intent_committed");
-        self.consumer.advance(&fetched.events);
-        self.launch();
+        self.consumer.advance(&events);
+        self.launch(now);
         Ok(Progress::Worked)
     }
 
-    /// Begins the transaction of a batch of events, if there are any: stores the position, which makes sure of the
-    /// partitions, and reads the messages.
-    async fn open(&mut self, events: &[Event]) -> Result<(Option<Tx>, Inbox), StepError> {
+    /// The next messages, read: one that an operator requeued, or what the log has.
+    async fn next_batch(&mut self) -> Result<Batch, StepError> {
+        if self.draining {
+            return Ok(Batch::default());
+        }
+        if let Some(event) = self.consumer.next_requeued().await? {
+            return self.open_requeued(event).await;
+        }
+        let Fetched { events, held_back } = self.consumer.fetch(self.config.batch).await?;
+        fail::fail_point!("executor::dequeued");
         if events.is_empty() {
-            return Ok((None, Inbox::default()));
+            return Ok(Batch {
+                held_back,
+                ..Batch::default()
+            });
         }
         let mut tx = db::begin(&self.pool).await?;
-        self.consumer.store(&mut tx, events).await?;
-        let rest = self.consumer.join_parked(&mut tx, events).await?.into_owned();
+        // Stored first: that makes sure of the partitions before anything is done.
+        self.consumer.store(&mut tx, &events).await?;
+        let rest = self.consumer.join_parked(&mut tx, &events).await?.into_owned();
         let mut inbox = Inbox::read(rest);
         inbox.known = self.known(&mut tx, &inbox.wishes).await?;
-        Ok((Some(tx), inbox))
+        Ok(Batch {
+            tx: Some(tx),
+            events,
+            inbox,
+            held_back,
+        })
+    }
+
+    async fn open_requeued(&mut self, event: Event) -> Result<Batch, StepError> {
+        let mut tx = db::begin(&self.pool).await?;
+        let mut inbox = Inbox::default();
+        match Wish::read(&event) {
+            Err(cause) => self.consumer.park_again(&mut tx, &event, &cause).await?,
+            Ok(wish) => {
+                if self.consumer.take_requeued(&mut tx, &event).await? {
+                    inbox.wishes.push((event, wish));
+                }
+            }
+        }
+        inbox.known = self.known(&mut tx, &inbox.wishes).await?;
+        Ok(Batch {
+            tx: Some(tx),
+            inbox,
+            ..Batch::default()
+        })
     }
 
     /// Answers in an order that does not depend on which came first.
@@ -271,7 +310,7 @@ impl<V: Venue> Executor<V> {
         Ok(self.consumer.fence(conn, &rest).await?)
     }
 
-    fn launch(&mut self) {
+    fn launch(&mut self, now: Timestamp) {
         self.calls.recorded();
         let Changes { jobs, reports, .. } = self.book.committed();
         for job in jobs {
@@ -280,7 +319,10 @@ impl<V: Venue> Executor<V> {
         if !reports.is_empty() {
             self.bus.wake(Topic::VenueReports);
         }
-        metrics::stand(self.calls.in_flight(), self.book.census(&self.config));
+        if self.counted_at.is_none_or(|at| (now - at).abs() >= COUNT_EVERY) {
+            self.counted_at = Some(now);
+            metrics::stand(self.calls.in_flight(), self.book.census(&self.config));
+        }
     }
 
     fn rest(&self, held_back: bool, now: Timestamp) -> Progress {
@@ -338,7 +380,17 @@ async fn write(conn: &mut PgConnection, book: &Book, now: Timestamp) -> Result<(
     Ok(())
 }
 
-/// A batch of messages, read.
+/// What a step works on, and the transaction that holds its positions.
+#[derive(Default)]
+struct Batch {
+    tx: Option<Tx>,
+    /// What was fetched, parked messages included.
+    events: Vec<Event>,
+    inbox: Inbox,
+    held_back: bool,
+}
+
+/// Messages, read.
 #[derive(Default)]
 struct Inbox {
     wishes: Vec<(Event, Wish)>,

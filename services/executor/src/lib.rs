@@ -19,13 +19,14 @@
 //! | `burning` | it cannot be handed in | its end is seen at the venue and told |
 //! | `ended`, `withdrawn` | the venue's word; never sent | (for ever) |
 
-pub mod book;
+mod book;
 mod calls;
 mod config;
 mod executor;
 mod metrics;
 mod store;
 
+pub use book::InFlight;
 pub use config::Config;
 pub use executor::{Executor, GROUP};
 

@@ -48,7 +48,11 @@ impl Book {
     /// Takes one answer in. An answer that nobody waits for (its order changed hands meanwhile) changes nothing.
     pub fn answer(&mut self, context: &Context<'_>, answer: Answer) {
         match answer.outcome.fault() {
-            Some(fault) if fault.not_applied() => self.budget.turned_away(fault, context.now),
+            Some(fault) if fault.not_applied() => {
+                if self.budget.turned_away(fault, context.now) {
+                    warn!(venue = context.venue, "the venue is left alone for a while: {fault}");
+                }
+            }
             _ => self.budget.answered(),
         }
         let Some(submission) = self.get(answer.order_id) else {

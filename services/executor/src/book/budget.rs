@@ -47,8 +47,8 @@ impl Budget {
         self.outages = 0;
     }
 
-    /// A call was not let in. Many calls that fail together count once.
-    pub fn turned_away(&mut self, fault: &Fault, now: Timestamp) {
+    /// A call was not let in. Many calls that fail together count once; says whether this is the first of them.
+    pub fn turned_away(&mut self, fault: &Fault, now: Timestamp) -> bool {
         let first = self.paused_until(now).is_none();
         let wait = match fault {
             Fault::Throttled { retry_after } => {
@@ -61,10 +61,11 @@ impl Budget {
                 self.outages = (self.outages + 1).min(16);
                 (FIRST_OUTAGE * 2_u32.pow(self.outages - 1)).min(LONGEST_OUTAGE)
             }
-            _ => return,
+            _ => return false,
         };
         let until = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX);
         self.paused_until = self.paused_until.max(Some(until));
+        first
     }
 }
 

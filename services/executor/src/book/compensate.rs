@@ -4,7 +4,7 @@ use domain::TimeInForce;
 use domain::calendar::SessionDate;
 use tracing::{error, info, warn};
 use venue::{Canceling, Lookup, Submitted, VenueOrderView};
-use wire::events::v1::Fact;
+use wire::events::v1::{End, Fact};
 
 use super::answers::{Outcome, checked};
 use super::saga::{Ending, REFUSED, Saga, Step, StepRow};
@@ -112,7 +112,9 @@ impl Book {
                 if submission.memory.denials < 2 {
                     submission.due = Some(context.after(context.config.settle));
                 } else if let Some(reason) = saga.refused.clone() {
-                    self.conclude(context, submission, saga, Ending::refused(reason, context.now));
+                    let wanted = submission.cancel == CancelState::Wanted;
+                    let end = if wanted { End::Canceled } else { End::Rejected };
+                    self.conclude(context, submission, saga, Ending::refused(end, reason, context.now));
                 } else {
                     // It took the key and now denies it: burn it again, until it says how the order ended.
                     submission.memory.denials = 0;

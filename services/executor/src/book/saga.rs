@@ -72,9 +72,9 @@ impl Ending {
     }
 
     /// The venue said no to the key.
-    pub fn refused(reason: String, at: Timestamp) -> Self {
+    pub fn refused(end: End, reason: String, at: Timestamp) -> Self {
         Self {
-            end: Some(End::Rejected),
+            end: Some(end),
             filled_qty: Qty::ZERO.get(),
             reason: Some(reason),
             at,

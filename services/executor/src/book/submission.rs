@@ -149,9 +149,4 @@ impl Submission {
             State::Queued | State::Sending | State::InDoubt | State::Burning => false,
         }
     }
-
-    /// Whether its symbol's window counts it: the venue may be working on the call right now.
-    pub fn holds_window(&self) -> bool {
-        self.state == State::Sending
-    }
 }

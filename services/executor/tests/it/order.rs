@@ -204,3 +204,34 @@ async fn a_message_that_cannot_be_read_parks_its_order_only() {
     assert_eq!(causes.len(), 2, "the cancel joins it: {causes:?}");
     assert!(causes[0].contains("side"), "{causes:?}");
 }
+
+/// dead::requeued: an operator's second try is handled where the message is, and only once.
+#[tokio::test]
+async fn a_parked_order_that_is_requeued_goes_out_once_it_can_be_read() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let bad = OrderAccepted {
+        side: "borrow".to_owned(),
+        ..world.order("AAPL")
+    };
+    let order = world.put(&[bad]).await[0];
+    settle(&mut executor).await;
+    let mend = "update bus_parked set payload = replace(payload, 'borrow', 'buy') where order_id = $1";
+    sqlx::query(mend)
+        .bind(order.get())
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    let mut conn = world.db.pool.acquire().await.unwrap();
+    for _ in 0..2 {
+        bus::parked::requeue(&mut conn, executor::GROUP, bus::Topic::Orders, order)
+            .await
+            .unwrap();
+    }
+    drop(executor);
+    world.leases_run_out().await;
+    let mut executor = world.executor();
+    settle(&mut executor).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit");
+    assert_eq!(world.venue.count(CallKind::Submit, order), 1);
+}
