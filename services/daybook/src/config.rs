@@ -76,6 +76,9 @@ pub struct Settings {
     /// The bundled exchange's port on 127.0.0.1; any free one by default.
     #[serde(default)]
     pub exchange_port: u16,
+    /// How often the bundled exchange's market maker quotes; 0 leaves it to `POST /sim/step`.
+    #[serde(default = "default_exchange_tick_ms")]
+    pub exchange_tick_ms: u64,
     /// How log lines look: `readable` or `json`.
     #[serde(default)]
     pub log_format: LogFormat,
@@ -103,6 +106,10 @@ fn default_symbols() -> usize {
 
 fn default_lease_ms() -> u64 {
     10_000
+}
+
+fn default_exchange_tick_ms() -> u64 {
+    250
 }
 
 fn default_exchange_name() -> String {
@@ -137,7 +144,10 @@ impl Settings {
         check_database_url("EXCHANGE_DATABASE_URL", self.exchange_database_url.as_ref())?;
         self.sessions()?;
         if !(1..=SYMBOLS_MAX).contains(&self.symbols) {
-            return Err(bad("SYMBOLS", format!("{} is not between 1 and {SYMBOLS_MAX}", self.symbols)));
+            return Err(bad(
+                "SYMBOLS",
+                format!("{} is not between 1 and {SYMBOLS_MAX}", self.symbols),
+            ));
         }
         if self.batch_max == Some(0) {
             return Err(bad("BATCH_MAX", "must be at least 1 (1 turns batching off)"));
@@ -177,9 +187,12 @@ impl Settings {
     /// # Errors
     /// A calendar nobody knows.
     pub fn sessions(&self) -> Result<Calendar, ConfigError> {
-        self.calendar
-            .parse()
-            .map_err(|_| bad("CALENDAR", format!("{:?} is neither nyse nor always-open", self.calendar)))
+        self.calendar.parse().map_err(|_| {
+            bad(
+                "CALENDAR",
+                format!("{:?} is neither nyse nor always-open", self.calendar),
+            )
+        })
     }
 
     /// The database's URL, for a connection.
@@ -194,7 +207,10 @@ impl Settings {
     pub fn exchange_database(&self) -> Result<&str, ConfigError> {
         let url = self.exchange_database_url.as_ref();
         url.map(ExposeSecret::expose_secret).ok_or_else(|| {
-            bad("EXCHANGE_DATABASE_URL", "is needed for the bundled exchange (or set DAYBOOK_EXCHANGE_URL to another one)")
+            bad(
+                "EXCHANGE_DATABASE_URL",
+                "is needed for the bundled exchange (or set DAYBOOK_EXCHANGE_URL to another one)",
+            )
         })
     }
 
@@ -203,21 +219,30 @@ impl Settings {
     /// # Errors
     /// Not set.
     pub fn folder(&self) -> Result<&Path, ConfigError> {
-        self.data_dir.as_deref().ok_or_else(|| bad("DATA_DIR", "is not set: name the folder of the installation"))
+        self.data_dir
+            .as_deref()
+            .ok_or_else(|| bad("DATA_DIR", "is not set: name the folder of the installation"))
     }
 
     /// The log as this command wants it: a person at a terminal asked `admin` for an answer, not for a log.
     pub fn telemetry(&self, command: &Command) -> TelemetryConfig {
         let quiet = !matches!(command, Command::Run(_) | Command::Migrate);
         let default = if quiet { "warn" } else { "info" };
-        TelemetryConfig { format: self.log_format, filter: self.log.clone().unwrap_or_else(|| default.to_owned()) }
+        TelemetryConfig {
+            format: self.log_format,
+            filter: self.log.clone().unwrap_or_else(|| default.to_owned()),
+        }
     }
 }
 
 /// The lines of the installation's file, if the environment names a folder that has one.
 fn file_pairs(environment: &[(OsString, OsString)]) -> Result<Vec<(OsString, OsString)>, ConfigError> {
-    let folder = environment.iter().find(|(key, value)| key == "DAYBOOK_DATA_DIR" && !value.is_empty());
-    let Some((_, folder)) = folder else { return Ok(Vec::new()) };
+    let folder = environment
+        .iter()
+        .find(|(key, value)| key == "DAYBOOK_DATA_DIR" && !value.is_empty());
+    let Some((_, folder)) = folder else {
+        return Ok(Vec::new());
+    };
     let file = Path::new(folder).join(FILE);
     match std::fs::read_to_string(&file) {
         Ok(text) => parse_file(&text, &file),
@@ -233,18 +258,26 @@ fn parse_file(text: &str, file: &Path) -> Result<Vec<(OsString, OsString)>, Conf
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .map(|(number, line)| match line.split_once('=') {
             Some((key, value)) if key.starts_with(PREFIX) => Ok((key.into(), value.into())),
-            _ => Err(bad("DATA_DIR", format!("{} line {}: not {PREFIX}NAME=VALUE", file.display(), number + 1))),
+            _ => Err(bad(
+                "DATA_DIR",
+                format!("{} line {}: not {PREFIX}NAME=VALUE", file.display(), number + 1),
+            )),
         })
         .collect()
 }
 
 fn check_database_url(name: &str, url: Option<&SecretString>) -> Result<(), ConfigError> {
     let Some(url) = url else { return Ok(()) };
+    let text = url.expose_secret();
+    let is_postgres = text.starts_with("postgres://") || text.starts_with("postgresql://");
     // The driver's own message may quote the password.
-    url.expose_secret()
-        .parse::<sqlx::postgres::PgConnectOptions>()
-        .map(drop)
-        .map_err(|_| bad(name, "is no URL such as postgres://user:password@host:port/database"))
+    if is_postgres && text.parse::<sqlx::postgres::PgConnectOptions>().is_ok() {
+        return Ok(());
+    }
+    Err(bad(
+        name,
+        "is no URL such as postgres://user:password@host:port/database",
+    ))
 }
 
 fn with_hint(error: ConfigError) -> ConfigError {
@@ -252,11 +285,17 @@ fn with_hint(error: ConfigError) -> ConfigError {
     if !missing {
         return error;
     }
-    bad("DATABASE_URL", "is not set; set it, or DAYBOOK_DATA_DIR to the folder of an installation that deploy/run made")
+    bad(
+        "DATABASE_URL",
+        "is not set; set it, or DAYBOOK_DATA_DIR to the folder of an installation that deploy/run made",
+    )
 }
 
 fn bad(name: &str, why: impl Into<String>) -> ConfigError {
-    ConfigError { key: format!("{PREFIX}{name}"), why: why.into() }
+    ConfigError {
+        key: format!("{PREFIX}{name}"),
+        why: why.into(),
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +317,10 @@ mod tests {
     fn a_database_url_alone_is_enough() {
         let settings = read(&[("DAYBOOK_DATABASE_URL", URL)]).expect("nothing else is required");
         assert_eq!((settings.port, settings.symbols), (8080, 20));
-        assert_eq!(settings.calendar, "nyse", "a broker that forgets to set it must not trade on a Sunday");
+        assert_eq!(
+            settings.calendar, "nyse",
+            "a broker that forgets to set it must not trade on a Sunday"
+        );
     }
 
     #[test]
@@ -307,7 +349,10 @@ mod tests {
 
     #[test]
     fn another_exchange_needs_a_key() {
-        let complaint = complaint(&[("DAYBOOK_DATABASE_URL", URL), ("DAYBOOK_EXCHANGE_URL", "http://127.0.0.1:1")]);
+        let complaint = complaint(&[
+            ("DAYBOOK_DATABASE_URL", URL),
+            ("DAYBOOK_EXCHANGE_URL", "http://127.0.0.1:1"),
+        ]);
         assert!(complaint.starts_with("DAYBOOK_EXCHANGE_KEY_ID: "), "{complaint}");
     }
 
@@ -322,10 +367,15 @@ mod tests {
     #[test]
     fn the_folder_of_an_installation_is_enough_and_the_environment_wins_over_its_file() {
         let folder = tempfile::tempdir().expect("a folder for the test");
-        let text = format!("# written at each start\nDAYBOOK_DATABASE_URL={URL}\nDAYBOOK_PORT=8123\nDAYBOOK_SYMBOLS=7\n");
+        let text =
+            format!("# written at each start\nDAYBOOK_DATABASE_URL={URL}\nDAYBOOK_PORT=8123\nDAYBOOK_SYMBOLS=7\n");
         std::fs::write(folder.path().join(FILE), text).expect("the folder is the test's own");
         let dir = folder.path().to_str().expect("a temporary folder has a plain name");
-        let settings = read(&[("DAYBOOK_DATA_DIR", dir), ("DAYBOOK_SYMBOLS", "9"), ("DAYBOOK_PORT", "")]);
+        let settings = read(&[
+            ("DAYBOOK_DATA_DIR", dir),
+            ("DAYBOOK_SYMBOLS", "9"),
+            ("DAYBOOK_PORT", ""),
+        ]);
         let settings = settings.expect("the file names the database");
         assert_eq!((settings.port, settings.symbols), (8123, 9));
         std::fs::write(folder.path().join(FILE), "PORT 80\n").expect("the folder is the test's own");

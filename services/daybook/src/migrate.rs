@@ -18,10 +18,21 @@ pub async fn migrate(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn apply(list: &str, url: &str, migrator: &Migrator) -> anyhow::Result<()> {
-    let pool_settings = PoolSettings { max_connections: 1, ..PoolSettings::default() };
-    let pool = db::connect(url, pool_settings).await.with_context(|| format!("the {list} database cannot be reached"))?;
-    db::migrate(&pool, migrator).await.with_context(|| format!("the migrations of {list} do not apply"))?;
+    let pool_settings = PoolSettings {
+        max_connections: 1,
+        ..PoolSettings::default()
+    };
+    let pool = db::connect(url, pool_settings)
+        .await
+        .with_context(|| format!("the {list} database cannot be reached"))?;
+    db::migrate(&pool, migrator)
+        .await
+        .with_context(|| format!("the migrations of {list} do not apply"))?;
     pool.close().await;
-    tracing::info!(list, migrations = migrator.iter().count(), "the {list} database is up to date");
+    tracing::info!(
+        list,
+        migrations = migrator.iter().count(),
+        "the {list} database is up to date"
+    );
     Ok(())
 }

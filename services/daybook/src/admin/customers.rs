@@ -26,12 +26,16 @@ impl Desk {
             bail!("a customer's name has 1 to 200 printable characters");
         }
         let mut tx = self.begin().await?;
-        let new = NewAccount { name: name.to_owned(), kind };
+        let new = NewAccount {
+            name: name.to_owned(),
+            kind,
+        };
         let account = accounts::create(&mut tx, &*self.ids, &new, self.now()).await?;
         ledger::open_account(&mut tx, account.id, kind.is_strict()).await?;
         orders::open_sequence(&mut tx, account.id).await?;
         let detail = format!("{} {}", account.number, kind.as_str());
-        self.write_down(&mut tx, "create_account", account.id.to_string(), detail).await?;
+        self.write_down(&mut tx, "create_account", account.id.to_string(), detail)
+            .await?;
         tx.commit().await?;
         Ok(account)
     }
@@ -45,10 +49,14 @@ impl Desk {
         let account = find_account(&mut tx, named).await?;
         // The lock that placing takes too: no order slips through behind the block.
         ledger::lock(&mut tx, &[account]).await?;
-        let change = FlagChange { trading_blocked: Some(blocked), ..FlagChange::default() };
+        let change = FlagChange {
+            trading_blocked: Some(blocked),
+            ..FlagChange::default()
+        };
         accounts::set_flags(&mut tx, account, change).await?;
         let act = if blocked { "block" } else { "unblock" };
-        self.write_down(&mut tx, act, account.to_string(), String::new()).await?;
+        self.write_down(&mut tx, act, account.to_string(), String::new())
+            .await?;
         tx.commit().await?;
         Ok(())
     }

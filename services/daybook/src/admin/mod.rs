@@ -41,7 +41,12 @@ pub struct Desk {
 impl Desk {
     /// A desk on this database for `actor`.
     pub fn new(pool: PgPool, ids: SharedIds, clock: SharedClock, actor: impl Into<String>) -> Self {
-        Desk { pool, ids, clock, actor: actor.into() }
+        Desk {
+            pool,
+            ids,
+            clock,
+            actor: actor.into(),
+        }
     }
 
     /// The database.
@@ -57,8 +62,19 @@ impl Desk {
         Ok(db::begin(&self.pool).await?)
     }
 
-    async fn write_down(&self, conn: &mut PgConnection, act: &str, subject: String, detail: String) -> anyhow::Result<()> {
-        let act = Act { actor: self.actor.clone(), act: act.to_owned(), subject, detail };
+    async fn write_down(
+        &self,
+        conn: &mut PgConnection,
+        act: &str,
+        subject: String,
+        detail: String,
+    ) -> anyhow::Result<()> {
+        let act = Act {
+            actor: self.actor.clone(),
+            act: act.to_owned(),
+            subject,
+            detail,
+        };
         acts::record(conn, &*self.ids, self.now(), &act).await?;
         Ok(())
     }
@@ -70,7 +86,9 @@ impl Desk {
 /// No such account, and where to look.
 pub async fn find_account(conn: &mut PgConnection, named: &str) -> anyhow::Result<AccountId> {
     let found = match named.parse::<Uuid>() {
-        Ok(id) => identity::accounts::get(conn, AccountId::new(id)).await?.map(|account| account.id),
+        Ok(id) => identity::accounts::get(conn, AccountId::new(id))
+            .await?
+            .map(|account| account.id),
         Err(_) => sqlx::query_scalar!("select account_id from accounts where account_number = $1", named)
             .fetch_optional(conn)
             .await?
@@ -96,17 +114,21 @@ async fn open_desk(settings: &Settings) -> anyhow::Result<Desk> {
         idle_in_transaction_timeout_ms: 10_000,
         ..PoolSettings::default()
     };
-    let pool = db::connect(settings.database_url(), pool_settings)
-        .await
-        .context("the database cannot be reached; does the installation run? (DAYBOOK_DATABASE_URL, DAYBOOK_DATA_DIR)")?;
+    let pool = db::connect(settings.database_url(), pool_settings).await.context(
+        "the database cannot be reached; does the installation run? (DAYBOOK_DATABASE_URL, DAYBOOK_DATA_DIR)",
+    )?;
     let clock: SharedClock = Arc::new(SystemClock);
     Ok(Desk::new(pool, Arc::new(SystemIds::new(clock.clone())), clock, actor()))
 }
 
 /// The operating system's user, behind `sudo` too.
 fn actor() -> String {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok());
-    named.filter(|name| !name.is_empty()).unwrap_or_else(|| "operator".to_owned())
+    let named = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|key| std::env::var(key).ok());
+    named
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "operator".to_owned())
 }
 
 async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::Result<()> {
@@ -118,14 +140,19 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Customer(Customer::List { json }) => show::customers(desk, json).await?,
         Admin::Key(Key::Issue { account }) => {
             let (key_id, secret) = desk.issue_key(&account).await?;
-            println!("APCA_API_KEY_ID={key_id}\nAPCA_API_SECRET_KEY={}", keys::expose(&secret));
+            println!(
+                "APCA_API_KEY_ID={key_id}\nAPCA_API_SECRET_KEY={}",
+                keys::expose(&secret)
+            );
             eprintln!("The secret is shown this once and stored nowhere.");
         }
         Admin::Key(Key::Revoke { key_id }) => desk.revoke_key(&key_id).await?,
         Admin::Key(Key::List { account }) => show::keys(desk, &account).await?,
         Admin::Deposit(deposit) => match (deposit.step, deposit.start) {
             (Some(DepositStep::Collect { id }), _) => say(desk.collect_deposit(id).await?),
-            (None, Some(start)) => say(desk.deposit(&start.account, start.amount, start.id, deposit.pending).await?),
+            (None, Some(start)) => say(desk
+                .deposit(&start.account, start.amount, start.id, deposit.pending)
+                .await?),
             (None, None) => bail!("usage: daybook admin deposit ACCOUNT AMOUNT, or deposit collect ID"),
         },
         Admin::Withdraw(withdraw) => match (withdraw.step, withdraw.start) {

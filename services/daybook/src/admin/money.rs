@@ -29,8 +29,16 @@ pub struct Moved {
 
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let before = if self.is_new { "" } else { " (done before, nothing moved now)" };
-        write!(f, "{} {} of account {}, id {}{before}", self.step, self.amount, self.account, self.id)
+        let before = if self.is_new {
+            ""
+        } else {
+            " (done before, nothing moved now)"
+        };
+        write!(
+            f,
+            "{} {} of account {}, id {}{before}",
+            self.step, self.amount, self.account, self.id
+        )
     }
 }
 
@@ -50,7 +58,8 @@ impl Desk {
         let id = id.unwrap_or_else(|| self.ids.uuid());
         let mut tx = self.begin().await?;
         let account = self.lock_for_transfer(&mut tx, named).await?;
-        self.same_as_before(&mut tx, TransferKind::DepositStarted, id, Begun { account, amount }).await?;
+        self.same_as_before(&mut tx, TransferKind::DepositStarted, id, Begun { account, amount })
+            .await?;
         let mut steps = vec![rules::deposit_started(account, id, amount, self.now())?];
         if !pending {
             steps.push(rules::deposit_collected(account, id, amount, self.now())?);
@@ -82,7 +91,10 @@ impl Desk {
         let mut tx = self.begin().await?;
         let account = self.lock_for_transfer(&mut tx, named).await?;
         let begun = Begun { account, amount };
-        if !self.same_as_before(&mut tx, TransferKind::WithdrawalAsked, id, begun).await? {
+        if !self
+            .same_as_before(&mut tx, TransferKind::WithdrawalAsked, id, begun)
+            .await?
+        {
             let free = ledger::withdrawable(&mut tx, account).await?;
             if amount > free {
                 bail!(
@@ -118,11 +130,19 @@ impl Desk {
         let begun = self.lock_movement(&mut tx, TransferKind::WithdrawalAsked, id).await?;
         let Begun { account, amount } = begun;
         let paid = end == TransferKind::WithdrawalPaid;
-        let other = if paid { TransferKind::WithdrawalFailed } else { TransferKind::WithdrawalPaid };
+        let other = if paid {
+            TransferKind::WithdrawalFailed
+        } else {
+            TransferKind::WithdrawalPaid
+        };
         if begun_as(&mut tx, other, id).await?.is_some() {
             bail!("withdrawal {id} has ended already: {other}");
         }
-        let step = if paid { rules::withdrawal_paid } else { rules::withdrawal_failed }(account, id, amount, self.now())?;
+        let step = if paid {
+            rules::withdrawal_paid
+        } else {
+            rules::withdrawal_failed
+        }(account, id, amount, self.now())?;
         let moved = self.book(&mut tx, id, begun, &[step]).await?;
         tx.commit().await?;
         Ok(moved)
@@ -132,7 +152,10 @@ impl Desk {
     async fn lock_for_transfer(&self, conn: &mut PgConnection, named: &str) -> anyhow::Result<AccountId> {
         let account = find_account(conn, named).await?;
         ledger::lock(conn, &[account]).await?;
-        let flags = identity::accounts::flags(conn, &[account]).await?.remove(&account).unwrap_or_default();
+        let flags = identity::accounts::flags(conn, &[account])
+            .await?
+            .remove(&account)
+            .unwrap_or_default();
         if !flags.active || flags.account_blocked || flags.transfers_blocked {
             bail!("account {account} is closed for transfers");
         }
@@ -142,7 +165,9 @@ impl Desk {
     /// A movement that began earlier, its account locked.
     async fn lock_movement(&self, conn: &mut PgConnection, first: TransferKind, id: Uuid) -> anyhow::Result<Begun> {
         let begun = begun_as(conn, first, id).await?;
-        let begun = begun.with_context(|| format!("nothing with id {id} began as {first}: the command that began it printed its id"))?;
+        let begun = begun.with_context(|| {
+            format!("nothing with id {id} began as {first}: the command that began it printed its id")
+        })?;
         ledger::lock(conn, &[begun.account]).await?;
         Ok(begun)
     }
@@ -171,11 +196,18 @@ impl Desk {
         let new = ledger::post(conn, steps).await?;
         for step in steps.iter().filter(|step| new.contains(&step.id())) {
             let detail = format!("{} dollars, movement {id}", begun.amount);
-            self.write_down(conn, &step.kind().to_string(), begun.account.to_string(), detail).await?;
+            self.write_down(conn, &step.kind().to_string(), begun.account.to_string(), detail)
+                .await?;
         }
         let Begun { account, amount } = begun;
         let last = steps.last().context("a movement has a step")?;
-        Ok(Moved { id, account, amount, step: last.kind(), is_new: !new.is_empty() })
+        Ok(Moved {
+            id,
+            account,
+            amount,
+            step: last.kind(),
+            is_new: !new.is_empty(),
+        })
     }
 }
 
@@ -192,5 +224,8 @@ async fn begun_as(conn: &mut PgConnection, step: TransferKind, id: Uuid) -> anyh
     )
     .fetch_optional(conn)
     .await?;
-    Ok(row.map(|row| Begun { account: AccountId::new(row.account_id), amount: Money::from_decimal(row.amount) }))
+    Ok(row.map(|row| Begun {
+        account: AccountId::new(row.account_id),
+        amount: Money::from_decimal(row.amount),
+    }))
 }

@@ -30,7 +30,10 @@ pub async fn seed(desk: &Desk, settings: &Settings) -> anyhow::Result<()> {
     let folder = settings.folder()?;
     let base_url = format!("http://127.0.0.1:{}", settings.port);
     let first = seed_into(desk, folder, &base_url).await?;
-    println!("demo customer {first}; its key is in {}", folder.join(DEMO_FILE).display());
+    println!(
+        "demo customer {first}; its key is in {}",
+        folder.join(DEMO_FILE).display()
+    );
     Ok(())
 }
 
@@ -40,7 +43,9 @@ pub async fn seed(desk: &Desk, settings: &Settings) -> anyhow::Result<()> {
 /// What the database or the folder says.
 pub async fn seed_into(desk: &Desk, folder: &Path, base_url: &str) -> anyhow::Result<AccountId> {
     let mut turn = desk.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock($1) is null as locked", LOCK).fetch_one(&mut *turn).await?;
+    sqlx::query!("select pg_advisory_xact_lock($1) is null as locked", LOCK)
+        .fetch_one(&mut *turn)
+        .await?;
     let mut accounts = Vec::new();
     for name in NAMES {
         let account = match account_named(&mut turn, name).await? {
@@ -59,13 +64,17 @@ pub async fn seed_into(desk: &Desk, folder: &Path, base_url: &str) -> anyhow::Re
             (key_id.to_string(), keys::expose(&secret).to_owned())
         }
     };
-    write_private(&file, &demo_text(base_url, &pair)).with_context(|| format!("{} cannot be written", file.display()))?;
+    write_private(&file, &demo_text(base_url, &pair))
+        .with_context(|| format!("{} cannot be written", file.display()))?;
     turn.commit().await?;
     Ok(first)
 }
 
 async fn account_named(conn: &mut PgConnection, name: &str) -> anyhow::Result<Option<AccountId>> {
-    let id = sqlx::query_scalar!("select account_id from accounts where name = $1 order by account_id limit 1", name);
+    let id = sqlx::query_scalar!(
+        "select account_id from accounts where name = $1 order by account_id limit 1",
+        name
+    );
     Ok(id.fetch_optional(conn).await?.map(AccountId::new))
 }
 
@@ -80,7 +89,11 @@ async fn fund(desk: &Desk, account: AccountId) -> anyhow::Result<()> {
 /// The key of an earlier start, if it still opens the first customer's account.
 async fn working_pair(desk: &Desk, file: &Path, account: AccountId) -> Option<(String, String)> {
     let text = std::fs::read_to_string(file).ok()?;
-    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned);
+    let value = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+            .map(str::to_owned)
+    };
     let pair = (value("APCA_API_KEY_ID")?, value("APCA_API_SECRET_KEY")?);
     let ring = KeyRing::new(desk.pool().clone(), RingSettings::default());
     let caller = ring.authenticate(&pair.0, &pair.1).await.ok()?;
@@ -100,7 +113,11 @@ fn write_private(file: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = file.with_extension("env.new");
     // Mode counts only for a file that is made: a leftover keeps its own.
     let _ = std::fs::remove_file(&unfinished);
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
     out.write_all(text.as_bytes())?;
     out.sync_all()?;
     std::fs::rename(&unfinished, file)

@@ -18,16 +18,28 @@ pub async fn customers(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut objects = Vec::new();
     for account in identity::accounts::list(&mut conn).await? {
-        let cash = ledger::cash(&mut conn, account.id).await?.map(|cash| cash.cash().to_string()).unwrap_or_default();
+        let cash = ledger::cash(&mut conn, account.id)
+            .await?
+            .map(|cash| cash.cash().to_string())
+            .unwrap_or_default();
         let blocked = account.flags.trading_blocked || account.flags.account_blocked;
         objects.push(json!({
             "account_id": account.id.get(), "account_number": account.number, "name": account.name,
             "kind": account.kind.as_str(), "status": account.status, "blocked": blocked, "cash": cash,
         }));
         let state = if blocked { "blocked".to_owned() } else { account.status };
-        rows.push(vec![account.id.to_string(), account.number, account.kind.as_str().to_owned(), state, cash, account.name]);
+        rows.push(vec![
+            account.id.to_string(),
+            account.number,
+            account.kind.as_str().to_owned(),
+            state,
+            cash,
+            account.name,
+        ]);
     }
-    print(as_json, &json!(objects), || table(&["account", "number", "kind", "status", "cash", "name"], &rows));
+    print(as_json, &json!(objects), || {
+        table(&["account", "number", "kind", "status", "cash", "name"], &rows)
+    });
     Ok(())
 }
 
@@ -37,7 +49,9 @@ pub async fn keys(desk: &Desk, named: &str) -> anyhow::Result<()> {
     let account = find_account(&mut conn, named).await?;
     let keys = identity::keys::keys_of(&mut conn, account).await?;
     let row = |key: identity::KeyInfo| {
-        let revoked = key.revoked_at.map_or_else(|| "in force".to_owned(), |at| format!("revoked {at}"));
+        let revoked = key
+            .revoked_at
+            .map_or_else(|| "in force".to_owned(), |at| format!("revoked {at}"));
         vec![key.key_id.to_string(), key.created_at.to_string(), revoked]
     };
     let rows: Vec<Vec<String>> = keys.into_iter().map(row).collect();
@@ -49,7 +63,9 @@ pub async fn keys(desk: &Desk, named: &str) -> anyhow::Result<()> {
 pub async fn ledger(desk: &Desk, named: &str, limit: i64, as_json: bool) -> anyhow::Result<()> {
     let mut conn = desk.pool().acquire().await?;
     let account = find_account(&mut conn, named).await?;
-    let cash = ledger::cash(&mut conn, account).await?.context("the account has no ledger")?;
+    let cash = ledger::cash(&mut conn, account)
+        .await?
+        .context("the account has no ledger")?;
     let free = ledger::withdrawable(&mut conn, account).await?;
     let shares = ledger::positions(&mut conn, account).await?;
     let history = ledger::history(&mut conn, account, &[], None, limit).await?;
@@ -67,7 +83,11 @@ pub async fn ledger(desk: &Desk, named: &str, limit: i64, as_json: bool) -> anyh
     print(as_json, &object, || {
         let heads = ["when", "kind", "book", "asset", "amount", "cause"];
         let rows: Vec<Vec<String>> = history.iter().map(entry_row).collect();
-        format!("{}\n\n{}", table(&["asset", "balance", "amount"], &balances), table(&heads, &rows))
+        format!(
+            "{}\n\n{}",
+            table(&["asset", "balance", "amount"], &balances),
+            table(&heads, &rows)
+        )
     });
     Ok(())
 }
@@ -82,12 +102,21 @@ fn cash_lines(cash: &CashBalance, withdrawable: domain::Money) -> Vec<Vec<String
         ("deposits pending", cash.dep_pending),
         ("withdrawals pending", cash.wd_pending),
     ];
-    lines.map(|(name, amount)| vec!["USD".to_owned(), name.to_owned(), amount.to_string()]).to_vec()
+    lines
+        .map(|(name, amount)| vec!["USD".to_owned(), name.to_owned(), amount.to_string()])
+        .to_vec()
 }
 
 fn entry_row(row: &HistoryRow) -> Vec<String> {
     let amount = row.amount.normalize().to_string();
-    vec![row.posted_at.to_string(), row.kind.clone(), row.book.clone(), row.asset.clone(), amount, row.cause.clone()]
+    vec![
+        row.posted_at.to_string(),
+        row.kind.clone(),
+        row.book.clone(),
+        row.asset.clone(),
+        amount,
+        row.cause.clone(),
+    ]
 }
 
 fn entry_json(row: &HistoryRow) -> Value {
@@ -110,7 +139,9 @@ pub async fn order(desk: &Desk, id: Uuid, as_json: bool) -> anyhow::Result<()> {
         "submission": submission, "saga_steps": steps,
     });
     print(as_json, &object, || {
-        let heads = ["seq", "when", "event", "status", "filled", "qty", "price", "cause", "request"];
+        let heads = [
+            "seq", "when", "event", "status", "filled", "qty", "price", "cause", "request",
+        ];
         let rows: Vec<Vec<String>> = events.iter().map(event_row).collect();
         let mut text = format!("{}\n\n{}", facts(&order_json(&order)), table(&heads, &rows));
         if let Some(submission) = &submission {
@@ -193,7 +224,13 @@ pub async fn parked(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
         .collect();
     print(as_json, &json!(objects), || {
         let rows = parked.iter().map(|p| {
-            vec![p.parked_at.to_string(), p.group.clone(), p.order_id.to_string(), p.kind.clone(), p.cause.clone()]
+            vec![
+                p.parked_at.to_string(),
+                p.group.clone(),
+                p.order_id.to_string(),
+                p.kind.clone(),
+                p.cause.clone(),
+            ]
         });
         table(&["since", "group", "order", "kind", "cause"], &rows.collect::<Vec<_>>())
     });
@@ -202,7 +239,11 @@ pub async fn parked(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
 
 /// An object as lines of `name  value`; what is null is left out.
 fn facts(object: &Value) -> String {
-    let fields = object.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let fields = object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(_, value)| !value.is_null());
     let line = |(name, value): (&String, &Value)| match value.as_str() {
         Some(text) => format!("{name:<18}{text}"),
         None => format!("{name:<18}{value}"),
@@ -211,6 +252,9 @@ fn facts(object: &Value) -> String {
 }
 
 fn print(as_json: bool, object: &Value, text: impl FnOnce() -> String) {
-    if as_json { println!("{object:#}") } else { println!("{}", text()) }
+    if as_json {
+        println!("{object:#}")
+    } else {
+        println!("{}", text())
+    }
 }
-

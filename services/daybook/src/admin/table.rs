@@ -13,13 +13,21 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
 }
 
 fn width(heads: &[&str], rows: &[Vec<String>], column: usize) -> usize {
-    let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+    let cells = rows
+        .iter()
+        .filter_map(|row| row.get(column))
+        .map(|cell| cell.chars().count());
     cells.chain([heads[column].len()]).max().unwrap_or_default()
 }
 
 fn pad(cell: &str, width: usize) -> String {
-    let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '-') && cell.parse::<rust_decimal::Decimal>().is_ok();
-    if is_number { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+    let is_number =
+        cell.starts_with(|c: char| c.is_ascii_digit() || c == '-') && cell.parse::<rust_decimal::Decimal>().is_ok();
+    if is_number {
+        format!("{cell:>width$}")
+    } else {
+        format!("{cell:<width$}")
+    }
 }
 
 #[cfg(test)]
@@ -29,7 +37,10 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right() {
-        let rows = [vec!["cash".to_owned(), "-9.50".to_owned()], vec!["held longer".to_owned(), "1000.00".to_owned()]];
+        let rows = [
+            vec!["cash".to_owned(), "-9.50".to_owned()],
+            vec!["held longer".to_owned(), "1000.00".to_owned()],
+        ];
         let expected = "book         amount\ncash           -9.50\nheld longer  1000.00";
         assert_eq!(table(&["book", "amount"], &rows), expected);
     }

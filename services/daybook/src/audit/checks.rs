@@ -27,7 +27,10 @@ impl Check {
     }
 
     fn parts(&self) -> (&'static str, &'static str) {
-        let (rows, violations) = self.sql.split_once("-- violations\n").expect("every file of checks/ has this line");
+        let (rows, violations) = self
+            .sql
+            .split_once("-- violations\n")
+            .expect("every file of checks/ has this line");
         (rows.trim_start_matches("-- rows\n"), violations)
     }
 }
@@ -43,7 +46,10 @@ macro_rules! check {
         }
     };
     (at rest: $invariant:literal, $file:literal, $unit:literal, $title:literal) => {
-        Check { at_rest: true, ..check!($invariant, $file, $unit, $title) }
+        Check {
+            at_rest: true,
+            ..check!($invariant, $file, $unit, $title)
+        }
     };
 }
 
@@ -52,34 +58,139 @@ pub const CHECKS: &[Check] = &[
     check!("V1", "v1_transfers", "entries", "each transfer sums to zero per asset"),
     check!("V1", "v1_ledger", "entries", "the whole ledger sums to zero per asset"),
     check!("V1", "v1_entries", "transfers", "transfers and entries belong together"),
-    check!("V1", "v1_cash_balances", "accounts", "running cash balances are the sums of their entries"),
-    check!("V1", "v1_share_balances", "positions", "running share balances are the sums of their entries"),
-    check!("V2", "v2_not_below_zero", "balances", "no balance is below zero unless its account is flagged"),
-    check!("V2", "v2_cash_held", "accounts", "held cash is what the open buys can still cost (BP-3)"),
-    check!("V2", "v2_shares_held", "positions", "held shares are what the open sells can still deliver"),
-    check!("V2", "v2_order_holds", "orders", "each open order holds what it can still cost, an ended one nothing"),
-    check!("V3", "v3_orders", "orders", "each order has its client id, its hold as asked and its first event"),
-    check!("V3", "v3_client_ids", "client ids", "each client_order_id names exactly one order"),
-    check!("V4", "v4_open_orders", "open orders", "the open orders are listed and counted, and no others"),
+    check!(
+        "V1",
+        "v1_cash_balances",
+        "accounts",
+        "running cash balances are the sums of their entries"
+    ),
+    check!(
+        "V1",
+        "v1_share_balances",
+        "positions",
+        "running share balances are the sums of their entries"
+    ),
+    check!(
+        "V2",
+        "v2_not_below_zero",
+        "balances",
+        "no balance is below zero unless its account is flagged"
+    ),
+    check!(
+        "V2",
+        "v2_cash_held",
+        "accounts",
+        "held cash is what the open buys can still cost (BP-3)"
+    ),
+    check!(
+        "V2",
+        "v2_shares_held",
+        "positions",
+        "held shares are what the open sells can still deliver"
+    ),
+    check!(
+        "V2",
+        "v2_order_holds",
+        "orders",
+        "each open order holds what it can still cost, an ended one nothing"
+    ),
+    check!(
+        "V3",
+        "v3_orders",
+        "orders",
+        "each order has its client id, its hold as asked and its first event"
+    ),
+    check!(
+        "V3",
+        "v3_client_ids",
+        "client ids",
+        "each client_order_id names exactly one order"
+    ),
+    check!(
+        "V4",
+        "v4_open_orders",
+        "open orders",
+        "the open orders are listed and counted, and no others"
+    ),
     check!("V4", "v4_status", "orders", "each status follows from fills and end"),
-    check!("V4", "v4_transitions", "events", "only legal moves happened, and none but executions after an end"),
-    check!("V4", "v4_last_event", "orders", "each order's last event shows it as it is"),
-    check!("V5", "v5_submissions", "submissions", "each submission asks what its order asked"),
-    check!("V5", "v5_venue_ids", "orders", "no order of the venue stands for two of ours"),
+    check!(
+        "V4",
+        "v4_transitions",
+        "events",
+        "only legal moves happened, and none but executions after an end"
+    ),
+    check!(
+        "V4",
+        "v4_last_event",
+        "orders",
+        "each order's last event shows it as it is"
+    ),
+    check!(
+        "V5",
+        "v5_submissions",
+        "submissions",
+        "each submission asks what its order asked"
+    ),
+    check!(
+        "V5",
+        "v5_venue_ids",
+        "orders",
+        "no order of the venue stands for two of ours"
+    ),
     check!(at rest: "V5", "v5_filed", "orders", "each order was filed, and none ended while it could still be sent"),
-    check!("V6", "v6_fills", "fills", "quantities, cost and booked cash of orders are those of their fills"),
-    check!("V6", "v6_fill_terms", "fills", "each fill is its order's, at its limit or better"),
-    check!("V6", "v6_fill_transfers", "fills", "each fill is booked once, each busted one taken back"),
+    check!(
+        "V6",
+        "v6_fills",
+        "fills",
+        "quantities, cost and booked cash of orders are those of their fills"
+    ),
+    check!(
+        "V6",
+        "v6_fill_terms",
+        "fills",
+        "each fill is its order's, at its limit or better"
+    ),
+    check!(
+        "V6",
+        "v6_fill_transfers",
+        "fills",
+        "each fill is booked once, each busted one taken back"
+    ),
     check!(at rest: "V6", "v6_set_aside", "reports", "no report of the venue waits for an operator"),
     check!("V7", "v7_cash", "accounts", "cash is money in - out - bought + sold"),
     check!("V7", "v7_positions", "positions", "positions are the sums of fills"),
     check!(at rest: "V8", "v8_read", "positions of consumers", "every consumer has read everything"),
     check!(at rest: "V8", "v8_parked", "parked messages", "no message is parked"),
-    check!("V9", "v9_sequence", "events", "each account's events are numbered 1 to n"),
-    check!("V9", "v9_pointers", "messages", "each message about an event points to it, once"),
-    check!("V10", "v10_owners", "leases", "each owner has an epoch of this incarnation"),
-    check!("V12", "v12_parked", "parked messages", "each parked message has its cause"),
-    check!("V12", "v12_submissions", "submissions", "each unfinished submission is listed for its owner"),
+    check!(
+        "V9",
+        "v9_sequence",
+        "events",
+        "each account's events are numbered 1 to n"
+    ),
+    check!(
+        "V9",
+        "v9_pointers",
+        "messages",
+        "each message about an event points to it, once"
+    ),
+    check!(
+        "V10",
+        "v10_owners",
+        "leases",
+        "each owner has an epoch of this incarnation"
+    ),
+    check!(
+        "V12",
+        "v12_parked",
+        "parked messages",
+        "each parked message has its cause"
+    ),
+    check!(
+        "V12",
+        "v12_submissions",
+        "submissions",
+        "each unfinished submission is listed for its owner"
+    ),
 ];
 
 /// What one database cannot show, and where it is shown.

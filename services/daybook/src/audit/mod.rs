@@ -29,7 +29,11 @@ pub async fn run(options: AuditOptions, settings: &Settings) -> anyhow::Result<E
     } else {
         println!("{report}");
     }
-    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Audits the database at `url`.
@@ -39,7 +43,9 @@ pub async fn run(options: AuditOptions, settings: &Settings) -> anyhow::Result<E
 pub async fn audit_url(url: &str, at_rest: bool) -> anyhow::Result<Report> {
     let options: PgConnectOptions = url.parse().context("DAYBOOK_DATABASE_URL")?;
     // However long it takes: a read-only snapshot is in nobody's way.
-    let options = options.application_name("daybook-audit").options([("statement_timeout", "0"), ("timezone", "UTC")]);
+    let options = options
+        .application_name("daybook-audit")
+        .options([("statement_timeout", "0"), ("timezone", "UTC")]);
     let mut conn = options.connect().await.context("the database cannot be reached")?;
     let report = audit(&mut conn, at_rest).await?;
     let _ = conn.close().await;
@@ -51,24 +57,50 @@ pub async fn audit_url(url: &str, at_rest: bool) -> anyhow::Result<Report> {
 /// # Errors
 /// What the database says.
 pub async fn audit(conn: &mut PgConnection, at_rest: bool) -> anyhow::Result<Report> {
-    sqlx::query("begin transaction isolation level repeatable read, read only").execute(&mut *conn).await?;
+    sqlx::query("begin transaction isolation level repeatable read, read only")
+        .execute(&mut *conn)
+        .await?;
+    let report = look_at_all(conn, at_rest).await?;
+    sqlx::query("commit").execute(conn).await?;
+    Ok(report)
+}
+
+/// Runs every check in the caller's own transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn look_at_all(conn: &mut PgConnection, at_rest: bool) -> anyhow::Result<Report> {
     let mut findings = Vec::with_capacity(CHECKS.len());
     for check in CHECKS {
-        findings.push(look(conn, check).await.with_context(|| format!("{}: {}", check.invariant, check.title))?);
+        findings.push(
+            look(conn, check)
+                .await
+                .with_context(|| format!("{}: {}", check.invariant, check.title))?,
+        );
     }
-    sqlx::query("commit").execute(conn).await?;
     Ok(Report { at_rest, findings })
 }
 
 async fn look(conn: &mut PgConnection, check: &'static Check) -> anyhow::Result<Finding> {
     let rows: i64 = sqlx::query_scalar(check.rows_sql()).fetch_one(&mut *conn).await?;
-    let statement = format!("select subject, problem, count(*) over () as total from ({}) v limit {TOLD}", check.violations_sql());
+    let statement = format!(
+        "select subject, problem, count(*) over () as total from ({}) v limit {TOLD}",
+        check.violations_sql()
+    );
     // Made of constants of this crate alone.
     let found = sqlx::query(AssertSqlSafe(statement)).fetch_all(conn).await?;
     let violations = found.first().map(|row| row.try_get("total")).transpose()?.unwrap_or(0);
     let offence = |row: &sqlx::postgres::PgRow| -> Result<Offence, sqlx::Error> {
-        Ok(Offence { subject: row.try_get("subject")?, problem: row.try_get("problem")? })
+        Ok(Offence {
+            subject: row.try_get("subject")?,
+            problem: row.try_get("problem")?,
+        })
     };
     let first = found.iter().map(offence).collect::<Result<_, _>>()?;
-    Ok(Finding { check, rows, violations, first })
+    Ok(Finding {
+        check,
+        rows,
+        violations,
+        first,
+    })
 }

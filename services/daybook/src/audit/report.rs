@@ -64,14 +64,19 @@ impl Report {
     /// For programs.
     pub fn to_json(&self) -> Value {
         let checks: Vec<Value> = self.findings.iter().map(|finding| self.finding_json(finding)).collect();
-        let elsewhere: Vec<Value> =
-            NOT_HERE.iter().map(|(invariant, why)| json!({"invariant": invariant, "why": why})).collect();
+        let elsewhere: Vec<Value> = NOT_HERE
+            .iter()
+            .map(|(invariant, why)| json!({"invariant": invariant, "why": why}))
+            .collect();
         json!({"ok": self.is_clean(), "at_rest": self.at_rest, "checks": checks, "not_checked": elsewhere})
     }
 
     fn finding_json(&self, finding: &Finding) -> Value {
-        let offences: Vec<Value> =
-            finding.first.iter().map(|row| json!({"subject": row.subject, "problem": row.problem})).collect();
+        let offences: Vec<Value> = finding
+            .first
+            .iter()
+            .map(|row| json!({"subject": row.subject, "problem": row.problem}))
+            .collect();
         json!({
             "invariant": finding.check.invariant, "title": finding.check.title, "rows": finding.rows,
             "unit": finding.check.unit, "verdict": self.verdict(finding), "violations": finding.violations,
@@ -83,8 +88,20 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
-            let Finding { check, rows, violations, first } = finding;
-            write!(f, "{:<4} {:<76} {:<9} {rows} {}", check.invariant, check.title, self.verdict(finding), check.unit)?;
+            let Finding {
+                check,
+                rows,
+                violations,
+                first,
+            } = finding;
+            write!(
+                f,
+                "{:<4} {:<76} {:<9} {rows} {}",
+                check.invariant,
+                check.title,
+                self.verdict(finding),
+                check.unit
+            )?;
             if *violations > 0 {
                 write!(f, ", {violations} of them not so")?;
             }

@@ -58,7 +58,10 @@ impl Part {
 
     /// Whether it talks to the exchange.
     fn needs_venue(self) -> bool {
-        matches!(self, Part::All | Part::Executor | Part::StatusUpdater | Part::MarketData)
+        matches!(
+            self,
+            Part::All | Part::Executor | Part::StatusUpdater | Part::MarketData
+        )
     }
 }
 
@@ -91,7 +94,10 @@ impl Layers {
             tracing::warn!(%error, "leases could not be given back");
         }
         let exchange = self.exchange.drain(LAYER_PATIENCE).await;
-        front.and(middle).and(exchange).context("the process did not stop cleanly")
+        front
+            .and(middle)
+            .and(exchange)
+            .context("the process did not stop cleanly")
     }
 }
 

@@ -19,8 +19,14 @@ pub(super) struct Observe {
 
 impl Observe {
     pub(super) fn new(pool: PgPool) -> Self {
-        describe_gauge("daybook_orders_open", "Open orders by state, counted up to 20,000 in all.");
-        describe_gauge("daybook_db_connections", "Connections of the process' working pool, by what they do.");
+        describe_gauge(
+            "daybook_orders_open",
+            "Open orders by state, counted up to 20,000 in all.",
+        );
+        describe_gauge(
+            "daybook_db_connections",
+            "Connections of the process' working pool, by what they do.",
+        );
         Observe { pool }
     }
 

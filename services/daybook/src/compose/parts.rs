@@ -57,21 +57,40 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     if part == Part::ExchangeSim {
         let exchange = start_exchange(settings, &clock, &ids, layers).await?;
         let address = exchange.address();
-        return Ok(Running { address, exchange: Some(exchange), layers: layers.clone(), bus: None });
+        return Ok(Running {
+            address,
+            exchange: Some(exchange),
+            layers: layers.clone(),
+            bus: None,
+        });
     }
     let listener = bind(settings).await?;
     let address = listener.local_addr()?;
     let bundled = part == Part::All && settings.exchange_url.is_none();
-    let exchange = if bundled { Some(start_exchange(settings, &clock, &ids, layers).await?) } else { None };
-    let venue = part.needs_venue().then(|| venue(settings, exchange.as_ref())).transpose()?;
+    let exchange = if bundled {
+        Some(start_exchange(settings, &clock, &ids, layers).await?)
+    } else {
+        None
+    };
+    let venue = part
+        .needs_venue()
+        .then(|| venue(settings, exchange.as_ref()))
+        .transpose()?;
     let deps = deps(settings, clock, ids, venue).await?;
     prepare(&deps).await?;
     let health = Health::new();
     health.follow(&layers.front);
-    start_middle(part, &deps, layers)?;
+    start_middle(part, &deps, layers);
     let router = start_front(part, settings, &deps, &health, layers);
-    layers.front.spawn("http", chassis::http::serve(router, listener, layers.front.clone()));
-    Ok(Running { address, exchange, layers: layers.clone(), bus: Some(deps.bus) })
+    layers
+        .front
+        .spawn("http", chassis::http::serve(router, listener, layers.front.clone()));
+    Ok(Running {
+        address,
+        exchange,
+        layers: layers.clone(),
+        bus: Some(deps.bus),
+    })
 }
 
 fn machine() -> (SharedClock, SharedIds) {
@@ -81,7 +100,9 @@ fn machine() -> (SharedClock, SharedIds) {
 
 async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(settings.host, settings.port);
-    TcpListener::bind(address).await.with_context(|| format!("DAYBOOK_PORT: cannot listen on {address}"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("DAYBOOK_PORT: cannot listen on {address}"))
 }
 
 async fn deps(
@@ -91,9 +112,16 @@ async fn deps(
     venue: Option<AlpacaVenue>,
 ) -> anyhow::Result<Deps> {
     let url = settings.database_url();
-    let front = pool(url, "daybook-front", FRONT_CONNECTIONS).await.context("DAYBOOK_DATABASE_URL")?;
-    let middle = pool(url, "daybook", MIDDLE_CONNECTIONS).await.context("DAYBOOK_DATABASE_URL")?;
-    let bus_settings = BusSettings { lease: Duration::from_millis(settings.lease_ms), ..BusSettings::default() };
+    let front = pool(url, "daybook-front", FRONT_CONNECTIONS)
+        .await
+        .context("DAYBOOK_DATABASE_URL")?;
+    let middle = pool(url, "daybook", MIDDLE_CONNECTIONS)
+        .await
+        .context("DAYBOOK_DATABASE_URL")?;
+    let bus_settings = BusSettings {
+        lease: Duration::from_millis(settings.lease_ms),
+        ..BusSettings::default()
+    };
     Ok(Deps {
         bus: Bus::new(middle.clone(), ids.clone(), bus_settings),
         calendar: Arc::new(settings.sessions()?),
@@ -107,15 +135,25 @@ async fn deps(
 }
 
 async fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, DbError> {
-    let settings =
-        PoolSettings { max_connections: connections, application_name: name.to_owned(), ..PoolSettings::default() };
-    db::with_retry(DATABASE_PATIENCE, |_| Duration::from_secs(1), || db::connect(url, settings.clone())).await
+    let settings = PoolSettings {
+        max_connections: connections,
+        application_name: name.to_owned(),
+        ..PoolSettings::default()
+    };
+    db::with_retry(
+        DATABASE_PATIENCE,
+        |_| Duration::from_secs(1),
+        || db::connect(url, settings.clone()),
+    )
+    .await
 }
 
 /// What has to be there before the first order: a place for its message, and the instruments as last known.
 async fn prepare(deps: &Deps) -> anyhow::Result<()> {
     let mut conn = deps.middle.acquire().await?;
-    let today = db::database_time(&mut conn).await.context("the database is not migrated: run `daybook migrate`")?;
+    let today = db::database_time(&mut conn)
+        .await
+        .context("the database is not migrated: run `daybook migrate`")?;
     bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await?;
     drop(conn);
     deps.instruments.refresh(&deps.middle).await?;
@@ -128,24 +166,39 @@ async fn start_exchange(
     ids: &SharedIds,
     layers: &Layers,
 ) -> anyhow::Result<Exchange> {
-    let pool = pool(settings.exchange_database()?, "exchange", EXCHANGE_CONNECTIONS).await.context("DAYBOOK_EXCHANGE_DATABASE_URL")?;
+    let pool = pool(settings.exchange_database()?, "exchange", EXCHANGE_CONNECTIONS)
+        .await
+        .context("DAYBOOK_EXCHANGE_DATABASE_URL")?;
     let (id, secret) = exchange_key(settings);
     let config = exchange_sim::Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.exchange_port)),
         keys: KeyPair::new(id, secret.expose_secret()),
         symbols: settings.symbols,
+        tick: (settings.exchange_tick_ms > 0).then(|| Duration::from_millis(settings.exchange_tick_ms)),
         calendar: settings.sessions()?,
         ..exchange_sim::Config::default()
     };
-    let deps = exchange_sim::Deps { pool, clock: clock.clone(), ids: ids.clone() };
-    let exchange = Exchange::start(config, deps, &layers.exchange).await.context("the bundled exchange cannot start")?;
+    let deps = exchange_sim::Deps {
+        pool,
+        clock: clock.clone(),
+        ids: ids.clone(),
+    };
+    let exchange = Exchange::start(config, deps, &layers.exchange)
+        .await
+        .context("the bundled exchange cannot start")?;
     tracing::info!(address = %exchange.address(), "the exchange trades at {}", exchange.url());
     Ok(exchange)
 }
 
 fn exchange_key(settings: &Settings) -> (String, SecretString) {
-    let id = settings.exchange_key_id.clone().unwrap_or_else(|| BUNDLED_KEY.0.to_owned());
-    let secret = settings.exchange_secret.clone().unwrap_or_else(|| BUNDLED_KEY.1.to_owned().into());
+    let id = settings
+        .exchange_key_id
+        .clone()
+        .unwrap_or_else(|| BUNDLED_KEY.0.to_owned());
+    let secret = settings
+        .exchange_secret
+        .clone()
+        .unwrap_or_else(|| BUNDLED_KEY.1.to_owned().into());
     (id, secret)
 }
 
@@ -165,18 +218,24 @@ fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<Alpa
 }
 
 /// Everything behind the door, the later ones in need of the earlier.
-fn start_middle(part: Part, deps: &Deps, layers: &Layers) -> anyhow::Result<()> {
+fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
     let middle = &layers.middle;
     if let Some(venue) = &deps.venue {
         start_with_venue(part, deps, venue, layers);
     }
     if part.does(Part::Scheduler) {
-        let jobs = scheduler::Deps { pool: deps.middle.clone(), bus: deps.bus.clone(), calendar: deps.calendar.clone() };
-        middle.spawn("scheduler", scheduler::run(scheduler::Config::default(), jobs, middle.clone()));
+        let jobs = scheduler::Deps {
+            pool: deps.middle.clone(),
+            bus: deps.bus.clone(),
+            calendar: deps.calendar.clone(),
+        };
+        middle.spawn(
+            "scheduler",
+            scheduler::run(scheduler::Config::default(), jobs, middle.clone()),
+        );
         let observe = Observe::new(deps.middle.clone());
         middle.spawn("observe", run_loop(observe, Wake::new(), OBSERVE_EVERY, middle.clone()));
     }
-    Ok(())
 }
 
 fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &Layers) {
@@ -200,7 +259,10 @@ fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &
             ids: deps.ids.clone(),
             calendar: deps.calendar.clone(),
         };
-        middle.spawn("status-updater", status_updater::run(status_updater::Config::default(), updater, middle.clone()));
+        middle.spawn(
+            "status-updater",
+            status_updater::run(status_updater::Config::default(), updater, middle.clone()),
+        );
     }
     if part.does(Part::Executor) {
         let executor = executor::Deps {
@@ -211,21 +273,35 @@ fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &
             ids: deps.ids.clone(),
             calendar: deps.calendar.clone(),
         };
-        middle.spawn("executor", executor::run(executor::Config::default(), executor, middle.clone()));
+        middle.spawn(
+            "executor",
+            executor::run(executor::Config::default(), executor, middle.clone()),
+        );
     }
 }
 
 /// What customers and operators reach.
 fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, layers: &Layers) -> Router {
     let front = &layers.front;
-    let readiness =
-        Readiness::new(part, deps.middle.clone(), deps.instruments.clone(), deps.venue.clone(), health);
-    front.spawn("readiness", run_loop(readiness, Wake::new(), READY_EVERY, front.clone()));
+    let readiness = Readiness::new(
+        part,
+        deps.middle.clone(),
+        deps.instruments.clone(),
+        deps.venue.clone(),
+        health,
+    );
+    front.spawn(
+        "readiness",
+        run_loop(readiness, Wake::new(), READY_EVERY, front.clone()),
+    );
     let mut router = ops_router(health.clone());
     if part.does(Part::OrderManager) {
         // Where market-data runs in the same process it keeps the copy fresh, too; reading twice does no harm.
         let refresh = Refresh::new(deps.front.clone(), deps.instruments.clone());
-        front.spawn("instruments", run_loop(refresh, Wake::new(), REFRESH_EVERY, front.clone()));
+        front.spawn(
+            "instruments",
+            run_loop(refresh, Wake::new(), REFRESH_EVERY, front.clone()),
+        );
         let door = order_manager::Deps {
             pool: deps.front.clone(),
             clock: deps.clock.clone(),
@@ -246,7 +322,9 @@ fn order_manager_config(settings: &Settings) -> order_manager::Config {
     order_manager::Config {
         batch: BatchSettings { max, ..usual.batch },
         max_open_orders: settings.max_open_orders.unwrap_or(usual.max_open_orders),
-        max_open_orders_per_symbol: settings.max_open_orders_per_symbol.unwrap_or(usual.max_open_orders_per_symbol),
+        max_open_orders_per_symbol: settings
+            .max_open_orders_per_symbol
+            .unwrap_or(usual.max_open_orders_per_symbol),
         ..usual
     }
 }

@@ -63,7 +63,11 @@ impl Readiness {
         self.database.ready();
         if let Some(gate) = &self.leases {
             let all = 2 * i64::from(PARTITIONS);
-            if owned == all { gate.ready() } else { gate.not_ready(format!("{owned} of {all} partitions are worked on")) }
+            if owned == all {
+                gate.ready()
+            } else {
+                gate.not_ready(format!("{owned} of {all} partitions are worked on"))
+            }
         }
         Ok(())
     }

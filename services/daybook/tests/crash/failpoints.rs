@@ -1,0 +1,178 @@
+//! The process is stopped at each point of docs/crash-matrix.md that it can be stopped at, under load, started again, and
+//! everything is as it should be.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::TestDb;
+
+use crate::harness::{Customer, Market, truth};
+use crate::load::{self, Acknowledged, Load};
+use crate::process::{Process, Program};
+use crate::rounds::{brokerage_program, customers, exchange_program};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A point, how often it is passed before the process dies there, and what the exchange does so that it is reached.
+struct Stop {
+    point: &'static str,
+    passes: u32,
+    rule: Option<Value>,
+}
+
+fn at(point: &'static str, passes: u32) -> Stop {
+    Stop {
+        point,
+        passes,
+        rule: None,
+    }
+}
+
+fn with(point: &'static str, passes: u32, rule: Value) -> Stop {
+    Stop {
+        point,
+        passes,
+        rule: Some(rule),
+    }
+}
+
+/// A brokerage and an exchange as processes.
+struct Town {
+    db: TestDb,
+    _exchange_db: TestDb,
+    brokerage: Program,
+    market: Market,
+    customers: Vec<Customer>,
+    acknowledged: Vec<Acknowledged>,
+    _exchange: (Program, Process),
+}
+
+impl Town {
+    async fn open() -> Self {
+        let (db, exchange_db) = tokio::join!(
+            TestDb::new(),
+            TestDb::with_migrator(&exchange_sim::MIGRATOR, "exchange")
+        );
+        let exchange = exchange_program(&db.url, &exchange_db.url);
+        let trading = exchange.up().await;
+        let brokerage = brokerage_program(&db.url, &exchange.url());
+        let market = Market::at(&exchange.url());
+        market.pin("AAPL", "99.00", "100.00", 20).await;
+        let customers = customers(&db.url, &brokerage.url(), 2).await;
+        let _exchange = (exchange, trading);
+        Town {
+            db,
+            _exchange_db: exchange_db,
+            brokerage,
+            market,
+            customers,
+            acknowledged: vec![],
+            _exchange,
+        }
+    }
+
+    /// Stops the process there under load, starts it again, and compares everything.
+    async fn survives(&mut self, stop: Stop) {
+        let point = stop.point;
+        if let Some(rule) = stop.rule {
+            self.market.misbehave(rule).await;
+        }
+        let armed = format!("{point}={}*off->panic", stop.passes);
+        let mut process = self.brokerage.start(Some(&armed));
+        let load = Load::start(&self.customers, 2);
+        let ended = process.ended_within(PATIENCE).await;
+        let ended = ended.unwrap_or_else(|| panic!("{point} was not reached\n{}", self.brokerage.last_words()));
+        assert!(!ended.success(), "{point}: {ended}");
+        assert!(
+            self.brokerage.last_words().contains(point) || ended.code().is_none(),
+            "{point}: {ended}"
+        );
+        self.market.behave().await;
+        let mut process = self.brokerage.up().await;
+        load.until_more(10).await;
+        self.acknowledged.extend(load.stop().await);
+        load::cancel_all(&self.customers).await;
+        truth::at_rest(&self.db.url, &self.market, PATIENCE).await;
+        load::all_are_there(&self.db.url, &self.acknowledged).await;
+        process.terminate().await;
+        let ended = process.ended_within(PATIENCE).await.expect("it drains");
+        assert!(
+            ended.success(),
+            "after {point}: {ended}\n{}",
+            self.brokerage.last_words()
+        );
+        eprintln!("survived {point}");
+    }
+}
+
+async fn each_is_survived(stops: Vec<Stop>) {
+    let mut town = Town::open().await;
+    for stop in stops {
+        town.survives(stop).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_while_orders_are_placed_loses_nothing() {
+    each_is_survived(vec![
+        at("api::before_tx", 20),
+        at("api::tx_account_locked", 15),
+        at("api::tx_hold_made", 10),
+        at("api::tx_order_made", 20),
+        at("api::tx_before_commit", 15),
+        at("api::commit_unknown", 10),
+        at("api::committed_not_woken", 20),
+        at("api::committed_not_answered", 15),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_while_orders_go_out_makes_no_second_order() {
+    each_is_survived(vec![
+        at("executor::dequeued", 15),
+        at("executor::intent_committed", 10),
+        at("executor::sent_no_answer", 10),
+        at("executor::acked_not_recorded", 10),
+        with(
+            "executor::answer_5xx",
+            1,
+            json!({"kind": "500", "next": 6, "applied": true}),
+        ),
+        with("executor::answer_garbage", 1, json!({"kind": "broken_json", "next": 6})),
+        with("executor::answer_429", 1, json!({"kind": "429", "next": 6})),
+        with("executor::answer_reject", 1, json!({"kind": "reject", "next": 6})),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_while_cancels_go_out_ends_each_order_once() {
+    each_is_survived(vec![
+        at("cancel::tx_before_commit", 3),
+        at("cancel::committed_not_answered", 3),
+        at("cancel::sent_no_answer", 2),
+        at("cancel::done_not_recorded", 2),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_while_reports_are_booked_books_each_once() {
+    each_is_survived(vec![
+        at("consumer::fetched", 40),
+        at("consumer::tx_seen_marked", 10),
+        at("consumer::committed_not_acked", 10),
+        at("updater::tx_fill_made", 5),
+        at("updater::tx_ledger_made", 5),
+        at("updater::tx_position_made", 5),
+        at("updater::commit_unknown", 5),
+        at("poll::page_done", 3),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_with_a_lease_leaves_it_to_the_next() {
+    each_is_survived(vec![at("lease::acquired", 1), at("lease::loaded", 1)]).await;
+}

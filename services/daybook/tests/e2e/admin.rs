@@ -1,0 +1,244 @@
+//! An operator's acts: each written down, money moved once, a block and a revocation felt at once.
+
+use std::time::Duration;
+
+use domain::Money;
+use reqwest::Method;
+use rust_decimal::{Decimal, dec};
+use testkit::wait_until;
+use uuid::Uuid;
+
+use crate::harness::customer::limit_order;
+use crate::house::House;
+
+fn dollars(amount: u32) -> Money {
+    Money::from_decimal(Decimal::from(amount))
+}
+
+#[tokio::test]
+async fn a_deposit_repeated_under_its_id_moves_the_money_once() {
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    let (named, id) = (ada.account.to_string(), Uuid::from_u128(7));
+    let first = house.desk.deposit(&named, dollars(50), Some(id), false).await.unwrap();
+    let second = house.desk.deposit(&named, dollars(50), Some(id), false).await.unwrap();
+    assert_eq!((first.is_new, second.is_new), (true, false));
+    assert_eq!(ada.account_field("cash").await, dec!(150));
+    let other = house
+        .desk
+        .deposit(&named, dollars(60), Some(id), false)
+        .await
+        .unwrap_err();
+    assert!(other.to_string().contains("names another movement"), "{other}");
+    assert_eq!(ada.account_field("cash").await, dec!(150));
+    house.at_rest().await;
+}
+
+#[tokio::test]
+async fn led_1_a_pending_deposit_cannot_be_spent_before_it_is_collected() {
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    let moved = house
+        .desk
+        .deposit(&ada.account.to_string(), dollars(900), None, true)
+        .await
+        .unwrap();
+    assert_eq!(ada.account_field("buying_power").await, dec!(100));
+    assert_eq!(ada.account_field("pending_transfer_in").await, dec!(900));
+    house.desk.collect_deposit(moved.id).await.unwrap();
+    house.desk.collect_deposit(moved.id).await.unwrap();
+    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+    house.at_rest().await;
+}
+
+#[tokio::test]
+async fn led_5_money_held_for_an_order_cannot_be_withdrawn_and_a_withdrawal_ends_one_way() {
+    let house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 50).await;
+    let (ada, desk) = (house.customer(1_000).await, &house.desk);
+    let named = ada.account.to_string();
+    let resting = ada.buy(10, "AAPL", "50.00").await;
+    let refused = desk.withdraw(&named, dollars(501), None).await.unwrap_err();
+    assert!(refused.to_string().contains("more than the 500.00"), "{refused}");
+    let paid = desk.withdraw(&named, dollars(200), None).await.unwrap();
+    assert_eq!(ada.account_field("buying_power").await, dec!(300));
+    desk.withdrawal_paid(paid.id).await.unwrap();
+    assert!(
+        desk.withdrawal_failed(paid.id)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("has ended already")
+    );
+    let failed = desk.withdraw(&named, dollars(100), None).await.unwrap();
+    desk.withdrawal_failed(failed.id).await.unwrap();
+    assert_eq!(ada.account_field("buying_power").await, dec!(300));
+    ada.wait_for(resting, "new").await;
+    house.at_rest().await;
+}
+
+#[tokio::test]
+async fn unsettled_proceeds_can_be_spent_and_not_withdrawn() {
+    let house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 50).await;
+    let ada = house.customer(100).await;
+    let bought = ada.buy(1, "AAPL", "100.00").await;
+    ada.wait_for(bought, "filled").await;
+    let sold = ada.sell(1, "AAPL", "99.00").await;
+    ada.wait_for(sold, "filled").await;
+    assert_eq!(ada.account_field("buying_power").await, dec!(99));
+    let refused = house
+        .desk
+        .withdraw(&ada.account.to_string(), dollars(1), None)
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("have not settled"), "BP-9: {refused}");
+}
+
+#[tokio::test]
+async fn a_blocked_account_places_nothing_and_cancels_all_the_same() {
+    let house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 50).await;
+    let ada = house.customer(1_000).await;
+    let resting = ada.buy(1, "AAPL", "50.00").await;
+    house.desk.block(&ada.account.to_string(), true).await.unwrap();
+    let (status, body) = ada.place(limit_order("buy", 1, "AAPL", "50.00", "day")).await;
+    assert_eq!(status, 403, "{body}");
+    assert_eq!(ada.cancel(resting).await.0, 204);
+    ada.wait_for(resting, "canceled").await;
+    house.desk.block(&ada.account.to_string(), false).await.unwrap();
+    ada.buy(1, "AAPL", "50.00").await;
+    house.at_rest().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_useless_within_a_second() {
+    let house = House::open().await;
+    let ada = house.customer(1_000).await;
+    ada.get("/v2/account").await;
+    house.desk.revoke_key(&ada.key_id).await.unwrap();
+    wait_until("the key is refused", Duration::from_secs(1), || async {
+        ada.call(Method::GET, "/v2/account", None).await.0 == 401
+    })
+    .await;
+    assert!(house.desk.revoke_key(&ada.key_id).await.is_err(), "only once");
+}
+
+#[tokio::test]
+async fn v16_each_act_is_written_down_and_an_act_that_changed_nothing_is_not() {
+    let house = House::open().await;
+    let acts = || async {
+        let acts: Vec<String> = sqlx::query_scalar("select act from admin_acts order by act_id")
+            .fetch_all(&house.db.pool)
+            .await
+            .unwrap();
+        acts
+    };
+    let ada = house.customer(1_000).await;
+    assert_eq!(
+        acts().await,
+        ["create_account", "deposit_started", "deposit_collected", "issue_key"]
+    );
+    let moved = house
+        .desk
+        .withdraw(&ada.account.to_string(), dollars(10), Some(Uuid::from_u128(9)))
+        .await
+        .unwrap();
+    house
+        .desk
+        .withdraw(&ada.account.to_string(), dollars(10), Some(moved.id))
+        .await
+        .unwrap();
+    assert_eq!(acts().await[4..], ["withdrawal_asked"]);
+    house
+        .desk
+        .withdraw(&ada.account.to_string(), dollars(10_000), None)
+        .await
+        .unwrap_err();
+    assert_eq!(acts().await.len(), 5, "a refusal is no act");
+}
+
+#[tokio::test]
+async fn the_demo_customers_are_seeded_once_and_keep_a_key_that_works() {
+    let house = House::open().await;
+    let folder = tempfile::tempdir().unwrap();
+    let seed = || daybook::admin::seed::seed_into(&house.desk, folder.path(), "http://127.0.0.1:1");
+    let read = || std::fs::read_to_string(folder.path().join("demo.env")).unwrap();
+    let first = seed().await.unwrap();
+    let text = read();
+    let key = text
+        .lines()
+        .find_map(|line| line.strip_prefix("APCA_API_KEY_ID="))
+        .unwrap();
+    assert_eq!((seed().await.unwrap(), read()), (first, text.clone()));
+    house.desk.revoke_key(key).await.unwrap();
+    seed().await.unwrap();
+    assert_ne!(read(), text, "a key that is of no use is replaced");
+    let cash: Vec<Decimal> = sqlx::query_scalar("select avail from ledger_cash")
+        .fetch_all(&house.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(cash, [dec!(1000000), dec!(1000000)]);
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(folder.path().join("demo.env"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+/// The commands as they are typed, through the folder alone.
+#[tokio::test]
+async fn the_folder_of_an_installation_is_all_that_the_commands_need() {
+    let house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 50).await;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("daybook.env"),
+        format!("DAYBOOK_DATABASE_URL={}\n", house.db.url),
+    )
+    .unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = assert_cmd::Command::cargo_bin("daybook").unwrap();
+        command
+            .env_clear()
+            .env("DAYBOOK_DATA_DIR", folder.path())
+            .args(arguments);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (
+            output.status.code().unwrap(),
+            text,
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, text, _) = run(&["admin", "customer", "create", "Grace H."]);
+    assert_eq!(code, 0, "{text}");
+    let number = text.split_whitespace().last().unwrap().to_owned();
+    assert_eq!(run(&["admin", "deposit", &number, "250.50"]).0, 0);
+    let (_, ledger, _) = run(&["admin", "ledger", &number]);
+    assert!(
+        ledger.contains("250.50") && ledger.contains("deposit_collected"),
+        "{ledger}"
+    );
+    let (code, _, error) = run(&["admin", "deposit", "nobody", "1"]);
+    assert!(code == 1 && error.contains("customer list"), "{error}");
+    assert_eq!(
+        run(&["admin", "deposit", &number, "1.001"]).0,
+        2,
+        "a cent is the smallest amount"
+    );
+
+    let ada = house.customer(1_000).await;
+    let order = ada.buy(1, "AAPL", "100.00").await;
+    ada.wait_for(order, "filled").await;
+    house.at_rest().await;
+    let (_, life, _) = run(&["admin", "order", &order.to_string()]);
+    for word in ["accepted", "fill", "submission", "AAPL"] {
+        assert!(life.contains(word), "{word} is missing in\n{life}");
+    }
+    let (code, audit, _) = run(&["audit", "--at-rest"]);
+    assert!(code == 0 && audit.contains("All"), "{audit}");
+    let report: serde_json::Value = serde_json::from_str(&run(&["audit", "--json"]).1).unwrap();
+    assert_eq!(report["ok"], true);
+}

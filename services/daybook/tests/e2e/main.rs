@@ -1,0 +1,13 @@
+//! The whole product in one process: customers over HTTP, the exchange over HTTP and WebSocket, a real Postgres.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod admin;
+mod audit;
+mod contract;
+mod faults;
+mod house;
+mod orders;
+mod restart;

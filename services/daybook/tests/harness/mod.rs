@@ -1,0 +1,9 @@
+//! What the tests of the whole product share: customers over HTTP, the exchange's own truth, and whether both agree.
+#![expect(dead_code, reason = "each test binary uses its part of it")]
+
+pub mod customer;
+pub mod market;
+pub mod truth;
+
+pub use customer::Customer;
+pub use market::Market;
