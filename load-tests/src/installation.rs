@@ -58,6 +58,9 @@ impl Installation {
             ("DAYBOOK_MAX_OPEN_ORDERS", NO_LIMIT.to_owned()),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", NO_LIMIT.to_owned()),
             ("DAYBOOK_REQUESTS_PER_MINUTE", "0".to_owned()),
+            ("DAYBOOK_EXCHANGE_KEY_ID", "load".to_owned()),
+            ("DAYBOOK_EXCHANGE_SECRET", "load".to_owned()),
+            ("DAYBOOK_EXCHANGE_BULK_LOOKUP", "true".to_owned()),
         ];
         let own = own
             .into_iter()
@@ -98,15 +101,11 @@ impl Installation {
     pub async fn start_database(&mut self, statements: bool) -> anyhow::Result<()> {
         self.postgres = true;
         let url = self.script(&["start", "durable"]).await?;
-        let libraries = if statements { "pg_stat_statements" } else { "" };
         let superuser = pool(&url, 1).await?;
-        // Constants of this file, and no statement that takes parameters.
-        for (name, value) in [
-            ("track_commit_timestamp", "on"),
-            ("shared_preload_libraries", libraries),
-        ] {
-            let set = format!("alter system set {name} = '{value}'");
-            sqlx::query(sqlx::AssertSqlSafe(set)).execute(&superuser).await?;
+        sqlx::query("alter system set track_commit_timestamp = on").execute(&superuser).await?;
+        if statements {
+            let set = "alter system set shared_preload_libraries = 'pg_stat_statements'";
+            sqlx::query(set).execute(&superuser).await?;
         }
         superuser.close().await;
         self.script(&["stop"]).await?;
