@@ -1,6 +1,7 @@
 //! The process is stopped at each point of docs/crash-matrix.md that it can be stopped at, under load, started again, and
 //! everything is as it should be.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -12,6 +13,9 @@ use crate::process::{Process, Program};
 use crate::rounds::{brokerage_program, customers, exchange_program};
 
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a process ends that panicked.
+const SIGABRT: i32 = 6;
 
 /// A point, how often it is passed before the process dies there, and what the exchange does so that it is reached.
 struct Stop {
@@ -77,20 +81,31 @@ impl Town {
         if let Some(rule) = stop.rule {
             self.market.misbehave(rule).await;
         }
-        let armed = format!("{point}={}*off->panic", stop.passes);
+        let armed = match stop.passes {
+            0 => format!("{point}=panic"),
+            passes => format!("{point}={passes}*off->panic"),
+        };
         let mut process = self.brokerage.start(Some(&armed));
         let load = Load::start(&self.customers, 2);
-        let ended = process.ended_within(PATIENCE).await;
-        let ended = ended.unwrap_or_else(|| panic!("{point} was not reached\n{}", self.brokerage.last_words()));
-        assert!(!ended.success(), "{point}: {ended}");
-        assert!(
-            self.brokerage.last_words().contains(point) || ended.code().is_none(),
-            "{point}: {ended}"
-        );
+        self.died_at(point, &mut process).await;
         self.market.behave().await;
-        let mut process = self.brokerage.up().await;
+        let process = self.brokerage.up().await;
         load.until_more(10).await;
         self.acknowledged.extend(load.stop().await);
+        self.all_is_well(point, process).await;
+    }
+
+    /// It died there and of nothing else.
+    async fn died_at(&self, point: &str, process: &mut Process) {
+        let ended = process.ended_within(PATIENCE).await;
+        let ended = ended.unwrap_or_else(|| panic!("{point} was not reached\n{}", self.brokerage.last_words()));
+        let words = self.brokerage.last_words();
+        assert_eq!(ended.signal(), Some(SIGABRT), "{point}: {ended}\n{words}");
+        assert!(words.contains(&format!("failpoint {point} panic")), "{point}: {words}");
+    }
+
+    /// Everything comes to rest, both sides agree, the process ends well.
+    async fn all_is_well(&self, point: &str, mut process: Process) {
         load::cancel_all(&self.customers).await;
         truth::at_rest(&self.db.url, &self.market, PATIENCE).await;
         load::all_are_there(&self.db.url, &self.acknowledged).await;
@@ -175,4 +190,32 @@ async fn dying_while_reports_are_booked_books_each_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn dying_with_a_lease_leaves_it_to_the_next() {
     each_is_survived(vec![at("lease::acquired", 1), at("lease::loaded", 1)]).await;
+}
+
+/// An order that never arrives and is canceled meanwhile is ended by its key: two denials, a submit, a cancel, its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_in_a_saga_ends_each_order_on_proof_only() {
+    let lost = || json!({"kind": "lost_before_accepting", "next": 40});
+    each_is_survived(vec![
+        with("executor::attempts_spent", 0, lost()),
+        with("saga::step_done_not_logged", 0, lost()),
+        with("saga::logged_not_next", 0, lost()),
+        with("saga::in_compensation", 0, lost()),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_while_it_drains_leaves_its_leases_to_run_out() {
+    let mut town = Town::open().await;
+    let mut process = town.brokerage.start(Some("lease::release=panic"));
+    assert!(process.ready().await);
+    let load = Load::start(&town.customers, 2);
+    load.until_more(30).await;
+    process.terminate().await;
+    town.died_at("lease::release", &mut process).await;
+    let process = town.brokerage.up().await;
+    load.until_more(10).await;
+    town.acknowledged = load.stop().await;
+    town.all_is_well("lease::release", process).await;
 }

@@ -27,29 +27,29 @@ async fn six_orders_fill_in_spite_of(rule: Value) {
 }
 
 macro_rules! misbehaviours {
-    ($($(#[$doc:meta])* $name:ident: $rule:tt)*) => {
-        $($(#[$doc])* #[tokio::test] async fn $name() { six_orders_fill_in_spite_of(json!($rule)).await; })*
+    ($(fn $name:ident() = $rule:tt)*) => {
+        $(#[tokio::test] async fn $name() { six_orders_fill_in_spite_of(json!($rule)).await; })*
     };
 }
 
 misbehaviours! {
-    an_answer_lost_after_accepting_is_asked_for: {"kind": "answer_lost_after_accepting", "next": 2}
-    a_request_lost_before_accepting_is_sent_again: {"kind": "lost_before_accepting", "next": 2}
-    a_500_that_changed_nothing_is_asked_about_and_sent_again: {"kind": "500", "next": 2}
-    a_500_that_took_effect_makes_no_second_order: {"kind": "500", "next": 2, "applied": true}
-    a_page_of_html_is_no_answer: {"kind": "502_html", "next": 2}
-    a_503_is_asked_about: {"kind": "503", "next": 2, "applied": true}
-    a_429_is_waited_for: {"kind": "429", "next": 2}
-    a_slow_exchange_is_waited_for: {"kind": "slow", "next": 2, "delay_ms": 400}
-    a_report_before_the_acknowledgement_is_booked: {"kind": "report_before_ack", "next": 2, "delay_ms": 300}
-    a_body_cut_in_the_middle_is_no_answer: {"kind": "body_cut", "next": 2}
-    an_answer_that_is_not_json_is_no_answer: {"kind": "broken_json", "next": 2}
-    an_answer_about_another_order_is_no_answer: {"kind": "wrong_order_id", "next": 2}
-    an_answer_with_another_quantity_is_no_answer: {"kind": "wrong_qty", "next": 2}
-    a_false_duplicate_is_found_out: {"kind": "duplicate_key", "next": 1}
-    reports_told_twice_are_booked_once: {"kind": "duplicate_report"}
-    reports_out_of_order_come_to_the_same: {"kind": "out_of_order"}
-    executions_never_told_are_polled_for: {"kind": "no_reports"}
+    fn an_answer_lost_after_accepting_is_asked_for() = {"kind": "answer_lost_after_accepting", "next": 2}
+    fn a_request_lost_before_accepting_is_sent_again() = {"kind": "lost_before_accepting", "next": 2}
+    fn a_500_that_changed_nothing_is_asked_about_and_sent_again() = {"kind": "500", "next": 2}
+    fn a_500_that_took_effect_makes_no_second_order() = {"kind": "500", "next": 2, "applied": true}
+    fn a_page_of_html_is_no_answer() = {"kind": "502_html", "next": 2}
+    fn a_503_is_asked_about() = {"kind": "503", "next": 2, "applied": true}
+    fn a_429_is_waited_for() = {"kind": "429", "next": 2}
+    fn a_slow_exchange_is_waited_for() = {"kind": "slow", "next": 2, "delay_ms": 400}
+    fn a_report_before_the_acknowledgement_is_booked() = {"kind": "report_before_ack", "next": 2, "delay_ms": 300}
+    fn a_body_cut_in_the_middle_is_no_answer() = {"kind": "body_cut", "next": 2}
+    fn an_answer_that_is_not_json_is_no_answer() = {"kind": "broken_json", "next": 2}
+    fn an_answer_about_another_order_is_no_answer() = {"kind": "wrong_order_id", "next": 2}
+    fn an_answer_with_another_quantity_is_no_answer() = {"kind": "wrong_qty", "next": 2}
+    fn a_false_duplicate_is_found_out() = {"kind": "duplicate_key", "next": 1}
+    fn reports_told_twice_are_booked_once() = {"kind": "duplicate_report"}
+    fn reports_out_of_order_come_to_the_same() = {"kind": "out_of_order"}
+    fn executions_never_told_are_polled_for() = {"kind": "no_reports"}
 }
 
 #[tokio::test]
