@@ -1,11 +1,9 @@
 //! Owners that die, are paused, or meet: the key and the epoch do the rest.
 
-use std::time::Duration;
-
 use chassis::step::Step;
 use venue::fake::{Act, CallKind};
 
-use crate::world::{World, settle, settle_for, steps};
+use crate::world::{World, calls_answered, settle, settle_for, steps};
 
 /// executor::intent_committed, lease::loaded: the new owner asks by key before anything is sent.
 #[tokio::test]
@@ -38,10 +36,7 @@ async fn an_owner_that_died_before_it_recorded_the_answer_is_followed_by_one_tha
     let world = World::new().await;
     let mut first = world.executor();
     let order = world.place("AAPL").await;
-    while first.in_flight().calls == 0 {
-        first.step().await.unwrap();
-    }
-    first.calls_settled().await;
+    calls_answered(&mut first, 1).await;
     drop(first);
     assert_eq!(
         (world.venue.taken(order), world.row(order).await.as_str()),
@@ -67,10 +62,7 @@ async fn many_open_intents_are_one_question() {
     for n in 0..40 {
         orders.push(world.place(crate::world::SYMBOLS[n % 4]).await);
     }
-    while first.in_flight().calls < 40 {
-        first.step().await.unwrap();
-    }
-    first.calls_settled().await;
+    calls_answered(&mut first, 40).await;
     drop(first);
     world.leases_run_out().await;
     let mut second = world.executor();
@@ -132,10 +124,7 @@ async fn an_answer_survives_a_transaction_that_fails() {
     let world = World::new().await;
     let mut executor = world.executor();
     let order = world.place("AAPL").await;
-    while executor.in_flight().calls == 0 {
-        executor.step().await.unwrap();
-    }
-    executor.calls_settled().await;
+    calls_answered(&mut executor, 1).await;
     let rename = |from: &str, to: &str| sqlx::AssertSqlSafe(format!("alter table {from} rename to {to}"));
     sqlx::query(rename("venue_submissions", "gone"))
         .execute(&world.db.pool)
@@ -187,12 +176,9 @@ async fn a_draining_executor_records_its_answers_and_begins_nothing() {
     let world = World::new().await;
     let mut executor = world.executor();
     let order = world.place("AAPL").await;
-    while executor.in_flight().calls == 0 {
-        executor.step().await.unwrap();
-    }
+    calls_answered(&mut executor, 1).await;
     executor.drain();
     let late = world.place("AAPL").await;
-    executor.calls_settled().await;
     executor.step().await.unwrap();
     assert_eq!(world.told(order).await, "acknowledged@submit");
     assert_eq!(world.venue.count(CallKind::Submit, late), 0);
@@ -207,15 +193,11 @@ async fn a_cancel_that_was_out_when_its_owner_died_is_sent_again() {
     settle(&mut first).await;
     world.venue.script(CallKind::Cancel, [Act::LoseRequest]);
     world.cancel(order, "AAPL").await;
-    while first.in_flight().cancels == 0 {
-        first.step().await.unwrap();
-    }
-    first.calls_settled().await;
+    calls_answered(&mut first, 1).await;
     drop(first);
     assert_eq!(world.row(order).await, "working/1/sending");
     world.leases_run_out().await;
     let mut second = world.executor();
     settle_for(&world, &mut second, 1).await;
     assert_eq!(world.row(order).await, "working/1/sent");
-    world.pass(Duration::ZERO);
 }

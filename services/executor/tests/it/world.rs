@@ -188,24 +188,47 @@ fn word(fact: &Fact) -> String {
     }
 }
 
+/// Steps of a test in which nothing comes to rest; far more than any of them needs.
+const TOO_MANY: usize = 20_000;
+
 /// Steps and waits for the venue's answers until nothing is left to do at this time.
 pub async fn settle(executor: &mut Executor<FakeVenue>) {
     let mut quiet = 0;
-    while quiet < 2 {
+    for _ in 0..TOO_MANY {
         let progress = executor.step().await.unwrap();
         executor.calls_settled().await;
         quiet = if rests(progress).await { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            return;
+        }
     }
+    panic!("it does not come to rest");
 }
 
 /// Steps without waiting for answers: for a venue that is paused.
 pub async fn steps(executor: &mut Executor<FakeVenue>) {
     let mut quiet = 0;
-    while quiet < 2 {
+    for _ in 0..TOO_MANY {
         let progress = executor.step().await.unwrap();
         tokio::task::yield_now().await;
         quiet = if rests(progress).await { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            return;
+        }
     }
+    panic!("it does not come to rest");
+}
+
+/// Steps until calls are out, and lets the venue answer them; the answers are not recorded yet.
+pub async fn calls_answered(executor: &mut Executor<FakeVenue>, calls: usize) {
+    for _ in 0..TOO_MANY {
+        let out = executor.in_flight();
+        if out.calls + out.cancels >= calls {
+            return executor.calls_settled().await;
+        }
+        executor.step().await.unwrap();
+    }
+    panic!("no {calls} calls are made");
 }
 
 /// Time passes and the executor does what is due, several times over.
