@@ -84,6 +84,21 @@ impl HandleError {
             HandleError::Failed(_) => Verdict::Count,
         }
     }
+
+    /// The server canceled a statement that ran out of time. The same batch would again, for ever; half of it may not.
+    fn took_too_long(&self) -> bool {
+        let (HandleError::Bus(BusError::Db(DbError::Sqlx(error))) | HandleError::Db(DbError::Sqlx(error))) = self else {
+            return false;
+        };
+        let code = error.as_database_error().and_then(|refusal| refusal.code());
+        code.is_some_and(|code| code == "57014")
+    }
+}
+
+/// The later half first: the list is a stack.
+fn halves(events: &[Event]) -> [&[Event]; 2] {
+    let (first, rest) = events.split_at(events.len() / 2);
+    [rest, first]
 }
 
 /// Whether a failure of the database may come from what was written. A full disk, a missing grant or a table of
@@ -172,14 +187,12 @@ impl<H: Handler> Runner<H> {
                 continue;
             };
             match failure.verdict() {
+                Verdict::Again if part.len() > 1 && failure.took_too_long() => todo.extend(halves(part)),
                 Verdict::Again | Verdict::Fenced => return Err(failure),
                 Verdict::Count | Verdict::Park if part.len() == 1 => {
                     self.again_or_park(Part::Fetched(part), failure).await?;
                 }
-                Verdict::Count | Verdict::Park => {
-                    let (first, rest) = part.split_at(part.len() / 2);
-                    todo.extend([rest, first]);
-                }
+                Verdict::Count | Verdict::Park => todo.extend(halves(part)),
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use bus::{HandleError, Handler, Runner};
 use chassis::step::{Progress, Step};
 use db::DbError;
 
-use crate::support::{LEASE, Recorder, World, event, order};
+use crate::support::{LEASE, Recorder, World, event, order, record};
 
 #[tokio::test]
 async fn a_batch_is_one_call_and_then_there_is_nothing() {
@@ -93,6 +93,33 @@ async fn a_broken_installation_parks_nothing() {
     }
     let mut conn = world.pool().acquire().await.unwrap();
     assert_eq!(bus::parked::list(&mut conn, None, 10).await.unwrap(), []);
+}
+
+/// Takes its time for each message, and has little of it.
+struct Slow;
+
+impl Handler for Slow {
+    async fn handle(&mut self, conn: &mut sqlx::PgConnection, events: &[bus::Event]) -> Result<(), HandleError> {
+        sqlx::query("set local statement_timeout = '1s'").execute(&mut *conn).await?;
+        sqlx::query("select pg_sleep(0.3 * $1)")
+            .bind(i32::try_from(events.len()).unwrap())
+            .execute(&mut *conn)
+            .await?;
+        for event in events {
+            record(conn, event).await?;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_batch_that_takes_too_long_is_done_in_parts() {
+    let world = World::new().await;
+    world.publish(&[1, 2, 3, 4].map(|n| event("AAPL", n, "a"))).await;
+    let mut runner = Runner::new("slow", world.consumer(), Slow);
+    assert_eq!(runner.step().await.unwrap(), Progress::Worked);
+    let done: Vec<_> = world.effects().await.into_iter().map(|(order, _)| order).collect();
+    assert_eq!(done, [1, 2, 3, 4].map(order));
 }
 
 /// `consumer::rebalance`, `lease::paused`: it wakes up after its lease and does not know it yet.
