@@ -87,7 +87,8 @@ impl HandleError {
 
     /// The server canceled a statement that ran out of time. The same batch would again, for ever; half of it may not.
     fn took_too_long(&self) -> bool {
-        let (HandleError::Bus(BusError::Db(DbError::Sqlx(error))) | HandleError::Db(DbError::Sqlx(error))) = self else {
+        let (HandleError::Bus(BusError::Db(DbError::Sqlx(error))) | HandleError::Db(DbError::Sqlx(error))) = self
+        else {
             return false;
         };
         let code = error.as_database_error().and_then(|refusal| refusal.code());

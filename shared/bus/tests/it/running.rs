@@ -100,7 +100,9 @@ struct Slow;
 
 impl Handler for Slow {
     async fn handle(&mut self, conn: &mut sqlx::PgConnection, events: &[bus::Event]) -> Result<(), HandleError> {
-        sqlx::query("set local statement_timeout = '1s'").execute(&mut *conn).await?;
+        sqlx::query("set local statement_timeout = '1s'")
+            .execute(&mut *conn)
+            .await?;
         sqlx::query("select pg_sleep(0.3 * $1)")
             .bind(i32::try_from(events.len()).unwrap())
             .execute(&mut *conn)
