@@ -212,8 +212,10 @@ impl<V: Venue> Intake<V> {
             .iter()
             .filter_map(|told| told.report(venue, &owners, source, received_at))
             .collect();
-        // A stream of words that change nothing is no reason for a commit.
-        if reports.is_empty() && (source == "stream" || cursors == self.cursors) {
+        // A stream of words that change nothing is no reason for a commit, except for the very first: without a place to
+        // go on from, the next connection would begin with what comes then, and no poll finds an end that was missed.
+        let first_place = self.cursors.stream.is_none() && cursors.stream.is_some();
+        if reports.is_empty() && !first_place && (source == "stream" || cursors == self.cursors) {
             self.cursors = cursors;
             return Ok(0);
         }

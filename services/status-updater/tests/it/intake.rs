@@ -86,6 +86,28 @@ async fn stream_reconnected_after_a_restart_it_resumes_where_it_was() {
     exchange.world.prove().await;
 }
 
+/// Fills are in the venue's record as well; that an order is over, only the stream says.
+#[tokio::test]
+async fn stream_reconnected_an_end_is_not_missed_though_nothing_was_reported_before_it() {
+    let mut exchange = Exchange::new().await;
+    let order = exchange.working("buy 10 XYZ @ 100.00").await;
+    exchange.settle().await;
+    assert_eq!(
+        exchange.reports().await,
+        0,
+        "the stream has told of the acknowledgement only"
+    );
+    exchange.world.bus.release().await.unwrap();
+    exchange.world.venue.end(order, EndKind::Expired);
+    exchange.intake = exchange.world.intake();
+    exchange.settle().await;
+    assert_eq!(
+        exchange.world.summary(order).await,
+        "expired, filled 0, held 0.00, cash 100000.00"
+    );
+    exchange.world.prove().await;
+}
+
 #[tokio::test]
 async fn poll_none_pushed_the_record_brings_each_execution_within_its_interval() {
     let mut exchange = Exchange::new().await;
