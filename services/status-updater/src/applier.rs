@@ -163,7 +163,10 @@ fn busted_orders(reports: &[Report]) -> Vec<OrderId> {
 async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: Timestamp) -> Result<(), HandleError> {
     aside::insert(conn, &written.aside, now).await?;
     aside::resolve(conn, &written.resolved, now).await?;
-    orders::insert_fills(conn, &written.fills).await?;
+    // One that another applier booked for another order at this moment: decided anew, it contradicts what is there.
+    if orders::insert_fills(conn, &written.fills).await?.len() != written.fills.len() {
+        return Err(DbError::Stale.into());
+    }
     orders::mark_busted(conn, &written.busted).await?;
     fail::fail_point!("updater::tx_fill_made");
     ledger::post(conn, &written.transfers).await?;

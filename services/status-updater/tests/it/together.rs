@@ -158,3 +158,42 @@ async fn two_appliers_share_the_accounts_and_the_books_balance() {
     world.prove().await;
     assert_eq!(world.count("fills").await, 24);
 }
+
+/// A venue that gives one execution id to two orders: whoever comes second must not move without its fill (V6).
+#[tokio::test]
+async fn an_execution_that_another_order_gets_at_the_same_moment_moves_nothing() {
+    let mut world = World::new().await;
+    let (ada, bob) = (world.account(1_000, 0).await, world.account(1_000, 0).await);
+    let order = world.place(ada, "buy 10 XYZ @ 5.00").await;
+    let other = world.place(bob, "buy 10 XYZ @ 5.00").await;
+    world.report(&[(order, ada, filled("x1", "4", "5.00"))]).await;
+    let mut tx = world.db.pool.begin().await.unwrap();
+    sqlx::query(
+        "insert into fills (venue, exec_id, fill_id, order_id, account_id, symbol, side, qty, price, cash, cum_qty,
+                            leaves_qty, order_status, venue_at, received_at)
+         select 'fake', 'x1', order_id, order_id, account_id, symbol, side, 4, 5, 20, 4, 6, 'partially_filled',
+                created_at, created_at
+           from orders where order_id = $1",
+    )
+    .bind(other.get())
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    let committing = async {
+        testkit::wait_until("the applier waits", std::time::Duration::from_secs(30), async || {
+            let waits = "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            world.count(waits).await == 1
+        })
+        .await;
+        tx.commit().await.unwrap();
+    };
+    let mut applier = world.deps().applier();
+    tokio::join!(crate::world::settle(&mut applier), committing);
+    world.settle().await;
+    assert_eq!(
+        world.summary(order).await,
+        "accepted, filled 0, held 50.00, cash 1000.00"
+    );
+    let kinds = "venue_reports_set_aside where kind = 'contradiction'";
+    assert_eq!((world.count(kinds).await, world.count("bus_parked").await), (1, 0));
+}
