@@ -24,6 +24,9 @@ use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply};
 use crate::query::find_asset;
 
+/// Orders of one cancel command. An account may have any number open, and a transaction has only so much time.
+const CANCELS_AT_ONCE: usize = 100;
+
 /// What it needs from outside.
 #[derive(Clone)]
 pub struct Deps {
@@ -111,7 +114,7 @@ impl App {
         outcomes.into_iter().next().unwrap_or(Err(CancelError::Internal))
     }
 
-    /// Records the wish to end these orders; one outcome each, in one transaction.
+    /// Records the wish to end these orders; one outcome each, in parts that each are a step of their own.
     ///
     /// # Errors
     /// When none of them was looked at.
@@ -121,6 +124,26 @@ impl App {
         orders: Vec<OrderId>,
         request_id: RequestId,
     ) -> Result<Vec<Result<(), CancelError>>, CancelError> {
+        let mut outcomes = Vec::with_capacity(orders.len());
+        for part in orders.chunks(CANCELS_AT_ONCE) {
+            match self.cancel_part(account, part.to_vec(), request_id.clone()).await {
+                Ok(part) => outcomes.extend(part),
+                Err(refusal) if outcomes.is_empty() => return Err(refusal),
+                Err(refusal) => {
+                    outcomes.resize(orders.len(), Err(refusal));
+                    break;
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    async fn cancel_part(
+        &self,
+        account: AccountId,
+        orders: Vec<OrderId>,
+        request_id: RequestId,
+    ) -> Result<CancelReply, CancelError> {
         let command = CancelCommand {
             account,
             orders,

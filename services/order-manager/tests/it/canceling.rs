@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use domain::OrderId;
 use domain::order::{EndKind, OrderEvent};
 use domain::{Price, Qty};
+use order_manager::Config;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -193,4 +194,22 @@ async fn cancel_all_has_one_entry_per_open_order_and_none_when_there_is_none() {
     );
     let carol = house.customer(0).await;
     assert_eq!(house.delete(&carol, "/v2/orders").await.body, json!([]));
+}
+
+/// `cancel_all::midway`: k of n are done, the others at the next call.
+#[tokio::test]
+async fn cancel_all_of_very_many_is_done_in_parts() {
+    let house = House::with(Config {
+        max_open_orders_per_symbol: 1_000,
+        ..Config::default()
+    })
+    .await;
+    let ada = house.customer(1_000).await;
+    let placing = (0..250).map(|_| house.order(&ada, "buy", "1", "1"));
+    futures::future::join_all(placing).await;
+    let answer = house.delete(&ada, "/v2/orders").await;
+    assert_eq!(answer.body.as_array().unwrap().len(), 250);
+    let canceled = "select count(distinct order_id) from outbox where kind = 'cancel_requested.v1'";
+    let steps = "select count(distinct xid) from outbox where kind = 'cancel_requested.v1'";
+    assert_eq!((house.count(canceled).await, house.count(steps).await), (250, 3));
 }
