@@ -19,7 +19,10 @@ pub fn router(app: &App) -> Router {
             "/v2/orders",
             get(orders::list).post(orders::place).delete(orders::cancel_all),
         )
-        .route("/v2/orders/{order_id}", get(orders::by_id).delete(orders::cancel))
+        .route(
+            "/v2/orders/{order_id}",
+            get(orders::by_id).delete(orders::cancel).patch(orders::replace),
+        )
         .route("/v2/orders:by_client_order_id", get(orders::by_client_id))
         .route("/v2/account", get(reads::account))
         .route("/v2/account/activities", get(reads::activities))

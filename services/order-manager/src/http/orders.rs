@@ -87,6 +87,11 @@ pub(super) async fn cancel(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `PATCH /v2/orders/{order_id}`: nothing is here yet, whatever the order.
+pub(super) async fn replace(_: Caller) -> ApiError {
+    ApiError::not_found("replacing orders is not offered yet: cancel the order and place another one")
+}
+
 /// `DELETE /v2/orders`: asks for the end of every open order; one entry each.
 pub(super) async fn cancel_all(
     State(app): State<App>,
