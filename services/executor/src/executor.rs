@@ -278,14 +278,15 @@ impl<V: Venue> Executor<V> {
         }
     }
 
-    /// Stored rows of orders that are not in the book: those somebody wants to cancel, and after a failure all.
+    /// Stored rows of orders that are not in the book: those somebody wants to cancel or asks about, and after a failure
+    /// all.
     async fn known(
         &self,
         conn: &mut PgConnection,
         wishes: &[(Event, Wish)],
     ) -> Result<HashMap<OrderId, Submission>, StepError> {
         let asked = |(event, wish): &(Event, Wish)| {
-            let in_question = self.suspicious || matches!(wish, Wish::End(_));
+            let in_question = self.suspicious || matches!(wish, Wish::End(_) | Wish::LookUp(_));
             (in_question && self.book.get(event.order_id).is_none()).then(|| event.order_id.get())
         };
         let ids: Vec<Uuid> = wishes.iter().filter_map(asked).collect();

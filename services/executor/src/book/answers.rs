@@ -224,7 +224,13 @@ impl Book {
             }
             VenueStatus::Filled => {
                 submission.state = State::Ended;
-                if submission.cancel == CancelState::Wanted {
+                if view.filled_qty < submission.order().qty {
+                    // A trade of it was taken back since; the venue works the rest no more (ORD-12).
+                    let reason = Some("the exchange took a trade back and ended the order".to_owned());
+                    let fact = ended(End::Canceled, view.filled_qty, reason, view.updated_at);
+                    self.changes
+                        .report(context.venue, submission, fact, source, context.now);
+                } else if submission.cancel == CancelState::Wanted {
                     let reason = "order is already in \"filled\" state".to_owned();
                     self.cancel_refused(context, submission, reason);
                 }

@@ -20,6 +20,9 @@ impl Book {
         let age = submission.first_sent_at.map(|sent| context.now - sent);
         if submission.cancel == CancelState::Wanted {
             Some("canceled before the exchange confirmed it".to_owned())
+        } else if submission.venue_order_id.is_some() {
+            // Accepted, then lost: it is not handed in a second time.
+            Some("the exchange no longer knows the order it confirmed".to_owned())
         } else if submission.attempts >= context.config.max_attempts {
             Some(format!(
                 "the exchange did not confirm it after {} attempts",

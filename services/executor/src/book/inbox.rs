@@ -3,7 +3,7 @@
 use bus::Event;
 use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol};
 use venue::VenueOrder;
-use wire::events::v1::{CancelRequested, End, Fact, OrderAccepted};
+use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted};
 
 use super::changes::ended;
 use super::submission::{CancelState, Memory, State, Submission, Terms};
@@ -16,6 +16,8 @@ pub enum Wish {
     Send(OrderAccepted),
     /// End this order.
     End(CancelRequested),
+    /// Ask the venue about this order.
+    LookUp(LookUpRequested),
 }
 
 impl Wish {
@@ -27,6 +29,7 @@ impl Wish {
         let wish = match event.kind.as_str() {
             OrderAccepted::KIND => event.decode().map(Self::Send),
             CancelRequested::KIND => event.decode().map(Self::End),
+            LookUpRequested::KIND => event.decode().map(Self::LookUp),
             other => return Err(format!("{other} is no message of this topic")),
         };
         let wish = wish.map_err(|error| match std::error::Error::source(&error) {
@@ -41,6 +44,7 @@ impl Wish {
         let (order_id, symbol) = match self {
             Self::Send(accepted) => (accepted.order_id, &accepted.symbol),
             Self::End(cancel) => (cancel.order_id, &cancel.symbol),
+            Self::LookUp(look_up) => (look_up.order_id, &look_up.symbol),
         };
         if order_id != event.order_id.get() {
             return Err(format!("its payload is about {order_id}"));
@@ -48,7 +52,7 @@ impl Wish {
         Symbol::parse(symbol).ok_or_else(|| format!("symbol {symbol:.20}"))?;
         match self {
             Self::Send(accepted) => terms(accepted).map(|_| ()),
-            Self::End(_) => Ok(()),
+            Self::End(_) | Self::LookUp(_) => Ok(()),
         }
     }
 }
@@ -68,6 +72,8 @@ impl Book {
             Wish::Send(_) => {}
             Wish::End(cancel) if !is_known => self.bury(context, event, &cancel),
             Wish::End(_) => self.end(context, event.order_id),
+            // What was never filed cannot be asked about.
+            Wish::LookUp(_) => self.ask_about(context, event.order_id),
         }
         self.let_go_of_untouched(event.order_id);
     }
@@ -124,6 +130,22 @@ impl Book {
             }),
             State::Burning | State::Ended | State::Withdrawn => {}
         }
+    }
+
+    /// Somebody doubts what is known of an order: the venue is asked under its key. What is in doubt already asks by
+    /// itself, and what was never sent has nothing to be asked about.
+    fn ask_about(&mut self, context: &Context<'_>, order_id: OrderId) {
+        let settled = |s: &Submission| matches!(s.state, State::Working | State::Ended) && !s.memory.cancel_busy;
+        if !self.get(order_id).is_some_and(settled) {
+            return;
+        }
+        self.edit(order_id, true, |_, submission| {
+            submission.state = State::InDoubt;
+            submission.due = Some(context.now);
+            (submission.memory.denials, submission.memory.asks) = (0, 0);
+            // Its readers know that the venue has had it.
+            submission.memory.told = true;
+        });
     }
 
     /// Takes an order that was never sent out of the line, for ever.

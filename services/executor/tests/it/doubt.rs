@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use domain::OrderId;
+use domain::order::EndKind;
+use uuid::Uuid;
 use venue::fake::{Act, CallKind};
 
 use crate::world::{World, dollars, settle, settle_for, shares};
@@ -168,4 +171,73 @@ async fn an_order_found_ended_is_reported_with_the_filled_count() {
         world.told(order).await,
         "in_doubt@submit, acknowledged@lookup, expired 4@lookup"
     );
+}
+
+/// Domain rules 9, rows 18 and 21: a job asks about an order that the venue ended without a word.
+#[tokio::test]
+async fn an_order_somebody_asks_about_is_looked_up_and_its_end_is_told() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.ask(order, "AAPL").await;
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@submit",
+        "what is as it was needs no report"
+    );
+    assert_eq!(world.row(order).await, "working/1/none");
+    world.venue.end(order, EndKind::Expired);
+    world.ask(order, "AAPL").await;
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit, expired 0@lookup");
+    assert_eq!((world.open_rows().await, world.venue.taken(order)), (0, 1));
+}
+
+/// executor::accepted_then_lost: asked about and denied twice, it is ended by its key and never handed in again.
+#[tokio::test]
+async fn an_order_somebody_asks_about_and_the_venue_has_lost_is_ended_by_its_key() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.forget(order);
+    world.ask(order, "AAPL").await;
+    settle_for(&world, &mut executor, 6).await;
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@submit, acknowledged@saga, canceled 0@saga"
+    );
+    assert_eq!(world.open_rows().await, 0);
+}
+
+/// A cancel that was sent and never answered: looked up, then sent once more.
+#[tokio::test]
+async fn an_order_asked_about_with_its_cancel_is_looked_up_before_the_cancel_goes_out_again() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.ask(order, "AAPL").await;
+    world.cancel(order, "AAPL").await;
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.venue.count(CallKind::Lookup, order), 1);
+    assert_eq!(world.row(order).await, "working/1/sent");
+}
+
+#[tokio::test]
+async fn a_question_about_an_order_never_sent_changes_nothing() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let (never, withdrawn) = (OrderId::new(Uuid::from_u128(77)), world.place("AAPL").await);
+    world.cancel(withdrawn, "AAPL").await;
+    settle(&mut executor).await;
+    for order in [never, withdrawn] {
+        world.ask(order, "AAPL").await;
+    }
+    settle_for(&world, &mut executor, 1).await;
+    assert_eq!(world.told(never).await, "");
+    assert_eq!(world.row(withdrawn).await, "withdrawn/0/none");
+    assert_eq!(world.venue.count(CallKind::Lookup, withdrawn), 0);
 }

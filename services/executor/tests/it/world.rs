@@ -14,7 +14,7 @@ use rust_decimal::{Decimal, dec};
 use testkit::TestDb;
 use uuid::Uuid;
 use venue::fake::FakeVenue;
-use wire::events::v1::{CancelRequested, End, Fact, OrderAccepted, VenueReport};
+use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, VenueReport};
 
 pub const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "TSLA", "F"];
 
@@ -99,6 +99,27 @@ impl World {
             requested_at: self.clock.now(),
         };
         self.append(&[NewEvent::cancel_requested(&event, request())]).await;
+    }
+
+    /// A job's doubt about an order.
+    pub async fn ask(&self, order: OrderId, symbol: &str) {
+        let look_up = LookUpRequested {
+            order_id: order.get(),
+            account_id: Uuid::from_u128(1),
+            symbol: symbol.to_owned(),
+            asked_by: "sweep".to_owned(),
+            why: "a test".to_owned(),
+            requested_at: self.clock.now(),
+        };
+        let event = NewEvent {
+            topic: Topic::Orders,
+            key: symbol.to_owned(),
+            order_id: order,
+            kind: LookUpRequested::KIND,
+            payload: serde_json::to_string(&look_up).unwrap(),
+            request_id: request(),
+        };
+        self.append(&[event]).await;
     }
 
     pub async fn append(&self, events: &[NewEvent]) {
