@@ -57,10 +57,10 @@ impl Town {
         let mut running = self.brokerage.up().await;
         let load = Load::start(&self.customers, 4);
         for _ in 0..rounds {
-            load.until_more(60).await;
+            load.until_more(200).await;
             running.kill().await;
             running = self.brokerage.up().await;
-            load.until_more(60).await;
+            load.until_more(200).await;
             // The brokerage is not started again: it has to come back by itself.
             self.cluster.kill().await;
             self.cluster.up().await;
@@ -70,7 +70,7 @@ impl Town {
                 self.brokerage.last_words()
             );
         }
-        load.until_more(60).await;
+        load.until_more(200).await;
         tokio::join!(running.kill(), self.cluster.kill());
         self.cluster.up().await;
         let mut running = self.brokerage.up().await;

@@ -149,6 +149,29 @@ async fn a_trade_that_is_taken_back_is_taken_out_of_the_books() {
     let mut conn = house.db.pool.acquire().await.unwrap();
     let report = daybook::audit::audit(&mut conn, false).await.unwrap();
     assert!(report.is_clean(), "{report}");
+    drop(conn);
+    // The exchange works it no more. Who wants to be rid of it gets the sweep's help.
+    ada.cancel(order).await;
+    house.pass("40 seconds").await;
+    ada.wait_for(order, "canceled").await;
+    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+}
+
+/// Domain rules 9, rows 18 and 21: polling finds executions, not ends. The sweep asks, the executor looks up.
+#[tokio::test]
+async fn an_end_never_told_is_asked_for() {
+    let house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 100).await;
+    let ada = house.customer(1_000).await;
+    let order = ada.buy(2, "AAPL", "50.00").await;
+    ada.wait_for(order, "new").await;
+    house.market.misbehave(json!({"kind": "no_reports"})).await;
+    assert_eq!(ada.cancel(order).await.0, 204);
+    ada.wait_for(order, "pending_cancel").await;
+    house.pass("40 seconds").await;
+    ada.wait_for(order, "canceled").await;
+    house.at_rest().await;
+    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
 }
 
 /// ORD-2: the share too many is nobody's. It waits in suspense, set aside with its reason; the customer's books are right.

@@ -85,6 +85,15 @@ impl House {
         Customer::open(&self.desk, &self.url(), dollars).await
     }
 
+    /// Lets time pass by the database's clock, which deadlines go by.
+    pub async fn pass(&self, time: &str) {
+        let statement = format!("update db_clock set clock_offset = clock_offset + interval '{time}'");
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .execute(&self.db.pool)
+            .await
+            .unwrap();
+    }
+
     /// Waits until all is told and booked; then both sides agree and the audit finds nothing.
     pub async fn at_rest(&self) {
         truth::at_rest(&self.db.url, &self.market, Duration::from_secs(40)).await;
