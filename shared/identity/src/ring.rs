@@ -1,8 +1,10 @@
 //! From key and secret to the caller.
 //!
 //! Every request passes here, so what the database said is kept for a moment: at most 500 ms by default, which makes
-//! a revocation effective within a second. However many requests of one key come at once, one of them reads.
+//! a revocation effective within a second. However many requests come at once, one of them reads, for all that wait: a
+//! round trip for each would cost a busy service more than the orders behind it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,21 +62,31 @@ struct Inner {
     pool: PgPool,
     settings: RingSettings,
     slots: DashMap<KeyId, Arc<Slot>>,
+    /// Who waits for the next read.
+    waiting: Mutex<Vec<(KeyId, Arc<Slot>)>>,
+    /// Held by the one that reads.
+    reading: tokio::sync::Mutex<()>,
     reads: AtomicU64,
     last_sweep: Mutex<Option<Instant>>,
 }
 
-/// One key's place: what is known of it, and a lock that lets one request read for all that wait.
+/// One key's place.
 #[derive(Default)]
-struct Slot {
-    known: Mutex<Option<Known>>,
-    reading: tokio::sync::Mutex<()>,
-}
+struct Slot(Mutex<Option<Known>>);
 
 #[derive(Clone, Copy)]
 struct Known {
+    /// When the read began.
     at: Instant,
-    key: Option<LiveKey>,
+    answer: Answer,
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Key(LiveKey),
+    NoKey,
+    /// The read failed. Only those that waited for it are told so; the next one tries again.
+    Unread,
 }
 
 #[derive(Clone, Copy)]
@@ -85,13 +97,32 @@ struct LiveKey {
 
 impl Slot {
     /// What is known and not too old.
-    fn fresh(&self, max_age: Duration) -> Option<Known> {
-        let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.filter(|known| known.at.elapsed() < max_age)
+    fn fresh(&self, max_age: Duration) -> Option<Option<LiveKey>> {
+        let known = self.known().filter(|known| known.at.elapsed() < max_age)?;
+        known.answer.key().ok()
+    }
+
+    /// What a read said that began since then.
+    fn since(&self, asked: Instant) -> Option<Answer> {
+        Some(self.known().filter(|known| known.at >= asked)?.answer)
+    }
+
+    fn known(&self) -> Option<Known> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn learn(&self, known: Known) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+    }
+}
+
+impl Answer {
+    fn key(self) -> Result<Option<LiveKey>, DbError> {
+        match self {
+            Answer::Key(key) => Ok(Some(key)),
+            Answer::NoKey => Ok(None),
+            Answer::Unread => Err(DbError::Sqlx(sqlx::Error::PoolTimedOut)),
+        }
     }
 }
 
@@ -102,6 +133,8 @@ impl KeyRing {
             pool,
             settings,
             slots: DashMap::new(),
+            waiting: Mutex::default(),
+            reading: tokio::sync::Mutex::default(),
             reads: AtomicU64::new(0),
             last_sweep: Mutex::new(None),
         }))
@@ -133,20 +166,28 @@ impl KeyRing {
     }
 
     async fn live_key(&self, key_id: &KeyId) -> Result<Option<LiveKey>, DbError> {
-        let max_age = self.0.settings.max_age;
-        let slot = self.slot(key_id);
-        if let Some(known) = slot.fresh(max_age) {
-            return Ok(known.key);
+        let (slot, max_age) = (self.slot(key_id), self.0.settings.max_age);
+        if let Some(key) = slot.fresh(max_age) {
+            return Ok(key);
         }
-        let _one_reader = slot.reading.lock().await;
-        if let Some(known) = slot.fresh(max_age) {
-            return Ok(known.key);
+        let asked = Instant::now();
+        self.waiting().push((key_id.clone(), slot.clone()));
+        let _one_reader = self.0.reading.lock().await;
+        if let Some(key) = slot.fresh(max_age) {
+            return Ok(key);
         }
-        // The age counts from before the read: a revocation that commits meanwhile is not missed for longer.
-        let at = Instant::now();
-        let key = self.read(key_id).await?;
-        slot.learn(Known { at, key });
-        Ok(key)
+        if let Some(answer) = slot.since(asked) {
+            return answer.key();
+        }
+        let mut wanted = std::mem::take(&mut *self.waiting());
+        // Whoever took our place with theirs may have gone away before the answer came.
+        wanted.push((key_id.clone(), slot.clone()));
+        self.read(&wanted).await?;
+        slot.since(asked).unwrap_or(Answer::Unread).key()
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<(KeyId, Arc<Slot>)>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The key's place. When the ring is full of fresh keys, a place that is forgotten after this request.
@@ -175,31 +216,46 @@ impl KeyRing {
         }
         self.0
             .slots
-            .retain(|_, slot| slot.fresh(max_age).is_some_and(|known| known.key.is_some()));
+            .retain(|_, slot| slot.fresh(max_age).is_some_and(|key| key.is_some()));
     }
 
-    async fn read(&self, key_id: &KeyId) -> Result<Option<LiveKey>, DbError> {
+    /// Reads all of them, and lets each place know what came of it.
+    async fn read(&self, wanted: &[(KeyId, Arc<Slot>)]) -> Result<(), DbError> {
         self.0.reads.fetch_add(1, Ordering::Relaxed);
+        // The age counts from before the read: a revocation that commits meanwhile is not missed for longer.
+        let at = Instant::now();
+        let keys = self.live_keys(wanted).await;
+        for (key_id, slot) in wanted {
+            let answer = match &keys {
+                Ok(keys) => keys.get(key_id.as_str()).copied().map_or(Answer::NoKey, Answer::Key),
+                Err(_) => Answer::Unread,
+            };
+            slot.learn(Known { at, answer });
+        }
+        keys.map(drop)
+    }
+
+    async fn live_keys(&self, wanted: &[(KeyId, Arc<Slot>)]) -> Result<HashMap<String, LiveKey>, DbError> {
+        let key_ids: Vec<String> = wanted.iter().map(|(key_id, _)| key_id.to_string()).collect();
         let mut conn = self.0.pool.acquire().await?;
-        let row = sqlx::query!(
-            "select account_id, secret_hash
+        let rows = sqlx::query!(
+            "select key_id, account_id, secret_hash
                from api_keys
-              where key_id = $1
+              where key_id = any($1)
                 and revoked_at is null",
-            key_id.as_str(),
+            &key_ids,
         )
-        .fetch_optional(&mut *conn)
+        .fetch_all(&mut *conn)
         .await?;
-        row.map(|row| {
+        let mut keys = HashMap::new();
+        for row in rows {
             let secret_hash = row.secret_hash.try_into().map_err(|_| DbError::Inconsistent {
                 table: "api_keys",
-                what: format!("{key_id}: the hash is not 32 bytes long"),
+                what: format!("{}: the hash is not 32 bytes long", row.key_id),
             })?;
-            Ok(LiveKey {
-                account: AccountId::new(row.account_id),
-                secret_hash,
-            })
-        })
-        .transpose()
+            let account = AccountId::new(row.account_id);
+            keys.insert(row.key_id, LiveKey { account, secret_hash });
+        }
+        Ok(keys)
     }
 }

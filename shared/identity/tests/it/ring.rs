@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use db::PoolSettings;
 use identity::keys::keys_of;
 use identity::{AuthError, KeyRing, RingSettings, revoke_key};
 use testkit::{TestDb, start_of_time, wait_until};
@@ -68,6 +69,56 @@ async fn a_stampede_of_one_key_reads_once() {
         assert!(one.await.unwrap());
     }
     assert_eq!(ring.reads(), 1);
+}
+
+#[tokio::test]
+async fn keys_that_come_together_are_read_together() {
+    let db = TestDb::new().await;
+    let mut pairs = Vec::new();
+    for seed in 1..=20 {
+        pairs.push(crate::key_pair(&db.pool, seed).await);
+    }
+    let ring = KeyRing::new(db.pool.clone(), LASTING);
+    let all = (0..200).map(|n| {
+        let (account, key_id, secret) = pairs[n % pairs.len()].clone();
+        let ring = ring.clone();
+        tokio::spawn(async move {
+            let caller = ring.authenticate(key_id.as_str(), &secret).await.unwrap();
+            assert_eq!(caller.account, account.id, "each gets the answer to its own key");
+        })
+    });
+    for one in all.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    // On one thread: the first reads alone, and everybody who came meanwhile is in the second read.
+    assert_eq!(ring.reads(), 2);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_one_failure_answers_all_who_wait() {
+    let db = TestDb::new().await;
+    let (_, key_id, secret) = crate::key_pair(&db.pool, 1).await;
+    let settings = PoolSettings {
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(100),
+        ..PoolSettings::default()
+    };
+    let pool = db::connect(&db.url, settings).await.unwrap();
+    let the_only_connection = pool.acquire().await.unwrap();
+    let ring = KeyRing::new(pool.clone(), LASTING);
+    let all = (0..50).map(|_| {
+        let (ring, key_id, secret) = (ring.clone(), key_id.clone(), secret.clone());
+        tokio::spawn(async move { ring.authenticate(key_id.as_str(), &secret).await })
+    });
+    for one in all.collect::<Vec<_>>() {
+        assert!(matches!(one.await.unwrap(), Err(AuthError::Unavailable(_))));
+    }
+    assert_eq!(ring.reads(), 2, "the first one's, and one for all who came meanwhile");
+    drop(the_only_connection);
+    assert!(
+        ring.authenticate(key_id.as_str(), &secret).await.is_ok(),
+        "a failure is not remembered"
+    );
 }
 
 #[tokio::test]
