@@ -19,8 +19,9 @@ pub async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> Result<(), 
     let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
     let requests: Vec<&str> = events.iter().map(|event| event.request_id.as_str()).collect();
     sqlx::query!(
-        "insert into outbox (topic, partition, order_id, kind, payload, request_id)
-         select e.topic, e.partition, e.order_id, e.kind, e.payload, e.request_id
+        // The time is asked for once: as the column's default it would be a query of its own for each row.
+        "insert into outbox (topic, partition, order_id, kind, payload, request_id, created_at)
+         select e.topic, e.partition, e.order_id, e.kind, e.payload, e.request_id, (select daybook_now())
            from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[])
                 as e(topic, partition, order_id, kind, payload, request_id)",
         &topics as _,
