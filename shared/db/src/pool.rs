@@ -75,5 +75,8 @@ fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOption
             settings.idle_in_transaction_timeout_ms.to_string(),
         ),
         ("timezone", "UTC".to_owned()),
+        // A plan that was made while a table was small would be kept for the life of the connection, and read all of the
+        // table, batch after batch, until the next analyze. Planning anew costs a tenth of a millisecond a statement.
+        ("plan_cache_mode", "force_custom_plan".to_owned()),
     ]))
 }
