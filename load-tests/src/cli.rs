@@ -49,7 +49,7 @@ pub struct Common {
     #[arg(long, default_value_t = 5)]
     pub warm_up: u64,
     /// Customers, each with money and a key.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..))]
     pub customers: u16,
     /// Symbols of the bundled exchange.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(2..=1_000))]
@@ -66,6 +66,9 @@ pub struct Common {
     /// Adds what PostgreSQL's statements cost. Costs a little itself.
     #[arg(long)]
     pub statements: bool,
+    /// A setting of PostgreSQL's, `name=value`, to try what it does. Repeatable.
+    #[arg(long, value_parser = name_and_value)]
+    pub postgres: Vec<(String, String)>,
     /// A daybook that is built already.
     #[arg(long)]
     pub binary: Option<PathBuf>,
@@ -78,6 +81,15 @@ pub struct Common {
     /// Keeps the logs of a run in this folder.
     #[arg(long)]
     pub keep_logs: Option<PathBuf>,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once('=').ok_or("write name=value")?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    if name.is_empty() || !text.chars().all(|c| is_plain(c) || c == '=') {
+        return Err("only letters, digits, dots and underscores");
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl Cli {

@@ -39,6 +39,8 @@ pub struct Load {
     pub measured: Duration,
     /// Send no more than this many.
     pub most: u64,
+    /// Orders placed so far, for who looks on.
+    pub placed: Arc<AtomicU64>,
 }
 
 /// How the answers were.
@@ -150,6 +152,7 @@ impl Driver {
         let is_placed = code == "200";
         tally.sent += 1;
         tally.placed_in_all += u64::from(is_placed);
+        self.load.placed.store(tally.placed_in_all, Ordering::Relaxed);
         if turn.intended >= counts_from {
             tally.took = tally.took.max(now.duration_since(counts_from));
             if is_placed {
@@ -213,6 +216,7 @@ mod tests {
             warm_up: Duration::ZERO,
             measured,
             most,
+            placed: Arc::default(),
         }
     }
 

@@ -98,14 +98,19 @@ impl Installation {
     ///
     /// # Errors
     /// What the scripts say.
-    pub async fn start_database(&mut self, statements: bool) -> anyhow::Result<()> {
+    pub async fn start_database(&mut self, options: &Common) -> anyhow::Result<()> {
         self.postgres = true;
         let url = self.script(&["start", "durable"]).await?;
         let superuser = pool(&url, 1).await?;
-        sqlx::query("alter system set track_commit_timestamp = on").execute(&superuser).await?;
-        if statements {
-            let set = "alter system set shared_preload_libraries = 'pg_stat_statements'";
-            sqlx::query(set).execute(&superuser).await?;
+        let mut settings = options.postgres.clone();
+        settings.push(("track_commit_timestamp".to_owned(), "on".to_owned()));
+        if options.statements {
+            settings.push(("shared_preload_libraries".to_owned(), "pg_stat_statements".to_owned()));
+        }
+        for (name, value) in settings {
+            // A statement that takes no parameters; the command line lets through nothing but plain words.
+            let set = format!("alter system set {name} = '{value}'");
+            sqlx::query(sqlx::AssertSqlSafe(set)).execute(&superuser).await?;
         }
         superuser.close().await;
         self.script(&["stop"]).await?;
@@ -153,6 +158,7 @@ impl Installation {
     pub async fn command(&mut self, words: &[&str]) -> anyhow::Result<String> {
         let output = self.folder().join("output");
         let mut command = self.daybook(words);
+        command.env("DAYBOOK_LOG", "warn");
         self.helper.run(&mut command, &output).await
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -27,7 +29,7 @@ use crate::usage::{self, Spent};
 /// Between the preparation and the first order.
 const BREATH: Duration = Duration::from_secs(1);
 /// Stock is bought at this many orders a second.
-const STOCKING_RATE: u64 = 200;
+const STOCKING_RATE: u64 = 250;
 
 /// Runs one benchmark on an installation of its own, with one more setting of Daybook's if there is one.
 ///
@@ -51,7 +53,8 @@ async fn measure(
     extra: Option<(&str, &str)>,
 ) -> anyhow::Result<Report> {
     let common = options.common();
-    installation.start_database(common.statements).await?;
+    let load_average = machine::load_average();
+    installation.start_database(common).await?;
     let pool = installation.pool("daybook", "daybook").await?;
     let superuser = installation.pool("postgres", "daybook").await?;
     let customers = customers::open(&pool, common.customers).await?;
@@ -66,6 +69,7 @@ async fn measure(
         pool,
         superuser,
         pids: installation.pids().await?,
+        load_average,
     };
     let measured = bench
         .load(
@@ -78,6 +82,7 @@ async fn measure(
         )
         .await?;
     installation.still_runs()?;
+    let statements = database::statements(&bench.superuser, common.statements).await?;
     let (drain, drained) = bookings::drain(
         &bench.pool,
         &options.scenario,
@@ -86,7 +91,6 @@ async fn measure(
     .await?;
     let audit = audit(options, installation, drained).await;
     let booked = bench.bookings(&measured).await?;
-    let statements = database::statements(&bench.superuser, common.statements).await?;
     let mut report = bench.report(measured, audit, booked, (drain, drained), extra);
     report.machine = Machine::of(installation.folder());
     report.statements = statements;
@@ -115,6 +119,7 @@ async fn stock(
         warm_up: Duration::ZERO,
         measured: Duration::from_secs(most / STOCKING_RATE + 1),
         most,
+        placed: Arc::default(),
     };
     let tally = load.run(Instant::now()).await;
     ensure!(
@@ -151,6 +156,8 @@ struct Bench<'a> {
     pool: PgPool,
     superuser: PgPool,
     pids: [u32; 3],
+    /// Of the machine, before anything was started.
+    load_average: String,
 }
 
 /// What the load showed.
@@ -180,6 +187,7 @@ impl Bench<'_> {
         let (warm_up, measured) = (Duration::from_secs(common.warm_up), Duration::from_secs(common.seconds));
         let (address, pace, connections) = (installation.address(), self.pace(), common.connections);
         let (at, began) = (SystemClock.now() + BREATH, Instant::now() + BREATH);
+        let placed: Arc<AtomicU64> = Arc::default();
         let load = Load {
             address,
             flow,
@@ -188,6 +196,7 @@ impl Bench<'_> {
             warm_up,
             measured,
             most: u64::MAX,
+            placed: placed.clone(),
         };
         let running = tokio::spawn(load.run(began));
         sleep_until(began + warm_up).await;
@@ -203,9 +212,11 @@ impl Bench<'_> {
         });
         let counters = database::counters(&self.superuser).await?;
         database::forget_statements(&self.superuser, common.statements).await?;
+        let placed_before = placed.load(Ordering::Relaxed);
         let before = usage::read(&self.superuser, self.pids).await?;
         sleep_until(began + warm_up + measured).await;
         let after = usage::read(&self.superuser, self.pids).await?;
+        let orders = placed.load(Ordering::Relaxed) - placed_before;
         let counted = database::counters(&self.superuser).await?;
         let tally = running.await.context("the load broke off")?;
         let at_end = bookings::on_their_way(&self.pool, &self.options.scenario).await?;
@@ -214,7 +225,6 @@ impl Bench<'_> {
             Some(watch) => watch.await.unwrap_or(0),
             None => 0,
         };
-        let orders = tally.placed.count();
         let spent = after.since(&before, orders);
         let database = counted.since(&counters, orders, measured);
         let start = Start { at, pace, warm_up };
@@ -230,7 +240,11 @@ impl Bench<'_> {
     async fn bookings(&self, measured: &Measured) -> anyhow::Result<Option<Bookings>> {
         match self.options.scenario {
             Scenario::Place { .. } => Ok(None),
-            Scenario::Fill { .. } => Ok(bookings::read(&self.pool, measured.start).await?),
+            Scenario::Fill { .. } => {
+                // Without statistics the planner takes these tables for empty ones.
+                sqlx::query("analyze").execute(&self.superuser).await?;
+                Ok(bookings::read(&self.pool, measured.start).await?)
+            }
         }
     }
 
@@ -284,13 +298,13 @@ impl Bench<'_> {
             machine: Machine::default(),
             date: SystemClock.now().to_rfc3339(),
             commit: machine::commit(),
-            settings: settings(self.options, extra),
+            settings: settings(self.options, extra, &self.load_average),
         }
     }
 }
 
 /// How it was set up: what the figures depend on, and Daybook's settings of the caller's environment.
-fn settings(options: &Cli, extra: Option<(&str, &str)>) -> BTreeMap<String, String> {
+fn settings(options: &Cli, extra: Option<(&str, &str)>, load_average: &str) -> BTreeMap<String, String> {
     let common = options.common();
     let fixed = [
         ("customers", common.customers.to_string()),
@@ -300,17 +314,23 @@ fn settings(options: &Cli, extra: Option<(&str, &str)>) -> BTreeMap<String, Stri
             "postgres",
             "private cluster, fsync and synchronous_commit on, track_commit_timestamp on".to_owned(),
         ),
+        ("load_average_before", load_average.to_owned()),
         (
             "processes",
             "client, daybook all, exchange-sim, PostgreSQL: one machine".to_owned(),
         ),
     ];
     let given = std::env::vars().filter(|(key, _)| key.starts_with("DAYBOOK_") && !key.contains("URL"));
+    let postgres = common
+        .postgres
+        .iter()
+        .map(|(name, value)| (format!("postgres {name}"), value.clone()));
     let extra = extra.map(|(key, value)| (key.to_owned(), value.to_owned()));
     fixed
         .map(|(key, value)| (key.to_owned(), value))
         .into_iter()
         .chain(given)
+        .chain(postgres)
         .chain(extra)
         .collect()
 }
