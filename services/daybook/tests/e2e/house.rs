@@ -76,6 +76,10 @@ impl House {
         self.running.take().unwrap().stop().await.unwrap();
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub fn url(&self) -> String {
         self.running.as_ref().unwrap().url()
     }

@@ -47,3 +47,12 @@ async fn orders_placed_in_the_last_moment_before_a_stop_go_out_after_the_start()
     assert_eq!(number(&ada.get("/v2/positions/AAPL").await["qty"]), dec!(20));
     house.at_rest().await;
 }
+
+#[tokio::test]
+async fn a_door_that_is_taken_is_named_and_nothing_is_left_running() {
+    let house = House::open().await;
+    let refused = daybook::compose::start(daybook::compose::Part::Executor, house.settings()).await;
+    let refused = refused.err().unwrap();
+    assert!(format!("{refused:#}").contains("DAYBOOK_PORT"), "{refused:#}");
+    house.at_rest().await;
+}
