@@ -93,6 +93,15 @@ impl Bus {
         lease::release_all(&self.0.pool, &owners).await
     }
 
+    /// Frees every lease of the log, whoever had it: for the start of a process that is the only one of its
+    /// installation, so that it does not wait for the leases of its own dead predecessor to run out. Harmless if somebody
+    /// lives after all: the next owner raises the epoch, so the former one's writes fail, and what it sent carries its key.
+    pub async fn take_over(&self) -> Result<(), BusError> {
+        let owners = positions::owners(&self.0.pool).await?;
+        positions::release_all(&self.0.pool, &owners).await?;
+        lease::release_all(&self.0.pool, &owners).await
+    }
+
     /// The pool behind it.
     pub fn pool(&self) -> &PgPool {
         &self.0.pool

@@ -107,6 +107,18 @@ pub(crate) async fn release(pool: &PgPool, member: Member, partitions: &[i16]) -
     Ok(())
 }
 
+/// Everybody who has or had a lease of any kind.
+pub(crate) async fn owners(pool: &PgPool) -> Result<Vec<Uuid>, BusError> {
+    let owners = sqlx::query_scalar!(
+        r#"select owner as "owner!" from bus_positions where owner is not null
+            union select owner from leases where owner is not null
+            union select owner from bus_members"#
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(owners)
+}
+
 /// Frees everything these owners have, and takes them off the members.
 pub(crate) async fn release_all(pool: &PgPool, owners: &[Uuid]) -> Result<(), BusError> {
     sqlx::query!(

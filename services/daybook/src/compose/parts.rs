@@ -77,7 +77,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
         .then(|| venue(settings, exchange.as_ref()))
         .transpose()?;
     let deps = deps(settings, clock, ids, venue).await?;
-    prepare(&deps).await?;
+    prepare(part, &deps).await?;
     let health = Health::new();
     health.follow(&layers.front);
     start_middle(part, &deps, layers);
@@ -149,13 +149,17 @@ async fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, DbError
 }
 
 /// What has to be there before the first order: a place for its message, and the instruments as last known.
-async fn prepare(deps: &Deps) -> anyhow::Result<()> {
+async fn prepare(part: Part, deps: &Deps) -> anyhow::Result<()> {
     let mut conn = deps.middle.acquire().await?;
     let today = db::database_time(&mut conn)
         .await
         .context("the database is not migrated: run `daybook migrate`")?;
     bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await?;
     drop(conn);
+    if part == Part::All {
+        // All of the installation is this process: after a kill it carries on at once.
+        deps.bus.take_over().await?;
+    }
     deps.instruments.refresh(&deps.middle).await?;
     Ok(())
 }

@@ -130,6 +130,19 @@ async fn members_share_fairly_and_a_leaver_gives_everything_back() {
 }
 
 #[tokio::test]
+async fn the_only_process_of_an_installation_need_not_wait_for_its_dead_predecessor() {
+    let world = World::new().await;
+    let mut dead = world.owner().await;
+    world.bus.take_over().await.unwrap();
+    let mut next = world.owner().await;
+    assert_eq!(owned(&next), all(), "V17: at once, no clock was moved");
+    // Should the predecessor live after all, its writes fail (V10).
+    dead.look_now();
+    look(&mut dead).await;
+    assert!(owned(&dead).is_empty());
+}
+
+#[tokio::test]
 async fn a_member_that_died_is_forgotten_with_its_lease() {
     let world = World::new().await;
     let mut one = world.owner().await;
