@@ -153,7 +153,7 @@ impl App {
             .submit(command)
             .await
             .map_err(|busy| match busy {
-                Busy::Full => CancelError::Busy,
+                Busy::Full | Busy::Slow => CancelError::Busy,
                 Busy::Draining | Busy::Lost => CancelError::Unavailable,
             })
     }
@@ -262,7 +262,7 @@ fn shard<I, R>(batchers: &[Batcher<I, R>], account: AccountId) -> &Batcher<I, R>
 
 fn refused(busy: Busy) -> PlaceOrderError {
     match busy {
-        Busy::Full => PlaceOrderError::Busy,
+        Busy::Full | Busy::Slow => PlaceOrderError::Busy,
         Busy::Draining => PlaceOrderError::NotReady("the service is stopping"),
         Busy::Lost => PlaceOrderError::Unknown,
     }

@@ -36,6 +36,9 @@ pub struct BatchSettings {
     pub queue: usize,
     /// How long a batch that is not full waits for more. Zero is right nearly always.
     pub linger: Duration,
+    /// How long an item may wait for its batch to begin; one that waited longer is refused, not done: while the work
+    /// behind the queue is stuck, its callers would otherwise hear of it one slow batch after the other.
+    pub patience: Duration,
 }
 
 impl Default for BatchSettings {
@@ -44,6 +47,7 @@ impl Default for BatchSettings {
             max: 256,
             queue: 4_096,
             linger: Duration::ZERO,
+            patience: Duration::from_secs(5),
         }
     }
 }
@@ -54,6 +58,9 @@ pub enum Busy {
     /// The queue is full; the item was not taken.
     #[error("too many requests are waiting")]
     Full,
+    /// The item waited too long for its turn; it was not done.
+    #[error("the work behind the queue is slow")]
+    Slow,
     /// The process stops; the item was not taken.
     #[error("shutting down")]
     Draining,
@@ -86,7 +93,7 @@ impl<Item, Reply> Clone for Batcher<Item, Reply> {
 struct Waiting<Item, Reply> {
     item: Item,
     since: Instant,
-    answer: oneshot::Sender<Reply>,
+    answer: oneshot::Sender<Result<Reply, Busy>>,
 }
 
 impl<Item: Send + 'static, Reply: Send + 'static> Batcher<Item, Reply> {
@@ -110,7 +117,7 @@ impl<Item: Send + 'static, Reply: Send + 'static> Batcher<Item, Reply> {
             answer,
         };
         self.queue.try_send(waiting).map_err(|refused| self.refuse(&refused))?;
-        reply.await.map_err(|_| Busy::Lost)
+        reply.await.unwrap_or(Err(Busy::Lost))
     }
 
     fn refuse<T>(&self, refused: &TrySendError<T>) -> Busy {
@@ -135,7 +142,7 @@ async fn worker<W: BatchWork>(
             return;
         }
         metrics::gauge!("daybook_batch_queue_depth", "batcher" => name).set(count(items.len()));
-        run_one(name, &mut work, batch).await;
+        run_one(name, settings.patience, &mut work, batch).await;
     }
 }
 
@@ -170,23 +177,50 @@ async fn linger<T>(items: &mut mpsc::Receiver<T>, batch: &mut Vec<T>, max: usize
     }
 }
 
-async fn run_one<W: BatchWork>(name: &'static str, work: &mut W, batch: Vec<Waiting<W::Item, W::Reply>>) {
-    let size = batch.len();
+async fn run_one<W: BatchWork>(
+    name: &'static str,
+    patience: Duration,
+    work: &mut W,
+    batch: Vec<Waiting<W::Item, W::Reply>>,
+) {
     let begun = Instant::now();
-    let waited = metrics::histogram!("daybook_batch_wait_seconds", "batcher" => name);
-    let (mut todo, mut answers) = (Vec::with_capacity(size), Vec::with_capacity(size));
-    for waiting in batch {
-        waited.record(begun.duration_since(waiting.since));
-        todo.push(waiting.item);
-        answers.push(waiting.answer);
+    let (todo, answers) = begin(name, begun, patience, batch);
+    if todo.is_empty() {
+        return;
     }
+    let size = todo.len();
     let replies = work.run(todo).await;
     // One reply too few would give everyone after it somebody else's answer: better no process at all.
     assert_eq!(replies.len(), size, "{name} must answer each item of a batch");
     for (answer, reply) in answers.into_iter().zip(replies) {
         // A caller that went away has dropped its end; its item is done all the same.
-        let _ = answer.send(reply);
+        let _ = answer.send(Ok(reply));
     }
     metrics::histogram!("daybook_batch_size", "batcher" => name).record(count(size));
     metrics::histogram!("daybook_batch_run_seconds", "batcher" => name).record(begun.elapsed());
+}
+
+type Answer<Reply> = oneshot::Sender<Result<Reply, Busy>>;
+
+/// The items that are done now, with their callers; those that waited too long are refused.
+fn begin<Item, Reply>(
+    name: &'static str,
+    begun: Instant,
+    patience: Duration,
+    batch: Vec<Waiting<Item, Reply>>,
+) -> (Vec<Item>, Vec<Answer<Reply>>) {
+    let waited = metrics::histogram!("daybook_batch_wait_seconds", "batcher" => name);
+    let (mut todo, mut answers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+    for waiting in batch {
+        let time = begun.duration_since(waiting.since);
+        waited.record(time);
+        if time > patience {
+            metrics::counter!("daybook_batch_refused_total", "batcher" => name).increment(1);
+            let _ = waiting.answer.send(Err(Busy::Slow));
+            continue;
+        }
+        todo.push(waiting.item);
+        answers.push(waiting.answer);
+    }
+    (todo, answers)
 }

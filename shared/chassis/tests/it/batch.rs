@@ -68,6 +68,7 @@ fn settings(max: usize, queue: usize) -> BatchSettings {
         max,
         queue,
         linger: Duration::ZERO,
+        patience: 60 * SECOND,
     }
 }
 
@@ -146,11 +147,24 @@ async fn draining_works_off_the_queue_and_refuses_the_rest() {
 }
 
 #[tokio::test]
+async fn what_waited_beyond_its_patience_is_refused_and_not_done() {
+    let impatient = BatchSettings {
+        patience: Duration::ZERO,
+        ..settings(256, 100)
+    };
+    let bench = Bench::new(impatient);
+    bench.permits.add_permits(1);
+    assert_eq!(bench.batcher.submit(1).await, Err(Busy::Slow));
+    assert!(bench.sizes().is_empty());
+}
+
+#[tokio::test]
 async fn a_linger_waits_for_company() {
     let bench = Bench::new(BatchSettings {
         max: 3,
         queue: 100,
         linger: Duration::from_secs(60),
+        ..BatchSettings::default()
     });
     bench.permits.add_permits(100);
     let mut first = pin!(bench.batcher.submit(1));
