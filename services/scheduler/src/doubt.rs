@@ -6,6 +6,7 @@
 //! | its submission has been in doubt for long                   | to look it up                      |
 //! | a cancel was asked for and no answer came                   | to look it up, then to cancel again |
 //! | the venue said it is over, and some of its fills are not here | to look it up                    |
+//! | it is open here, and the venue does not list it as open     | to look it up                      |
 //! | its session is over and the venue says nothing              | to look it up                      |
 
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Patience {
     pub cancel: Duration,
     /// From the venue's end of an order to the fills it counted.
     pub fills: Duration,
+    /// From an order's last change to a list of the venue that has to have it.
+    pub listed: Duration,
     /// From the session's end to the end of its day orders.
     pub close: Duration,
 }
@@ -37,6 +40,7 @@ impl Default for Patience {
             in_doubt: half_a_minute,
             cancel: half_a_minute,
             fills: half_a_minute,
+            listed: Duration::from_secs(10),
             close: Duration::from_secs(600),
         }
     }
@@ -61,6 +65,8 @@ pub struct Seen {
     pub end_known: bool,
     /// Whether the executor has filed it.
     pub filed: bool,
+    /// Whether the venue listed its open orders, well after this one last changed, without it.
+    pub unlisted: bool,
 }
 
 /// What to ask.
@@ -112,6 +118,10 @@ pub fn doubt(order: &Seen, now: Timestamp, calendar: &Calendar, patience: &Patie
     if order.status == OrderStatus::PendingNew && is_over(order.updated_at, patience.in_doubt) {
         return look_up("in doubt for too long");
     }
+    let works_there = matches!(order.status, OrderStatus::New | OrderStatus::PartiallyFilled) && !order.end_known;
+    if order.unlisted && works_there {
+        return look_up("open here and not listed as open by the venue");
+    }
     let ends_with_session = order.time_in_force != TimeInForce::Gtc;
     if ends_with_session && is_over(closes, patience.close) {
         return look_up("its session is over and the venue said nothing");
@@ -143,6 +153,7 @@ mod tests {
             end_requested_at: None,
             end_known: false,
             filed: true,
+            unlisted: false,
         }
     }
 
@@ -225,5 +236,33 @@ mod tests {
             ..working()
         };
         assert_eq!(asked(&gtc, "2026-11-24T15:00:00Z"), None);
+    }
+
+    #[test]
+    fn saga_12_only_an_order_that_works_at_the_venue_is_missed_in_its_list() {
+        let unlisted = |status, end_known| Seen {
+            status,
+            end_known,
+            time_in_force: TimeInForce::Gtc,
+            unlisted: true,
+            ..working()
+        };
+        let now = "2026-11-23T15:00:20Z";
+        assert_eq!(asked(&unlisted(OrderStatus::New, false), now), Some(Ask::LookUp));
+        assert_eq!(
+            asked(&unlisted(OrderStatus::PartiallyFilled, false), now),
+            Some(Ask::LookUp)
+        );
+        assert_eq!(
+            asked(&unlisted(OrderStatus::New, true), now),
+            None,
+            "its fills are waited for"
+        );
+        assert_eq!(
+            asked(&unlisted(OrderStatus::DoneForDay, false), now),
+            None,
+            "venues need not list those"
+        );
+        assert_eq!(asked(&unlisted(OrderStatus::PendingNew, false), now), None);
     }
 }

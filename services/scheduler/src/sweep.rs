@@ -1,4 +1,5 @@
-//! Looks at every open order, page by page, and asks about those that look wrong.
+//! Looks at every open order, page by page, and asks about those that look wrong. A run looks at so many pages at most and
+//! the next one goes on from there, so that its cost is bounded however many orders are open.
 
 use std::collections::HashMap;
 
@@ -10,9 +11,11 @@ use domain::{OrderId, RequestId, Timestamp};
 use sqlx::FromRow;
 use tracing::{info, warn};
 use uuid::Uuid;
+use venue::Venue;
 use wire::events::v1;
 
 use crate::doubt::{Ask, Doubt, Seen, doubt};
+use crate::listing::Listings;
 use crate::{Config, Deps};
 
 /// Who asks, in events and logs.
@@ -23,13 +26,15 @@ const FIRST_REPEAT: TimeDelta = TimeDelta::seconds(30);
 const LONGEST_REPEAT: TimeDelta = TimeDelta::minutes(10);
 
 /// The job, one page a step.
-pub struct Sweep {
+pub struct Sweep<V> {
     config: Config,
-    deps: Deps,
+    deps: Deps<V>,
     lease: NamedLease,
-    /// The last order looked at; `None` at the beginning of a round.
+    listings: Listings<V>,
+    /// The last order looked at; `None` at the beginning of a round through all of them.
     after: Option<(Uuid, Uuid)>,
-    asked_this_round: usize,
+    pages_this_run: usize,
+    asked_this_run: usize,
     asked: HashMap<OrderId, Asked>,
 }
 
@@ -62,33 +67,43 @@ struct OpenRow {
     now: Timestamp,
 }
 
-impl Sweep {
+impl<V: Venue> Sweep<V> {
     /// A job that has not looked at anything yet.
-    pub fn new(config: Config, deps: Deps) -> Self {
+    pub fn new(config: Config, deps: Deps<V>) -> Self {
         let lease = deps.bus.lease("scheduler-sweep");
+        let listings = Listings::new(deps.venue.clone());
         Sweep {
             config,
             deps,
             lease,
+            listings,
             after: None,
-            asked_this_round: 0,
+            pages_this_run: 0,
+            asked_this_run: 0,
             asked: HashMap::new(),
         }
     }
 
-    /// One page in one transaction: what is asked is appended, or nothing happened.
+    /// One page in one transaction: what is asked is appended, or nothing happened. True while there is more to look at
+    /// and room for questions.
     async fn page(&mut self) -> Result<bool, StepError> {
         let mut tx = db::begin(&self.deps.pool).await?;
         self.lease.check(&mut tx).await?;
         let rows = page(&mut tx, self.after, self.config.page).await?;
         let mut events = Vec::new();
         let mut asking = Vec::new();
+        let mut looked_at = self.after;
+        let mut room = true;
         for row in &rows {
-            let room = self.asked_this_round + asking.len() < self.config.asks_max;
-            if let Some(doubt) = self.look(row)?.filter(|_| room) {
+            if let Some(doubt) = self.look(row)? {
+                room = self.asked_this_run + asking.len() < self.config.asks_max;
+                if !room {
+                    break;
+                }
                 events.extend(questions(row, doubt)?);
                 asking.push((OrderId::new(row.order_id), doubt, row.now));
             }
+            looked_at = Some((row.account_id, row.order_id));
         }
         bus::append(&mut tx, &events).await?;
         tx.commit().await?;
@@ -96,11 +111,11 @@ impl Sweep {
             self.note(order, doubt, now);
         }
         let full = i64::try_from(rows.len()) == Ok(self.config.page);
-        self.after = rows.last().filter(|_| full).map(|row| (row.account_id, row.order_id));
+        self.after = looked_at.filter(|_| full || !room);
         if !events.is_empty() {
             self.deps.bus.wake(Topic::Orders);
         }
-        Ok(full)
+        Ok(full && room)
     }
 
     /// What looks wrong, unless it was asked about a moment ago.
@@ -112,7 +127,11 @@ impl Sweep {
         if waits {
             return Ok(None);
         }
-        Ok(doubt(&seen(row)?, row.now, &self.deps.calendar, &self.config.patience))
+        let unlisted = self
+            .listings
+            .lacks(OrderId::new(row.order_id), row.updated_at, self.config.patience.listed);
+        let seen = Seen { unlisted, ..seen(row)? };
+        Ok(doubt(&seen, row.now, &self.deps.calendar, &self.config.patience))
     }
 
     fn note(&mut self, order: OrderId, doubt: Doubt, now: Timestamp) {
@@ -125,7 +144,7 @@ impl Sweep {
                 pause,
             },
         );
-        self.asked_this_round += 1;
+        self.asked_this_run += 1;
         metrics::counter!("daybook_scheduler_asks_total", "why" => doubt.why).increment(1);
         if known.is_some() {
             warn!(order.id = %order, "still wrong, asked again: {}", doubt.why);
@@ -134,14 +153,20 @@ impl Sweep {
         }
     }
 
-    /// A new round forgets orders that came right meanwhile: their next question would have been due long ago.
-    fn begin_round(&mut self, now: Timestamp) {
-        self.asked_this_round = 0;
+    /// Forgets orders that came right meanwhile (their next question would have been due long ago), and has a look at what
+    /// the venue lists.
+    async fn begin_run(&mut self) -> Result<(), DbError> {
+        let mut conn = self.deps.pool.acquire().await?;
+        let now = db::database_time(&mut conn).await?;
+        drop(conn);
+        self.asked_this_run = 0;
         self.asked.retain(|_, asked| now < asked.next + LONGEST_REPEAT);
+        self.listings.refresh(now, &self.config).await;
+        Ok(())
     }
 }
 
-impl Step for Sweep {
+impl<V: Venue> Step for Sweep<V> {
     fn name(&self) -> &'static str {
         "scheduler-sweep"
     }
@@ -149,18 +174,20 @@ impl Step for Sweep {
     async fn step(&mut self) -> Result<Progress, StepError> {
         if !self.lease.keep().await? {
             self.after = None;
+            self.pages_this_run = 0;
+            self.listings.forget();
             return Ok(Progress::Idle);
         }
-        if self.after.is_none() {
-            let mut conn = self.deps.pool.acquire().await?;
-            let now = db::database_time(&mut conn).await?;
-            self.begin_round(now);
+        if self.pages_this_run == 0 {
+            self.begin_run().await?;
         }
-        Ok(if self.page().await? {
-            Progress::Worked
-        } else {
-            Progress::Idle
-        })
+        let more = self.page().await?;
+        self.pages_this_run += 1;
+        if more && self.pages_this_run < self.config.pages_max {
+            return Ok(Progress::Worked);
+        }
+        self.pages_this_run = 0;
+        Ok(Progress::Idle)
     }
 }
 
@@ -205,6 +232,7 @@ fn seen(row: &OpenRow) -> Result<Seen, DbError> {
             .min(),
         end_known: row.end_kind.is_some(),
         filed: row.filed,
+        unlisted: false,
     })
 }
 

@@ -60,7 +60,7 @@ impl Part {
     fn needs_venue(self) -> bool {
         matches!(
             self,
-            Part::All | Part::Executor | Part::StatusUpdater | Part::MarketData
+            Part::All | Part::Executor | Part::StatusUpdater | Part::Scheduler | Part::MarketData
         )
     }
 }

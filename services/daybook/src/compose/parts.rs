@@ -231,6 +231,7 @@ fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
         let jobs = scheduler::Deps {
             pool: deps.middle.clone(),
             bus: deps.bus.clone(),
+            venue: deps.venue.clone(),
             calendar: deps.calendar.clone(),
         };
         middle.spawn(

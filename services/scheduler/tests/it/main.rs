@@ -1,23 +1,28 @@
 //! The sweep and the housekeeping against a real Postgres.
 
 mod housekeeping;
+mod listing;
 mod sweep;
 
 use std::sync::Arc;
 
 use bus::{Bus, BusSettings};
+use domain::Symbol;
 use domain::calendar::Calendar;
 use scheduler::{Config, Deps};
 use testkit::TestDb;
+use venue::fake::FakeVenue;
 
 /// What the jobs work with, on a database of their own.
-async fn deps() -> (TestDb, Deps) {
+async fn deps() -> (TestDb, Deps<FakeVenue>) {
     let db = TestDb::new().await;
     let bus = Bus::new(db.pool.clone(), testkit::ids(1), BusSettings::default());
     let calendar = Arc::new(Calendar::always_open());
+    let symbols = Symbol::parse("AAPL");
     let deps = Deps {
         pool: db.pool.clone(),
         bus,
+        venue: Some(Arc::new(FakeVenue::new(testkit::clock(), symbols.as_slice()))),
         calendar,
     };
     (db, deps)

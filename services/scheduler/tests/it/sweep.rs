@@ -4,12 +4,14 @@
 use chassis::step::{Progress, Step};
 use scheduler::{Config, Deps, Sweep};
 use sqlx::{AssertSqlSafe, PgPool};
+use std::sync::Arc;
 use uuid::Uuid;
+use venue::fake::FakeVenue;
 
 use crate::{deps, small_pages};
 
 /// Puts an open order there that was accepted `age` ago; `more` sets further columns.
-async fn open_order(pool: &PgPool, n: u128, age: &str, more: &str) -> Uuid {
+pub async fn open_order(pool: &PgPool, n: u128, age: &str, more: &str) -> Uuid {
     let order = Uuid::from_u128(n);
     let insert = format!(
         "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
@@ -33,7 +35,7 @@ async fn open_order(pool: &PgPool, n: u128, age: &str, more: &str) -> Uuid {
     order
 }
 
-async fn file(pool: &PgPool, order: Uuid) {
+pub async fn file(pool: &PgPool, order: Uuid) {
     sqlx::query(
         "insert into venue_submissions (order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force,
                                         session_date, request_id, filed_xid, filed_id, state, updated_at)
@@ -49,24 +51,30 @@ async fn file(pool: &PgPool, order: Uuid) {
 }
 
 /// Kind and order of everything asked so far.
-async fn asked(pool: &PgPool) -> Vec<(String, Uuid)> {
+pub async fn asked(pool: &PgPool) -> Vec<(String, Uuid)> {
     sqlx::query_as("select kind, order_id from outbox where topic = 'orders' order by xid, id")
         .fetch_all(pool)
         .await
         .unwrap()
 }
 
-async fn one_round(sweep: &mut Sweep) {
+pub async fn one_round(sweep: &mut Sweep<FakeVenue>) {
     while sweep.step().await.unwrap() == Progress::Worked {}
 }
 
-async fn pass(pool: &PgPool, time: &str) {
+pub async fn pass(pool: &PgPool, time: &str) {
     let statement = format!("update db_clock set clock_offset = clock_offset + interval '{time}'");
     sqlx::query(AssertSqlSafe(statement)).execute(pool).await.unwrap();
 }
 
-fn sweep(config: Config, deps: &Deps) -> Sweep {
-    Sweep::new(config, deps.clone())
+pub fn sweep(config: Config, deps: &Deps<FakeVenue>) -> Sweep<FakeVenue> {
+    let deps = Deps {
+        pool: deps.pool.clone(),
+        bus: deps.bus.clone(),
+        venue: deps.venue.clone(),
+        calendar: Arc::clone(&deps.calendar),
+    };
+    Sweep::new(config, deps)
 }
 
 #[tokio::test]
@@ -150,4 +158,25 @@ async fn a_sweep_asks_only_so_much_at_a_time() {
     assert_eq!(asked(&db.pool).await.len(), 3);
     one_round(&mut sweep).await;
     assert_eq!(asked(&db.pool).await.len(), 5, "the rest in the next round");
+}
+
+/// However many orders are open, a run costs so much and no more.
+#[tokio::test]
+async fn a_run_looks_at_so_many_pages_and_the_next_one_goes_on_from_there() {
+    let (db, deps) = deps().await;
+    for n in 10..17 {
+        open_order(&db.pool, n, "1 minute", "").await;
+    }
+    let bounded = Config {
+        pages_max: 2,
+        ..small_pages()
+    };
+    let mut sweep = sweep(bounded, &deps);
+    for looked_at in [4, 7] {
+        one_round(&mut sweep).await;
+        assert_eq!(asked(&db.pool).await.len(), looked_at);
+    }
+    open_order(&db.pool, 9, "1 minute", "").await;
+    one_round(&mut sweep).await;
+    assert_eq!(asked(&db.pool).await.len(), 8, "and then from the beginning");
 }
