@@ -30,6 +30,10 @@ pub fn describe() {
     );
     describe_counter("daybook_executor_sagas_total", "Compensations begun.");
     describe_counter(
+        "daybook_executor_denied_ends_total",
+        "Orders the venue had ended and now denies; somebody has to look.",
+    );
+    describe_counter(
         "daybook_executor_parked_total",
         "Messages that could not be read; their order waits.",
     );

@@ -1,7 +1,7 @@
 //! What the venue said to a call, and what follows from it.
 
 use domain::{OrderId, Qty};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use venue::{Canceling, Fault, Lookup, Refusal, Submitted, VenueOrderView, VenueStatus};
 use wire::events::v1::{End, Fact};
 
@@ -60,7 +60,7 @@ impl Book {
         };
         let waited_for = match answer.lane {
             Lane::Submit => submission.memory.busy && submission.state == State::Sending,
-            Lane::Lookup => submission.memory.busy && submission.state == State::InDoubt,
+            Lane::Lookup => submission.memory.busy && (submission.state == State::InDoubt || submission.memory.asked),
             Lane::Saga => submission.memory.busy && submission.state == State::Burning,
             Lane::Cancel => submission.memory.cancel_busy,
         };
@@ -174,13 +174,19 @@ impl Book {
     fn looked(&mut self, context: &Context<'_>, submission: &mut Submission, outcome: Lookup) {
         submission.memory.busy = false;
         match checked(submission, outcome) {
-            Lookup::Found(view) => self.adopt(context, submission, &view, "lookup"),
+            Lookup::Found(view) => {
+                submission.memory.asked = false;
+                self.adopt(context, submission, &view, "lookup");
+            }
+            Lookup::NotFound if submission.memory.asked => self.denied_afterwards(context, submission),
             Lookup::NotFound => {
                 self.tell_doubt(context, submission);
                 self.denied(context, submission);
             }
             Lookup::Unknown(fault) => {
-                self.tell_doubt(context, submission);
+                if submission.state == State::InDoubt {
+                    self.tell_doubt(context, submission);
+                }
                 submission.last_error = Some(fault.to_string());
                 submission.memory.asks += 1;
                 submission.due = Some(context.retry_at(submission.memory.asks));
@@ -203,6 +209,25 @@ impl Book {
             submission.memory.resend = true;
             submission.due = Some(context.now);
         }
+    }
+
+    /// The venue denies an order whose end it told before. That end stands: a second order under the same key could
+    /// trade what the first one traded already. Reconciliation compares the books.
+    fn denied_afterwards(&mut self, context: &Context<'_>, submission: &mut Submission) {
+        submission.memory.asks = 0;
+        submission.memory.denials += 1;
+        if submission.memory.denials < 2 {
+            submission.due = Some(context.after(context.config.settle));
+            return;
+        }
+        error!(
+            order.id = %submission.order_id, request.id = %submission.request_id,
+            "the venue no longer knows an order whose end it told; the end stands"
+        );
+        metrics::counter!("daybook_executor_denied_ends_total").increment(1);
+        submission.memory.asked = false;
+        submission.due = None;
+        submission.last_error = Some("the exchange no longer knows it".to_owned());
     }
 
     /// The venue has the order, and perhaps its end too. Executions are left to the intake.

@@ -82,6 +82,7 @@ impl Book {
         match submission.state {
             State::InDoubt if submission.memory.resend => Some(Due::Send),
             State::InDoubt => Some(Due::Ask(Lane::Lookup)),
+            State::Ended if submission.memory.asked => Some(Due::Ask(Lane::Lookup)),
             State::Working if submission.cancel == CancelState::Wanted => Some(Due::Cancel),
             State::Burning => Some(match submission.memory.saga.as_ref()?.step {
                 Step::AwaitEnd => Due::Ask(Lane::Saga),

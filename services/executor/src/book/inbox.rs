@@ -133,19 +133,26 @@ impl Book {
     }
 
     /// Somebody doubts what is known of an order: the venue is asked under its key. What is in doubt already asks by
-    /// itself, and what was never sent has nothing to be asked about.
+    /// itself; what was never sent, or was refused, has nothing to be asked about. An order that is over stays over:
+    /// what the venue shows is told again, and nothing is put in motion.
     fn ask_about(&mut self, context: &Context<'_>, order_id: OrderId) {
-        let settled = |s: &Submission| matches!(s.state, State::Working | State::Ended) && !s.memory.cancel_busy;
-        if !self.get(order_id).is_some_and(settled) {
+        let Some(submission) = self.get(order_id) else {
             return;
+        };
+        let at_venue = submission.venue_order_id.is_some();
+        match submission.state {
+            State::Working if !submission.memory.cancel_busy => self.edit(order_id, true, |_, submission| {
+                submission.state = State::InDoubt;
+                submission.due = Some(context.now);
+                (submission.memory.denials, submission.memory.asks) = (0, 0);
+                // Its readers know that the venue has had it.
+                submission.memory.told = true;
+            }),
+            State::Ended if at_venue && !submission.memory.asked => {
+                self.edit(order_id, true, |_, submission| submission.ask_again(context.now));
+            }
+            _ => {}
         }
-        self.edit(order_id, true, |_, submission| {
-            submission.state = State::InDoubt;
-            submission.due = Some(context.now);
-            (submission.memory.denials, submission.memory.asks) = (0, 0);
-            // Its readers know that the venue has had it.
-            submission.memory.told = true;
-        });
     }
 
     /// Takes an order that was never sent out of the line, for ever.

@@ -98,12 +98,14 @@ impl Book {
         let is_out = |lane| out(lane, submission.order_id);
         submission.memory.busy = match submission.state {
             State::Sending => is_out(Lane::Submit),
-            State::InDoubt => is_out(Lane::Lookup),
+            State::InDoubt | State::Ended => is_out(Lane::Lookup),
             State::Burning => is_out(Lane::Saga),
-            State::Queued | State::Working | State::Ended | State::Withdrawn => false,
+            State::Queued | State::Working | State::Withdrawn => false,
         };
         submission.memory.cancel_busy = submission.cancel == CancelState::Sending && is_out(Lane::Cancel);
         submission.memory.told = submission.attempts > 1 || submission.state == State::InDoubt;
+        // Over and among the open ones: somebody asked about it.
+        submission.memory.asked = submission.state == State::Ended;
         let busy = submission.memory.busy;
         match submission.state {
             State::Queued => self
@@ -112,7 +114,7 @@ impl Book {
             State::Sending if busy => self.lines.sent(&submission.symbol),
             // The intent of an owner who is gone: the call may be out, or may go out at any moment.
             State::Sending => (submission.state, submission.due) = (State::InDoubt, Some(now)),
-            State::InDoubt | State::Burning if !busy => submission.due = submission.due.or(Some(now)),
+            State::InDoubt | State::Burning | State::Ended if !busy => submission.due = submission.due.or(Some(now)),
             _ => {}
         }
         if submission.cancel == CancelState::Sending && !submission.memory.cancel_busy {

@@ -121,6 +121,8 @@ pub struct Memory {
     pub refused: Option<Refusal>,
     /// Denied twice: it may be sent again.
     pub resend: bool,
+    /// Over, and the venue is asked once more what it shows; among the open ones as long as that takes.
+    pub asked: bool,
     /// The report that its submission is in doubt was made.
     pub told: bool,
     /// Where the saga stands.
@@ -141,10 +143,18 @@ impl Submission {
             .order
     }
 
+    /// It is over, and somebody doubts it: the venue is asked what it shows.
+    pub fn ask_again(&mut self, now: Timestamp) {
+        self.memory.asked = true;
+        (self.memory.denials, self.memory.asks) = (0, 0);
+        self.due = Some(now);
+    }
+
     /// Whether nothing is left to do: it leaves the memory and the table of open ones.
     pub fn is_done(&self) -> bool {
         match self.state {
-            State::Ended | State::Withdrawn => true,
+            State::Ended => !self.memory.asked,
+            State::Withdrawn => true,
             State::Working => !matches!(self.cancel, CancelState::Wanted | CancelState::Sending),
             State::Queued | State::Sending | State::InDoubt | State::Burning => false,
         }

@@ -241,3 +241,102 @@ async fn a_question_about_an_order_never_sent_changes_nothing() {
     assert_eq!(world.row(withdrawn).await, "withdrawn/0/none");
     assert_eq!(world.venue.count(CallKind::Lookup, withdrawn), 0);
 }
+
+/// A no is final: there is nothing at the venue to ask about, and asking must not send it.
+#[tokio::test]
+async fn a_refused_order_asked_about_is_never_sent_again() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::Refuse("halted".to_owned())]);
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    for _ in 0..2 {
+        world.ask(order, "AAPL").await;
+        settle_for(&world, &mut executor, 6).await;
+    }
+    assert_eq!(world.venue.count(CallKind::Submit, order), 1);
+    assert_eq!(world.venue.count(CallKind::Lookup, order), 0);
+    assert_eq!(world.told(order).await, "rejected 0@submit");
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
+}
+
+/// An order that was heard to be over, with 4 of its 10 shares traded.
+async fn over(world: &World, executor: &mut executor::Executor<venue::fake::FakeVenue>) -> OrderId {
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    let order = world.place("AAPL").await;
+    settle(executor).await;
+    world.venue.fill(order, shares(4), dollars(dec!(50)));
+    world.venue.end(order, EndKind::Expired);
+    settle_for(world, executor, 1).await;
+    assert_eq!(world.row(order).await, "ended/1/none");
+    order
+}
+
+const OVER: &str = "in_doubt@submit, acknowledged@lookup, expired 4@lookup";
+
+#[tokio::test]
+async fn the_end_of_an_order_that_is_over_is_told_again_when_somebody_asks() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = over(&world, &mut executor).await;
+    world.venue.script(CallKind::Lookup, [Act::Fail, Act::Deny]);
+    world.ask(order, "AAPL").await;
+    settle_for(&world, &mut executor, 4).await;
+    assert_eq!(world.told(order).await, format!("{OVER}, expired 4@lookup"));
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
+}
+
+/// executor::key_forgotten: the end stands; a second order under the key could trade once more.
+#[tokio::test]
+async fn an_order_that_is_over_and_denied_twice_is_neither_sent_again_nor_burnt() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = over(&world, &mut executor).await;
+    world.venue.forget(order);
+    let before = world.venue.count(CallKind::Lookup, order);
+    world.ask(order, "AAPL").await;
+    settle_for(&world, &mut executor, 10).await;
+    assert_eq!(
+        world.venue.count(CallKind::Lookup, order) - before,
+        2,
+        "asked twice and then left"
+    );
+    assert_eq!(
+        (world.venue.count(CallKind::Submit, order), world.venue.taken(order)),
+        (1, 1)
+    );
+    assert_eq!(world.told(order).await, OVER);
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
+}
+
+#[tokio::test]
+async fn a_question_about_an_order_that_is_over_survives_its_owner_and_puts_nothing_in_motion() {
+    let world = World::new().await;
+    let mut first = world.executor();
+    let order = over(&world, &mut first).await;
+    world.venue.script(CallKind::Lookup, vec![Act::Fail; 2]);
+    world.ask(order, "AAPL").await;
+    settle(&mut first).await;
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 1)
+    );
+    drop(first);
+    world.leases_run_out().await;
+    let mut second = world.executor();
+    settle_for(&world, &mut second, 4).await;
+    assert_eq!(world.told(order).await, format!("{OVER}, expired 4@lookup"));
+    assert_eq!(
+        (world.venue.count(CallKind::Submit, order), world.open_rows().await),
+        (1, 0)
+    );
+}
