@@ -1,9 +1,9 @@
 //! What the intake remembers to spare look-ups. All of it is bounded and may be forgotten at any time.
 
 use super::Owner;
-use domain::{OrderId, VenueOrderId};
+use domain::{OrderId, Timestamp, VenueOrderId};
 use orders::VenueExec;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
 /// Entries of each kind; a few seconds of a busy market.
@@ -17,6 +17,8 @@ pub(super) struct Memory {
     owner_order: VecDeque<OrderId>,
     names: HashMap<VenueOrderId, Option<OrderId>>,
     name_order: VecDeque<VenueOrderId>,
+    /// Names that the venue did not know when it was asked, and since when.
+    unfound: HashMap<VenueOrderId, Timestamp>,
 }
 
 impl Memory {
@@ -42,7 +44,18 @@ impl Memory {
     }
 
     pub(super) fn name(&mut self, name: VenueOrderId, key: Option<OrderId>) {
+        self.unfound.remove(&name);
         keep(&mut self.names, &mut self.name_order, name, key);
+    }
+
+    /// Notes that the venue does not know a name; since when that is so.
+    pub(super) fn unfound(&mut self, name: &VenueOrderId, now: Timestamp) -> Timestamp {
+        *self.unfound.entry(name.clone()).or_insert(now)
+    }
+
+    /// Forgets the unknown names that nobody asks for any more.
+    pub(super) fn keep_unfound(&mut self, asked: &BTreeSet<VenueOrderId>) {
+        self.unfound.retain(|name, _| asked.contains(name));
     }
 }
 

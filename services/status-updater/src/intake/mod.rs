@@ -26,6 +26,7 @@ use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tracing::{info, warn};
 use translate::Told;
 use venue::Venue;
@@ -42,6 +43,12 @@ pub struct IntakeSettings {
     /// Executions younger than this are left to the stream while it stands, and the cursor never passes them: what the
     /// venue records a little late is still found.
     pub grace: Duration,
+    /// The longest the venue may keep a step waiting, per kind of call; at most two fifths of the lease. The stream is not
+    /// read meanwhile, and who waits longer is no owner any more. What came in time is kept.
+    pub venue_within: Duration,
+    /// An order that the venue does not know is nobody's only after it said so for this long: its own parts need not learn
+    /// of an order all at once (saga row 15).
+    pub nobodys_after: Duration,
     /// First pause after the stream could not be opened; doubles up to `reconnect_at_most`.
     pub reconnect_after: Duration,
     /// Longest pause between two tries to open the stream.
@@ -55,6 +62,8 @@ impl Default for IntakeSettings {
             buffer: 2_048,
             poll_every: Duration::from_secs(3),
             grace: Duration::from_secs(2),
+            venue_within: Duration::from_secs(4),
+            nobodys_after: Duration::from_secs(60),
             reconnect_after: Duration::from_millis(250),
             reconnect_at_most: Duration::from_secs(5),
         }
@@ -151,7 +160,9 @@ impl<V: Venue> Intake<V> {
         if self.feed.is_some() || self.connect_at.is_some_and(|at| now < at) {
             return;
         }
-        match self.venue.updates(self.cursors.stream.clone()).await {
+        let opening = self.venue.updates(self.cursors.stream.clone());
+        let opened = tokio::time::timeout_at(self.deadline(), opening).await;
+        match opened.unwrap_or(Err(venue::Fault::Timeout)) {
             Ok(updates) => {
                 fail::fail_point!("stream::reconnected");
                 info!(venue = self.venue.name(), since = ?self.cursors.stream, "listens to {}", self.venue.name());
@@ -164,6 +175,11 @@ impl<V: Venue> Intake<V> {
             }
             Err(fault) => self.lost(&fault),
         }
+    }
+
+    /// Until when the venue may take.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.venue_within.min(self.bus.settings().lease * 2 / 5)
     }
 
     fn lost(&mut self, fault: &venue::Fault) {
@@ -282,7 +298,8 @@ impl<V: Venue> Step for Intake<V> {
         }
         self.open_stream().await;
         let took = self.take_stream().await?;
-        let polled = if self.poll_is_due() { self.poll().await? } else { false };
+        // Opening the stream may have taken a while.
+        let polled = self.poll_is_due() && self.is_owner().await? && self.poll().await?;
         Ok(if took > 0 || polled {
             Progress::Worked
         } else {

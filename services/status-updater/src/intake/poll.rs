@@ -6,11 +6,13 @@ use super::{Intake, delta, translate};
 use crate::{aside, report};
 use chassis::step::StepError;
 use db::DbError;
-use domain::{OrderId, VenueOrderId};
+use domain::VenueOrderId;
 use futures::StreamExt;
 use orders::VenueExec;
 use std::collections::{BTreeSet, HashSet};
-use tracing::{debug, info};
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, info, warn};
 use venue::{ExecutionPage, Fault, Lookup, Venue, VenueExecution};
 
 /// Look-ups under way at a time.
@@ -23,17 +25,27 @@ impl<V: Venue> Intake<V> {
 
     /// Takes one page of the record. True when there may be another one to take at once.
     pub(super) async fn poll(&mut self) -> Result<bool, StepError> {
-        let now = self.clock.now();
-        self.poll_at = Some(now + delta(self.settings.poll_every));
-        let Some(page) = self.page().await else {
+        self.poll_later();
+        let again = self.take_page().await?;
+        // Counted from the end, so that a slow venue leaves time for the stream.
+        self.poll_later();
+        if again {
+            self.poll_at = None;
+        }
+        Ok(again)
+    }
+
+    fn poll_later(&mut self) {
+        self.poll_at = Some(self.clock.now() + delta(self.settings.poll_every));
+    }
+
+    async fn take_page(&mut self) -> Result<bool, StepError> {
+        let (deadline, epoch) = (self.deadline(), self.epoch);
+        let old_enough = self.clock.now() - delta(self.settings.grace);
+        let Some(page) = self.page(deadline).await else {
             return Ok(false);
         };
-        let old_enough = now - delta(self.settings.grace);
-        let settled = page
-            .executions
-            .iter()
-            .take_while(|execution| execution.at <= old_enough)
-            .count();
+        let settled = page.executions.iter().take_while(|x| x.at <= old_enough).count();
         let stream_brings_young = self.feed.is_some() && !self.gap;
         let wanted = if stream_brings_young {
             &page.executions[..settled]
@@ -41,27 +53,19 @@ impl<V: Venue> Intake<V> {
             &page.executions[..]
         };
         let missing = self.missing(wanted).await?;
-        self.ask_keys(&missing).await;
+        self.ask_keys(&missing, deadline).await;
+        if !self.is_owner().await? || self.epoch != epoch {
+            return Ok(false);
+        }
         let record = self.passed(&page.executions[..settled], &missing);
         let whole = record.is_some() && record == page.executions.last().map(|last| last.cursor.clone());
-        let told = missing
-            .iter()
-            .filter_map(|x| Some(translate::execution(x, self.memory.key(&x.venue_order_id)?)));
-        let told: Vec<translate::Told> = told.collect();
-        if !told.is_empty() {
-            let count = told.len();
-            info!(
-                venue = self.venue.name(),
-                count, "the record has executions that the stream did not bring"
-            );
-        }
         let cursors = Cursors {
             record: record.or_else(|| self.cursors.record.clone()),
             ..self.cursors.clone()
         };
+        let told = self.told(&missing);
         self.append(told, cursors, "poll").await?;
         if whole && page.more {
-            self.poll_at = None;
             return Ok(true);
         }
         // Young executions of a gap were told above; what the venue could not name is asked again.
@@ -69,8 +73,25 @@ impl<V: Venue> Intake<V> {
         Ok(false)
     }
 
-    async fn page(&mut self) -> Option<ExecutionPage> {
-        let page = self.venue.executions_after(self.cursors.record.as_deref()).await;
+    /// Those of the missing ones whose order is known, or is known to be nobody's.
+    fn told(&self, missing: &[VenueExecution]) -> Vec<translate::Told> {
+        let told: Vec<translate::Told> = missing
+            .iter()
+            .filter_map(|x| Some(translate::execution(x, self.memory.key(&x.venue_order_id)?)))
+            .collect();
+        if !told.is_empty() {
+            let count = told.len();
+            info!(
+                venue = self.venue.name(),
+                count, "the record has executions that the stream did not bring"
+            );
+        }
+        told
+    }
+
+    async fn page(&mut self, deadline: Instant) -> Option<ExecutionPage> {
+        let reading = self.venue.executions_after(self.cursors.record.as_deref());
+        let page = timeout_at(deadline, reading).await.unwrap_or(Err(Fault::Timeout));
         let failed = |fault: &Fault| {
             metrics::counter!("daybook_status_updater_poll_failed_total", "fault" => fault.word()).increment(1);
             debug!(
@@ -119,30 +140,43 @@ impl<V: Venue> Intake<V> {
             .collect())
     }
 
-    /// Asks the venue which orders its names stand for, as the record does not say.
-    async fn ask_keys(&mut self, missing: &[VenueExecution]) {
+    /// Asks the venue which orders its names stand for, as the record does not say. What is not answered in time is asked
+    /// again with the next page.
+    async fn ask_keys(&mut self, missing: &[VenueExecution], deadline: Instant) {
         let unknown: BTreeSet<VenueOrderId> = missing
             .iter()
             .filter(|x| self.memory.key(&x.venue_order_id).is_none())
             .map(|x| x.venue_order_id.clone())
             .collect();
-        let venue = &self.venue;
-        let answers: Vec<(VenueOrderId, Option<Option<OrderId>>)> = futures::stream::iter(unknown)
+        self.memory.keep_unfound(&unknown);
+        let venue = Arc::clone(&self.venue);
+        let mut answers = futures::stream::iter(unknown)
             .map(async |name| {
-                let answer = match venue.order(&name).await {
-                    Lookup::Found(view) => Some(view.key),
-                    Lookup::NotFound => Some(None),
-                    Lookup::Unknown(_) => None,
-                };
+                let answer = venue.order(&name).await;
                 (name, answer)
             })
-            .buffered(SIDE_BY_SIDE)
-            .collect()
-            .await;
-        for (name, answer) in answers {
-            if let Some(key) = answer {
-                self.memory.name(name, key);
+            .buffer_unordered(SIDE_BY_SIDE);
+        while let Ok(Some((name, answer))) = timeout_at(deadline, answers.next()).await {
+            self.named(name, answer);
+        }
+    }
+
+    fn named(&mut self, name: VenueOrderId, answer: Lookup) {
+        match answer {
+            Lookup::Found(view) => self.memory.name(name, view.key),
+            Lookup::NotFound => {
+                let now = self.clock.now();
+                let since = self.memory.unfound(&name, now);
+                if now - since >= delta(self.settings.nobodys_after) {
+                    warn!(
+                        venue = self.venue.name(),
+                        "executions of an order that {} does not know: {name}",
+                        self.venue.name()
+                    );
+                    self.memory.name(name, None);
+                }
             }
+            Lookup::Unknown(_) => {}
         }
     }
 }

@@ -8,5 +8,7 @@ mod properties;
 mod rules;
 mod script;
 mod set_aside;
+mod shy;
+mod slow_venue;
 mod together;
 mod world;
