@@ -9,9 +9,9 @@ use chassis::step::Wake;
 use domain::{OrderId, VenueOrderId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use venue::{Canceling, Lookup, Venue};
+use venue::{Canceling, Fault, Lookup, Submitted, Venue, VenueOrder};
 
-use crate::book::{Answer, InFlight, Job, Lane, Outcome};
+use crate::book::{Answer, InFlight, Job, Lane, Outcome, burn_terms, differs_from_both};
 use crate::metrics;
 
 /// The calls of one executor.
@@ -124,6 +124,15 @@ async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
                 outcome,
             }]
         }
+        Job::Burn(order_id, asked) => {
+            let outcome = Outcome::Submitted(burn(venue, order_id, &asked).await);
+            fail::fail_point!("executor::sent_no_answer");
+            vec![Answer {
+                order_id,
+                lane: Lane::Saga,
+                outcome,
+            }]
+        }
         Job::Cancel(lane, order_id, id) => {
             let outcome = cancel(venue, order_id, &id).await;
             fail::fail_point!("cancel::sent_no_answer");
@@ -134,6 +143,23 @@ async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
             }]
         }
         Job::Lookup(about) => look(venue, about).await,
+    }
+}
+
+/// An answer about another order than the harmless one may mean that the key was taken before, by the order as it was
+/// asked for: that is ours as well, so the key is looked up.
+async fn burn<V: Venue>(venue: &V, order_id: OrderId, asked: &VenueOrder) -> Submitted {
+    let submitted = venue.submit(order_id, &burn_terms(asked)).await;
+    if !matches!(submitted, Submitted::Unknown(Fault::Mismatch(_))) {
+        return submitted;
+    }
+    match venue.lookup(order_id).await {
+        Lookup::Found(view) => match differs_from_both(order_id, asked, &view) {
+            None => Submitted::Acknowledged(view),
+            Some(what) => Submitted::Unknown(Fault::Mismatch(what)),
+        },
+        Lookup::NotFound => submitted,
+        Lookup::Unknown(fault) => Submitted::Unknown(fault),
     }
 }
 
@@ -161,7 +187,7 @@ async fn look<V: Venue>(venue: &V, about: Vec<(Lane, OrderId)>) -> Vec<Answer> {
     }
     let keys: Vec<OrderId> = about.iter().map(|(_, order_id)| *order_id).collect();
     let mut found = venue.lookup_many(&keys).await;
-    let missing = || Lookup::Unknown(venue::Fault::Garbage("no entry for the key".to_owned()));
+    let missing = || Lookup::Unknown(Fault::Garbage("no entry for the key".to_owned()));
     let answer = |(lane, order_id): (Lane, OrderId)| {
         let outcome = Outcome::Looked(found.remove(&order_id).unwrap_or_else(missing));
         Answer {

@@ -5,6 +5,7 @@ use tracing::{error, info, warn};
 use venue::{Canceling, Fault, Lookup, Refusal, Submitted, VenueOrderView, VenueStatus};
 use wire::events::v1::{End, Fact};
 
+use super::burn::{differs_from_both, end_short_of};
 use super::changes::{Lane, ended};
 use super::submission::{CancelState, State, Submission};
 use super::words::end_of;
@@ -249,10 +250,8 @@ impl Book {
             }
             VenueStatus::Filled => {
                 submission.state = State::Ended;
-                if view.filled_qty < submission.order().qty {
-                    // A trade of it was taken back since; the venue works the rest no more (ORD-12).
-                    let reason = Some("the exchange took a trade back and ended the order".to_owned());
-                    let fact = ended(End::Canceled, view.filled_qty, reason, view.updated_at);
+                if let Some((end, reason)) = end_short_of(submission, view) {
+                    let fact = ended(end, view.filled_qty, Some(reason), view.updated_at);
                     self.changes
                         .report(context.venue, submission, fact, source, context.now);
                 } else if submission.cancel == CancelState::Wanted {
@@ -280,6 +279,10 @@ impl Book {
         if submission.venue_order_id.as_ref() == Some(&view.venue_order_id) {
             return;
         }
+        info!(
+            order.id = %submission.order_id, request.id = %submission.request_id, venue.order.id = %view.venue_order_id,
+            source, "the venue has the order"
+        );
         submission.venue_order_id = Some(view.venue_order_id.clone());
         let fact = Fact::Acknowledged {
             venue_order_id: view.venue_order_id.to_string(),
@@ -357,10 +360,22 @@ impl Book {
     }
 }
 
-/// An order found under the key that is not what was asked is a doubt, not a find.
+/// An order found under the key that is not what was asked is a doubt, not a find. What burnt the key is ours too.
 pub(super) fn checked(submission: &Submission, outcome: Lookup) -> Lookup {
+    let (key, asked, burnt) = (
+        submission.order_id,
+        submission.order(),
+        submission.burn_reason.is_some(),
+    );
+    let differs = |view: &VenueOrderView| {
+        if burnt {
+            differs_from_both(key, asked, view)
+        } else {
+            view.differs_from(key, asked)
+        }
+    };
     match outcome {
-        Lookup::Found(view) => match view.differs_from(submission.order_id, submission.order()) {
+        Lookup::Found(view) => match differs(&view) {
             Some(what) => Lookup::Unknown(Fault::Mismatch(what)),
             None => Lookup::Found(view),
         },

@@ -28,6 +28,8 @@ pub enum Lane {
 pub enum Job {
     /// Hand in.
     Submit(Lane, OrderId, VenueOrder),
+    /// Make sure that nothing more can be taken under the key of this order.
+    Burn(OrderId, VenueOrder),
     /// Ask to end.
     Cancel(Lane, OrderId, VenueOrderId),
     /// Ask by key.
@@ -39,6 +41,7 @@ impl Job {
     pub fn about(&self) -> Vec<(Lane, OrderId)> {
         match self {
             Self::Submit(lane, order_id, _) | Self::Cancel(lane, order_id, _) => vec![(*lane, *order_id)],
+            Self::Burn(order_id, _) => vec![(Lane::Saga, *order_id)],
             Self::Lookup(all) => all.clone(),
         }
     }

@@ -155,7 +155,7 @@ impl Book {
             };
             let job = match (step, submission.venue_order_id.clone()) {
                 (Step::BurnCancel, Some(id)) => Job::Cancel(Lane::Saga, order_id, id),
-                _ => Job::Submit(Lane::Saga, order_id, submission.order().clone()),
+                _ => Job::Burn(order_id, submission.order().clone()),
             };
             submission.due = None;
             submission.memory.busy = true;

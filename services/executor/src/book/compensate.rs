@@ -75,6 +75,10 @@ impl Book {
                 self.seen(context, submission, saga, &view, Step::BurnCancel);
             }
             (Step::BurnSubmit, Outcome::Submitted(Submitted::Refused(refusal))) => {
+                info!(
+                    order.id = %submission.order_id, request.id = %submission.request_id, code = refusal.code,
+                    "the venue refused the key: {}", refusal.reason
+                );
                 self.done(submission, format!("{REFUSED}{}", refusal.reason));
                 submission.memory.denials = 0;
                 let saga = Saga {
@@ -115,8 +119,9 @@ impl Book {
                 if submission.memory.denials < 2 {
                     submission.due = Some(context.after(context.config.settle));
                 } else if let Some(reason) = saga.refused.clone() {
-                    let wanted = submission.cancel == CancelState::Wanted;
-                    let end = if wanted { End::Canceled } else { End::Rejected };
+                    // What the venue once had is not rejected: a part of it may have traded.
+                    let canceled = submission.cancel == CancelState::Wanted || submission.venue_order_id.is_some();
+                    let end = if canceled { End::Canceled } else { End::Rejected };
                     self.conclude(context, submission, saga, Ending::refused(end, reason, context.now));
                 } else {
                     // It took the key and now denies it: burn it again, until it says how the order ended.
@@ -140,7 +145,7 @@ impl Book {
         view: &VenueOrderView,
         next: Step,
     ) {
-        if let Some(ending) = Ending::seen(view, submission.burn_reason.as_ref()) {
+        if let Some(ending) = Ending::seen(view, submission) {
             self.conclude(context, submission, saga, ending);
         } else if next == Step::AwaitEnd && saga.step == Step::AwaitEnd {
             submission.memory.asks += 1;

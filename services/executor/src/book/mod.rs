@@ -7,12 +7,13 @@
 //! | `submission.rs` | one order |
 //! | `inbox.rs` | what the bus asks: orders, cancels |
 //! | `answers.rs` | what the venue said to a call |
-//! | `saga.rs` `compensate.rs` | ending an order that could not be handed in |
+//! | `saga.rs` `compensate.rs` `burn.rs` | ending an order that could not be handed in |
 //! | `line.rs` `choose.rs` | who is sent next |
 //! | `budget.rs` | how much the venue takes at the moment |
 
 mod answers;
 mod budget;
+mod burn;
 mod changes;
 mod choose;
 mod compensate;
@@ -24,6 +25,7 @@ mod words;
 
 pub use answers::{Answer, Outcome};
 pub use budget::Budget;
+pub use burn::{burn_terms, differs_from_both};
 pub use changes::{Changes, Job, Lane};
 pub use choose::InFlight;
 pub use inbox::Wish;

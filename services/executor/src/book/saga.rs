@@ -2,7 +2,7 @@
 //!
 //! | step | does | done when | undone by |
 //! |---|---|---|---|
-//! | `burn_submit` | submits under the key | the venue took it, or refused it | `burn_cancel` |
+//! | `burn_submit` | submits harmless terms under the key | the venue took it, or refused it | `burn_cancel` |
 //! | `burn_cancel` | asks the venue to end what it took | it will try, or it is too late | (facts stand) |
 //! | `await_end` | asks by key | the end is seen, with the filled count | (facts stand) |
 //! | `report` | tells status-updater | told | (facts stand) |
@@ -19,6 +19,8 @@ use strum::{Display, EnumString, IntoStaticStr};
 use venue::{VenueOrderView, VenueStatus};
 use wire::events::v1::End;
 
+use super::burn::end_short_of;
+use super::submission::Submission;
 use super::words::end_of;
 
 /// One step.
@@ -57,16 +59,16 @@ pub struct Ending {
 
 impl Ending {
     /// What the venue shows, if it is an end.
-    pub fn seen(view: &VenueOrderView, reason: Option<&String>) -> Option<Self> {
+    pub fn seen(view: &VenueOrderView, submission: &Submission) -> Option<Self> {
         let end = match view.status {
             VenueStatus::Working | VenueStatus::DoneForDay => return None,
-            VenueStatus::Filled => None,
+            VenueStatus::Filled => end_short_of(submission, view).map(|(end, _)| end),
             VenueStatus::Ended(kind) => Some(end_of(kind)),
         };
         Some(Self {
             end,
             filled_qty: view.filled_qty.get(),
-            reason: reason.cloned(),
+            reason: submission.burn_reason.clone(),
             at: view.updated_at,
         })
     }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use chassis::step::Step;
 use domain::OrderId;
-use rust_decimal::dec;
-use venue::fake::{Act, CallKind};
-use wire::events::v1::Fact;
+use executor::Executor;
+use rust_decimal::{Decimal, dec};
+use venue::Venue;
+use venue::fake::{Act, CallKind, FakeVenue};
+use wire::events::v1::{Fact, OrderAccepted};
 
 use crate::world::{World, dollars, settle, settle_for, shares};
 
@@ -103,13 +105,10 @@ async fn what_was_filled_on_the_way_is_told_with_the_end() {
     let mut world = World::new().await;
     world.config.max_attempts = 1;
     let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseRequest]);
-    world.venue.script(CallKind::Cancel, vec![Act::LoseRequest]);
+    world.venue.script(CallKind::Submit, [Act::Late, Act::Fail]);
     let order = world.place("AAPL").await;
-    while world.venue.count(CallKind::Cancel, order) == 0 {
-        settle(&mut executor).await;
-        world.pass(Duration::from_millis(100));
-    }
+    until_burnt_in_vain(&world, &mut executor, order).await;
+    assert_eq!(world.venue.deliver_late(), 1);
     world.venue.fill(order, shares(3), dollars(dec!(50)));
     settle_for(&world, &mut executor, 5).await;
     assert_eq!(
@@ -124,13 +123,10 @@ async fn an_order_filled_while_its_key_was_burnt_is_left_to_its_executions() {
     world.config.max_attempts = 1;
     let mut executor = world.executor();
     world.venue.trade_at_quote();
-    world.venue.script(CallKind::Submit, [Act::LoseRequest]);
-    let order = world
-        .put(&[wire::events::v1::OrderAccepted {
-            limit_price: dec!(120),
-            ..world.order("AAPL")
-        }])
-        .await[0];
+    world.venue.script(CallKind::Submit, [Act::Late, Act::Fail]);
+    let order = world.put(&[marketable(&world, "buy")]).await[0];
+    until_burnt_in_vain(&world, &mut executor, order).await;
+    assert_eq!(world.venue.deliver_late(), 1, "and trades at once");
     settle_for(&world, &mut executor, 5).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@saga");
     assert_eq!(
@@ -260,4 +256,107 @@ async fn a_saga_that_cannot_go_on_keeps_the_order_open_until_it_can() {
         world.told(order).await,
         "in_doubt@submit, acknowledged@saga, canceled 0@saga"
     );
+}
+
+/// The burn's first call is lost, so that a test can have something happen before the second.
+async fn until_burnt_in_vain(world: &World, executor: &mut Executor<FakeVenue>, order: OrderId) {
+    while world.venue.count(CallKind::Submit, order) < 2 {
+        settle(executor).await;
+        world.pass(Duration::from_millis(100));
+    }
+}
+
+/// An order whose own terms would trade at the fake's quote.
+fn marketable(world: &World, side: &str) -> OrderAccepted {
+    OrderAccepted {
+        side: side.to_owned(),
+        limit_price: if side == "buy" { dec!(120) } else { dec!(80) },
+        ..world.order("AAPL")
+    }
+}
+
+async fn traded(world: &World) -> Decimal {
+    let page = world.venue.executions_after(None).await.unwrap();
+    page.executions.iter().map(|execution| execution.qty.get()).sum()
+}
+
+/// executor::key_forgotten, executor::accepted_then_lost, V6: what burns the key cannot trade, so what was traded of
+/// the lost order is all that is ever traded.
+#[tokio::test]
+async fn an_order_lost_in_part_filled_is_burnt_with_terms_that_cannot_trade() {
+    for (side, price) in [("buy", dec!(0.01)), ("sell", dec!(1_000_000))] {
+        for asked in [true, false] {
+            let world = World::new().await;
+            let mut executor = world.executor();
+            let order = world.put(&[marketable(&world, side)]).await[0];
+            settle(&mut executor).await;
+            world.venue.fill(order, shares(4), dollars(dec!(100)));
+            world.venue.trade_at_quote();
+            world.venue.forget(order);
+            if asked {
+                world.ask(order, "AAPL").await;
+            } else {
+                world.cancel(order, "AAPL").await;
+            }
+            settle_for(&world, &mut executor, 6).await;
+            assert_eq!(traded(&world).await, dec!(4), "{side}");
+            let burnt = world.venue.shown(order).unwrap().order;
+            assert_eq!(
+                (burnt.qty, burnt.limit_price),
+                (shares(1), dollars(price)),
+                "not at live terms"
+            );
+            assert_eq!(
+                world.venue.count(CallKind::Submit, order),
+                2,
+                "once for the customer, once to burn the key"
+            );
+            assert_eq!(
+                world.told(order).await,
+                "acknowledged@submit, acknowledged@saga, canceled 0@saga"
+            );
+            assert_eq!(world.open_rows().await, 0);
+        }
+    }
+}
+
+/// An answer that was lost is found again: the key names what burnt it, and that is ours.
+#[tokio::test]
+async fn a_burn_whose_answer_was_lost_or_differs_is_found_under_the_key() {
+    for act in [Act::LoseAnswer, Act::Mismatch, Act::Garble] {
+        let mut world = World::new().await;
+        world.config.max_attempts = 1;
+        let mut executor = world.executor();
+        world.venue.script(CallKind::Submit, [Act::LoseRequest, act.clone()]);
+        let order = world.place("AAPL").await;
+        settle_for(&world, &mut executor, 6).await;
+        assert_eq!(
+            world.told(order).await,
+            "in_doubt@submit, acknowledged@saga, canceled 0@saga",
+            "{act:?}"
+        );
+        assert_eq!((world.venue.taken(order), world.open_rows().await), (1, 0), "{act:?}");
+    }
+}
+
+/// It should not trade; if it does, it is told like any execution, and the order does not wait for the rest for ever.
+#[tokio::test]
+async fn what_burnt_the_key_and_traded_all_the_same_ends_the_order_with_its_count() {
+    let mut world = World::new().await;
+    world.config.max_attempts = 1;
+    let mut executor = world.executor();
+    world.venue.script(CallKind::Submit, [Act::LoseRequest]);
+    world.venue.script(CallKind::Cancel, [Act::LoseRequest]);
+    let order = world.place("AAPL").await;
+    while world.venue.count(CallKind::Cancel, order) == 0 {
+        settle(&mut executor).await;
+        world.pass(Duration::from_millis(100));
+    }
+    world.venue.fill(order, shares(1), dollars(dec!(0.01)));
+    settle_for(&world, &mut executor, 5).await;
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 1@saga"
+    );
+    assert_eq!(world.open_rows().await, 0);
 }
