@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct Config {
     /// Events taken in one step.
     pub batch: i64,
+    /// Orders that leave their lines in one step, sent or not: at the end of a session all of them want to.
+    pub leave: usize,
+    /// Open submissions read at once when partitions are taken over.
+    pub load_page: i64,
     /// Submits in flight for one symbol.
     pub symbol_window: usize,
     /// Calls in flight over all, cancels apart.
@@ -35,6 +39,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             batch: 512,
+            leave: 1_000,
+            load_page: 5_000,
             symbol_window: 16,
             venue_window: 512,
             cancel_window: 64,

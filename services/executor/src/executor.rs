@@ -138,13 +138,21 @@ impl<V: Venue> Executor<V> {
         fail::fail_point!("lease::acquired");
         let partitions: Vec<i16> = self.wanted.iter().copied().collect();
         let mut conn = self.pool.acquire().await?;
-        let open = store::open_of(&mut conn, &partitions).await?;
-        info!(partitions = ?partitions, open = open.len(), "took over {} open submissions", open.len());
         let now = self.clock.now();
-        for submission in open {
-            self.book
-                .load(submission, |lane, order_id| self.calls.is_out(lane, order_id), now);
+        let mut last = Some((i16::MIN, Uuid::nil()));
+        let mut open = 0;
+        while let Some(after) = last {
+            let page = store::open_of(&mut conn, &partitions, after, self.config.load_page).await?;
+            last = page
+                .last()
+                .map(|submission| (submission.partition, submission.order_id.get()));
+            open += page.len();
+            for submission in page {
+                self.book
+                    .load(submission, |lane, order_id| self.calls.is_out(lane, order_id), now);
+            }
         }
+        info!(partitions = ?partitions, open, "took over {open} open submissions");
         self.loaded.append(&mut self.wanted);
         fail::fail_point!("lease::loaded");
         Ok(())
@@ -176,7 +184,7 @@ impl<V: Venue> Executor<V> {
             self.consumer.park(&mut tx, event, cause).await?;
         }
         self.fence(&mut tx, &events).await?;
-        write(&mut tx, &self.book, now).await?;
+        write(&mut tx, &mut self.book, now).await?;
         tx.commit().await?;
         fail::fail_point!("executor::intent_committed");
         self.consumer.advance(&events);
@@ -364,16 +372,18 @@ impl<V: Venue> Step for Executor<V> {
 }
 
 /// Everything the book decided, and the reports of it.
-async fn write(conn: &mut PgConnection, book: &Book, now: Timestamp) -> Result<(), StepError> {
+async fn write(conn: &mut PgConnection, book: &mut Book, now: Timestamp) -> Result<(), StepError> {
+    let new: Vec<&Submission> = book.touched().into_iter().filter(|s| !s.memory.stored).collect();
+    let filed_before = store::file(conn, &new, now).await?;
+    book.take_back(&filed_before);
     let touched = book.touched();
-    let (stored, new): (Vec<&Submission>, Vec<&Submission>) = touched.into_iter().partition(|s| s.memory.stored);
+    let stored: Vec<&Submission> = touched.iter().copied().filter(|s| s.memory.stored).collect();
     let again: Vec<&Submission> = stored
         .iter()
         .copied()
         .filter(|s| !s.memory.open && !s.is_done())
         .collect();
-    ::metrics::histogram!("daybook_executor_step_size").record(chassis::metrics::count(stored.len() + new.len()));
-    store::file(conn, &new, now).await?;
+    ::metrics::histogram!("daybook_executor_step_size").record(chassis::metrics::count(touched.len()));
     store::move_on(conn, &stored, now).await?;
     store::reopen(conn, &again).await?;
     store::steps(conn, &book.changes().steps, now).await?;

@@ -6,23 +6,25 @@ use db::DbError;
 use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol, Timestamp, VenueOrderId};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 use venue::VenueOrder;
 
 use crate::book::{CancelState, Memory, Saga, State, StepRow, Submission, Terms};
 
-/// Files new submissions, those that are open in the narrow table too.
-pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) -> Result<(), DbError> {
+/// Files new submissions, those that are open in the narrow table too. Gives those that were filed before: nothing of
+/// them is written, their first word stands.
+pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) -> Result<BTreeSet<OrderId>, DbError> {
+    let mut before: BTreeSet<OrderId> = new.iter().map(|submission| submission.order_id).collect();
     if new.is_empty() {
-        return Ok(());
+        return Ok(before);
     }
     let terms = |submission: &&&Submission| submission.terms.clone();
     let orders: Vec<Option<Terms>> = new.iter().map(|submission| terms(&submission)).collect();
     let column = |of: fn(&Terms) -> Decimal| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
     let word = |of: fn(&Terms) -> &'static str| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
     let dates: Vec<Option<NaiveDate>> = orders.iter().map(|t| t.as_ref().map(|t| t.session_date)).collect();
-    sqlx::query!(
+    let filed = sqlx::query_scalar!(
         "with new as (
             select *
               from unnest(
@@ -31,19 +33,25 @@ pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) 
                 $16::timestamptz[], $17::timestamptz[], $18::boolean[]
               ) as n(order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
                      request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, open)
+         ), filed as (
+            insert into venue_submissions (
+                order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
+                request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, updated_at
+            )
+            select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
+                   request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, $19
+              from new
+                on conflict (order_id) do nothing
+         returning order_id
          ), opened as (
             insert into venue_open_submissions (partition, order_id)
-            select partition, order_id
-              from new
-             where open
+            select n.partition, n.order_id
+              from new n
+              join filed f on f.order_id = n.order_id
+             where n.open
          )
-         insert into venue_submissions (
-            order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
-            filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, updated_at
-         )
-         select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
-                filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, $19
-           from new",
+         select order_id
+           from filed",
         &each(new, |s| s.order_id.get()),
         &each(new, |s| s.account_id.get()),
         &each(new, |s| s.partition),
@@ -64,9 +72,12 @@ pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) 
         &each(new, |s| !s.is_done()),
         now,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    for order_id in filed {
+        before.remove(&OrderId::new(order_id));
+    }
+    Ok(before)
 }
 
 /// Writes what changed of filed submissions, and takes those that are done out of the narrow table.
@@ -170,18 +181,34 @@ pub async fn steps(conn: &mut PgConnection, rows: &[StepRow], now: Timestamp) ->
     Ok(())
 }
 
-/// The open submissions of some partitions, by bus position, with their sagas.
-pub async fn open_of(conn: &mut PgConnection, partitions: &[i16]) -> Result<Vec<Submission>, DbError> {
+/// Up to `most` open submissions of some partitions after a place, with their sagas; by partition and id, so that no
+/// page takes longer than a statement may.
+pub async fn open_of(
+    conn: &mut PgConnection,
+    partitions: &[i16],
+    after: (i16, Uuid),
+    most: i64,
+) -> Result<Vec<Submission>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
+        "with page as materialized (
+            select partition, order_id
+              from venue_open_submissions
+             where partition = any($1)
+               and (partition, order_id) > ($2, $3)
+             order by partition, order_id
+             limit $4
+         )
+         select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
                 s.session_date, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
                 s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at
-           from venue_open_submissions o
+           from page o
            join venue_submissions s on s.order_id = o.order_id
-          where o.partition = any($1)
-          order by s.filed_xid, s.filed_id",
+          order by o.partition, o.order_id",
         partitions,
+        after.0,
+        after.1,
+        most,
     )
     .fetch_all(&mut *conn)
     .await?;

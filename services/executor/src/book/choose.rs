@@ -11,6 +11,7 @@ use super::line::Turn;
 use super::saga::Step;
 use super::submission::{CancelState, State, Submission};
 use super::{Book, Context};
+use crate::Config;
 
 /// How soon a calendar that does not know a session is asked again.
 const UNKNOWN_SESSION: TimeDelta = TimeDelta::seconds(60);
@@ -101,7 +102,10 @@ impl Book {
                 .get(&order_id)
                 .map_or(Turn::Drop, |submission| turn(context, submission))
         };
-        for (order_id, turn) in lines.take(room, context.config.symbol_window, context.now, turn) {
+        let Config {
+            symbol_window, leave, ..
+        } = *context.config;
+        for (order_id, turn) in lines.take(room, symbol_window, leave, context.now, turn) {
             match turn {
                 Turn::Send => self.intend(context, order_id),
                 Turn::Drop | Turn::Wait(_) => {

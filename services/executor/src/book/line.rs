@@ -72,11 +72,12 @@ impl Lines {
     }
 
     /// Takes up to `room` orders out of all lines, by bus position, none from a line whose window is full. Those to be
-    /// dropped are taken too and cost no room.
+    /// dropped are taken too and cost no room, but no more than `most` are taken in all.
     pub fn take(
         &mut self,
         room: usize,
         window: usize,
+        most: usize,
         now: Timestamp,
         mut turn: impl FnMut(OrderId) -> Turn,
     ) -> Vec<(OrderId, Turn)> {
@@ -88,7 +89,7 @@ impl Lines {
             }
         }
         let (mut taken, mut sent) = (Vec::new(), 0);
-        while sent < room {
+        while sent < room && taken.len() < most {
             let Some(Reverse((filed, symbol))) = heads.pop() else {
                 break;
             };
@@ -164,7 +165,7 @@ mod tests {
     }
 
     fn taken(lines: &mut Lines, room: usize, window: usize) -> Vec<u128> {
-        let taken = lines.take(room, window, now(), |_| Turn::Send);
+        let taken = lines.take(room, window, 99, now(), |_| Turn::Send);
         taken.iter().map(|(order_id, _)| order_id.get().as_u128()).collect()
     }
 
@@ -201,10 +202,10 @@ mod tests {
                 Turn::Send
             }
         };
-        let got = lines.take(9, 9, now(), turn);
+        let got = lines.take(9, 9, 99, now(), turn);
         assert_eq!(got, [(id(3), Turn::Send)]);
         assert_eq!(lines.opens_at(), Some(later));
-        assert_eq!(lines.take(9, 9, later, |_| Turn::Send).len(), 2);
+        assert_eq!(lines.take(9, 9, 99, later, |_| Turn::Send).len(), 2);
     }
 
     #[test]
@@ -213,9 +214,18 @@ mod tests {
         let got = lines.take(
             1,
             1,
+            99,
             now(),
             |order_id| if order_id == id(1) { Turn::Drop } else { Turn::Send },
         );
         assert_eq!(got, [(id(1), Turn::Drop), (id(2), Turn::Send)]);
+    }
+
+    #[test]
+    fn no_more_than_so_many_leave_at_once() {
+        let mut lines = lines(&[("A", 1), ("B", 2), ("A", 3)]);
+        assert_eq!(lines.take(9, 9, 2, now(), |_| Turn::Drop).len(), 2);
+        assert_eq!(lines.take(9, 9, 2, now(), |_| Turn::Drop), [(id(3), Turn::Drop)]);
+        assert_eq!(lines.waiting(), 0);
     }
 }

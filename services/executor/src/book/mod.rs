@@ -168,6 +168,27 @@ impl Book {
         touched
     }
 
+    /// Takes everything back that was decided about orders the table turned out to have. Their rows are settled, or
+    /// they would be in this book; so they were only asked for once more, and nothing is to be done.
+    pub fn take_back(&mut self, filed_before: &BTreeSet<OrderId>) {
+        if filed_before.is_empty() {
+            return;
+        }
+        for order_id in filed_before {
+            self.changes.touched.remove(order_id);
+            if let Some(submission) = self.take(*order_id) {
+                self.leave_line(&submission);
+            }
+        }
+        let Changes {
+            reports, steps, jobs, ..
+        } = &mut self.changes;
+        reports.retain(|report| !filed_before.contains(&report.order_id));
+        steps.retain(|step| !filed_before.contains(&step.order_id));
+        // None of them can be part of a look-up: nothing is asked about an order that was filed in this very step.
+        jobs.retain(|job| job.about().iter().all(|(_, order_id)| !filed_before.contains(order_id)));
+    }
+
     /// The changes are committed: gives the calls to launch and lets go of what is done.
     pub fn committed(&mut self) -> Changes {
         let changes = std::mem::take(&mut self.changes);

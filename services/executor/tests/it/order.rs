@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::OrderId;
 use venue::fake::{Act, CallKind};
 use wire::events::v1::{Fact, OrderAccepted};
 
@@ -234,4 +235,54 @@ async fn a_parked_order_that_is_requeued_goes_out_once_it_can_be_read() {
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "acknowledged@submit");
     assert_eq!(world.venue.count(CallKind::Submit, order), 1);
+}
+
+/// A job that finds no trace of an order files it again: one that has a row is known, and harms nobody in its batch.
+#[tokio::test]
+async fn an_order_filed_again_is_known_and_its_batch_goes_on() {
+    let mut world = World::new().await;
+    world.config.symbol_window = 1;
+    let mut executor = world.executor();
+    let (settled, buried) = (world.order("AAPL"), world.order("AAPL"));
+    let settled_id = world.put(std::slice::from_ref(&settled)).await[0];
+    world.cancel(OrderId::new(buried.order_id), "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(settled_id).await, "working/1/none");
+    let new = world.order("AAPL");
+    // No step fails: `settle` would panic.
+    let again = world.put(&[settled.clone(), buried, settled, new]).await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(settled_id).await, "working/1/none");
+    assert_eq!(world.told(settled_id).await, "acknowledged@submit");
+    assert_eq!(world.row(again[1]).await, "withdrawn/0/none");
+    assert_eq!(world.told(again[1]).await, "canceled 0@never_sent");
+    assert_eq!(world.row(again[3]).await, "working/1/none", "its line is free");
+    let calls: Vec<_> = world.venue.calls().into_iter().flat_map(|call| call.keys).collect();
+    assert_eq!(calls, [settled_id, again[3]]);
+    assert_eq!((executor.in_flight().calls, world.open_rows().await), (0, 0));
+}
+
+/// TIF: a session's end takes everything that waits out of the lines, a part in each transaction.
+#[tokio::test]
+async fn all_that_waits_at_the_end_of_its_session_leaves_in_parts() {
+    let mut world = World::new().await;
+    world.config.leave = 3;
+    let mut executor = world.executor();
+    let mut orders = Vec::new();
+    for _ in 0..8 {
+        orders.push(world.place("AAPL").await);
+    }
+    world.clock.set("2026-11-23T21:00:00Z".parse().unwrap());
+    settle(&mut executor).await;
+    let mut at_once: Vec<i64> = sqlx::query_scalar(
+        "select count(*) from venue_submissions where state = 'withdrawn' group by xmin::text order by 1",
+    )
+    .fetch_all(&world.db.pool)
+    .await
+    .unwrap();
+    at_once.sort_unstable();
+    assert_eq!(at_once, [2, 3, 3]);
+    for order in orders {
+        assert_eq!(world.told(order).await, "expired 0@never_sent");
+    }
 }

@@ -201,3 +201,26 @@ async fn a_cancel_that_was_out_when_its_owner_died_is_sent_again() {
     settle_for(&world, &mut second, 1).await;
     assert_eq!(world.row(order).await, "working/1/sent");
 }
+
+/// More open submissions than one page: all of them are taken over, over all partitions.
+#[tokio::test]
+async fn open_submissions_are_taken_over_page_by_page() {
+    let mut world = World::new().await;
+    world.config.load_page = 3;
+    let mut first = world.executor();
+    world.venue.pause();
+    let mut orders = Vec::new();
+    for n in 0..10 {
+        orders.push(world.place(crate::world::SYMBOLS[n % 4]).await);
+    }
+    steps(&mut first).await;
+    assert_eq!(world.open_rows().await, 10);
+    drop(first);
+    world.venue.resume();
+    world.leases_run_out().await;
+    let mut second = world.executor();
+    settle_for(&world, &mut second, 4).await;
+    for order in orders {
+        assert_eq!(world.row(order).await, "working/2/none");
+    }
+}
