@@ -163,17 +163,18 @@ async fn burn<V: Venue>(venue: &V, order_id: OrderId, asked: &VenueOrder) -> Sub
     }
 }
 
-/// "Too late" alone does not say what was sooner, so the order is looked at.
+/// "Too late" alone does not say what was sooner, so the order is looked at. Without that the outcome is not known:
+/// it may be over by an earlier cancel, whose customer must not hear that it was refused.
 async fn cancel<V: Venue>(venue: &V, order_id: OrderId, id: &VenueOrderId) -> Outcome {
     let canceling = venue.cancel(id).await;
-    let view = match canceling {
-        Canceling::TooLate(_) => match venue.lookup(order_id).await {
-            Lookup::Found(view) => Some(Box::new(view)),
-            Lookup::NotFound | Lookup::Unknown(_) => None,
-        },
-        _ => None,
-    };
-    Outcome::Canceled(canceling, view)
+    if !matches!(canceling, Canceling::TooLate(_)) {
+        return Outcome::Canceled(canceling, None);
+    }
+    match venue.lookup(order_id).await {
+        Lookup::Found(view) => Outcome::Canceled(canceling, Some(Box::new(view))),
+        Lookup::NotFound => Outcome::Canceled(Canceling::NotFound, None),
+        Lookup::Unknown(fault) => Outcome::Canceled(Canceling::Unknown(fault), None),
+    }
 }
 
 async fn look<V: Venue>(venue: &V, about: Vec<(Lane, OrderId)>) -> Vec<Answer> {

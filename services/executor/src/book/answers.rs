@@ -229,6 +229,9 @@ impl Book {
         submission.memory.asked = false;
         submission.due = None;
         submission.last_error = Some("the exchange no longer knows it".to_owned());
+        if submission.cancel == CancelState::Wanted {
+            self.cancel_refused(context, submission, "order is already over".to_owned());
+        }
     }
 
     /// The venue has the order, and perhaps its end too. Executions are left to the intake.

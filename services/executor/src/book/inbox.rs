@@ -128,7 +128,21 @@ impl Book {
                     submission.due = Some(context.now);
                 }
             }),
-            State::Burning | State::Ended | State::Withdrawn => {}
+            State::Ended => self.end_afterwards(context, order_id),
+            State::Burning | State::Withdrawn => {}
+        }
+    }
+
+    /// A cancel of an order that is over. Whoever asked may not have heard that yet, and waits for an answer: the venue
+    /// says whether it was filled, which refuses the wish, or ended, which is told again. A refused order is told.
+    fn end_afterwards(&mut self, context: &Context<'_>, order_id: OrderId) {
+        if self.get(order_id).is_some_and(|s| s.venue_order_id.is_some()) {
+            self.edit(order_id, true, |_, submission| {
+                submission.cancel = CancelState::Wanted;
+                if !submission.memory.asked {
+                    submission.ask_again(context.now);
+                }
+            });
         }
     }
 

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use domain::OrderId;
+use executor::Executor;
 use rust_decimal::dec;
 use uuid::Uuid;
 use venue::VenueStatus;
-use venue::fake::{Act, CallKind};
+use venue::fake::{Act, CallKind, FakeVenue};
+use wire::events::v1::Fact;
 
 use crate::world::{World, dollars, settle, settle_for, shares, steps};
 
@@ -273,4 +275,102 @@ async fn two_wishes_in_one_batch_about_an_order_that_is_over_change_nothing() {
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "rejected 0@submit");
     assert_eq!(world.row(order).await, "ended/1/none");
+}
+
+/// An outcome that is not known is not a refusal: the cancel is sent again, less and less often.
+#[tokio::test]
+async fn a_cancel_too_late_of_an_order_that_cannot_be_looked_up_is_sent_again() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = world.place("AAPL").await;
+    settle(&mut executor).await;
+    world.venue.fill(order, shares(3), dollars(dec!(50)));
+    world.venue.end(order, domain::order::EndKind::Canceled);
+    world.venue.script(CallKind::Lookup, vec![Act::Fail; 2]);
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(order).await, "working/1/wanted");
+    assert_eq!(
+        world.told(order).await,
+        "acknowledged@submit",
+        "nothing is known, so nothing is told"
+    );
+    settle_for(&world, &mut executor, 3).await;
+    assert_eq!(world.told(order).await, "acknowledged@submit, canceled 3@lookup");
+    assert_eq!(
+        (world.venue.count(CallKind::Cancel, order), world.open_rows().await),
+        (3, 0)
+    );
+}
+
+/// An order heard to be over: filled or ended, before anybody wished to cancel it.
+async fn over(world: &World, executor: &mut Executor<FakeVenue>, filled: bool) -> OrderId {
+    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+    let order = world.place("AAPL").await;
+    settle(executor).await;
+    if filled {
+        world.venue.fill(order, shares(10), dollars(dec!(50)));
+    } else {
+        world.venue.end(order, domain::order::EndKind::Expired);
+    }
+    settle_for(world, executor, 1).await;
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
+    order
+}
+
+/// Domain rules 9 row 16: who asks to cancel what has filled hears that it was refused, and the wish is over.
+#[tokio::test]
+async fn a_cancel_of_an_order_known_to_be_filled_is_refused() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = over(&world, &mut executor, true).await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    let reports = world.reports(order).await;
+    let Some((Fact::CancelRefused { reason }, _)) = reports.last() else {
+        panic!("{reports:?}")
+    };
+    assert!(reason.contains("already"), "{reason}");
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("ended/1/refused", 0)
+    );
+    assert_eq!(world.venue.count(CallKind::Cancel, order), 0);
+}
+
+#[tokio::test]
+async fn a_cancel_of_an_order_known_to_be_over_has_its_end_told_again() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = over(&world, &mut executor, false).await;
+    world.cancel(order, "AAPL").await;
+    settle(&mut executor).await;
+    let told = world.told(order).await;
+    assert!(told.ends_with("expired 0@lookup, expired 0@lookup"), "{told}");
+    assert_eq!(
+        (world.venue.count(CallKind::Cancel, order), world.open_rows().await),
+        (0, 0)
+    );
+}
+
+/// executor::key_forgotten: nobody can say any more how it ended, and the wish does not wait for ever.
+#[tokio::test]
+async fn a_cancel_of_an_order_over_and_forgotten_is_refused_and_burns_nothing() {
+    let world = World::new().await;
+    let mut executor = world.executor();
+    let order = over(&world, &mut executor, true).await;
+    world.venue.forget(order);
+    world.cancel(order, "AAPL").await;
+    settle_for(&world, &mut executor, 6).await;
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@lookup, cancel_refused@submit"
+    );
+    assert_eq!(
+        (world.venue.count(CallKind::Submit, order), world.open_rows().await),
+        (1, 0)
+    );
 }
