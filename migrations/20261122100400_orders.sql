@@ -84,6 +84,7 @@ create table account_sequences (
     account_id        uuid primary key,
     event_seq         bigint not null default 0,
     last_submitted_at timestamptz not null default '-infinity',
+    last_event_at     timestamptz not null default '-infinity', -- events are told in its order, too
     open_orders       integer not null default 0
 ) with (fillfactor = 50);
 

@@ -56,9 +56,10 @@ impl Applier {
     }
 
     async fn apply(&mut self, conn: &mut PgConnection, events: &[Event]) -> Result<(), HandleError> {
-        let now = self.clock.now();
         let (reports, unreadable) = read(events)?;
         let books = load(conn, &reports).await?;
+        // Under the locks, so that what waited for them is not told with a time from before.
+        let now = self.clock.now();
         let mut desk = Desk::new(books, &self.calendar, now);
         for report in &reports {
             desk.take(report);

@@ -154,15 +154,13 @@ impl Written {
         let Some(sequence) = books.sequences.get_mut(&account) else {
             return;
         };
-        let seq = sequence.next_event();
-        // The stream resumes after a time, so within a batch each event has one of its own.
-        let tick = i64::try_from(self.events.len()).unwrap_or(0);
+        let (seq, at) = sequence.next_event_at(now);
         self.events.push(NewOrderEvent {
             account_id: account,
             seq,
             order_id: order,
             event: news.word,
-            at: now + chrono::TimeDelta::microseconds(tick),
+            at,
             status: Shown::status(news.status, stored.wish()),
             filled_qty: news.filled,
             filled_notional: news.notional,

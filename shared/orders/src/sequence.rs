@@ -12,27 +12,32 @@ pub struct Sequence {
     pub event_seq: i64,
     /// The last `submitted_at` given.
     pub last_submitted_at: Option<Timestamp>,
+    /// The last event's time.
+    pub last_event_at: Option<Timestamp>,
     /// Orders that may still trade.
     pub open_orders: i32,
 }
 
 impl Sequence {
-    /// The number of the next event.
-    pub fn next_event(&mut self) -> i64 {
+    /// The number and the time of the next event: now, or a microsecond after the account's last one, so that a stream
+    /// that resumes after a time misses none and repeats none.
+    pub fn next_event_at(&mut self, now: Timestamp) -> (i64, Timestamp) {
         self.event_seq += 1;
-        self.event_seq
+        (self.event_seq, later(&mut self.last_event_at, now))
     }
 
     /// When an order is accepted: now, or a microsecond after the account's last one, so that paging by
     /// `submitted_at` never loses an order (ORD-16).
     pub fn next_submitted_at(&mut self, now: Timestamp) -> Timestamp {
-        let next = match self.last_submitted_at {
-            Some(last) => now.max(last + chrono::TimeDelta::microseconds(1)),
-            None => now,
-        };
-        self.last_submitted_at = Some(next);
-        next
+        later(&mut self.last_submitted_at, now)
     }
+}
+
+/// Moves a time on to now, by at least the least that the database can tell apart.
+fn later(last: &mut Option<Timestamp>, now: Timestamp) -> Timestamp {
+    let next = last.map_or(now, |last| now.max(last + chrono::TimeDelta::microseconds(1)));
+    *last = Some(next);
+    next
 }
 
 /// Makes the account's row. A second call changes nothing.
@@ -60,25 +65,24 @@ pub async fn sequences(
     accounts: &[AccountId],
 ) -> Result<HashMap<AccountId, Sequence>, DbError> {
     let rows = sqlx::query!(
-        r#"select account_id, event_seq, nullif(last_submitted_at, '-infinity') as last_submitted_at, open_orders
+        r#"select account_id, event_seq, nullif(last_submitted_at, '-infinity') as last_submitted_at,
+                  nullif(last_event_at, '-infinity') as last_event_at, open_orders
              from account_sequences
             where account_id = any($1)"#,
         &uuids(accounts, |a| a.get()),
     )
     .fetch_all(conn)
     .await?;
-    let read = |event_seq, last_submitted_at, open_orders| Sequence {
-        event_seq,
-        last_submitted_at,
-        open_orders,
-    };
     Ok(rows
         .into_iter()
         .map(|row| {
-            (
-                AccountId::new(row.account_id),
-                read(row.event_seq, row.last_submitted_at, row.open_orders),
-            )
+            let sequence = Sequence {
+                event_seq: row.event_seq,
+                last_submitted_at: row.last_submitted_at,
+                last_event_at: row.last_event_at,
+                open_orders: row.open_orders,
+            };
+            (AccountId::new(row.account_id), sequence)
         })
         .collect())
 }
@@ -93,13 +97,15 @@ pub async fn store_sequences(conn: &mut PgConnection, sequences: &HashMap<Accoun
         "update account_sequences s
             set event_seq = n.event_seq,
                 last_submitted_at = coalesce(n.last_submitted_at, s.last_submitted_at),
+                last_event_at = coalesce(n.last_event_at, s.last_event_at),
                 open_orders = n.open_orders
-           from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::int[])
-             as n (account_id, event_seq, last_submitted_at, open_orders)
+           from unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::int[])
+             as n (account_id, event_seq, last_submitted_at, last_event_at, open_orders)
           where s.account_id = n.account_id",
         &uuids(&rows, |(account, _)| account.get()),
         &rows.iter().map(|(_, s)| s.event_seq).collect::<Vec<_>>(),
         &rows.iter().map(|(_, s)| s.last_submitted_at).collect::<Vec<_>>() as &[Option<Timestamp>],
+        &rows.iter().map(|(_, s)| s.last_event_at).collect::<Vec<_>>() as &[Option<Timestamp>],
         &rows.iter().map(|(_, s)| s.open_orders).collect::<Vec<_>>(),
     )
     .execute(conn)
@@ -113,7 +119,7 @@ pub async fn store_sequences(conn: &mut PgConnection, sequences: &HashMap<Accoun
 
 #[cfg(test)]
 mod tests {
-    //! Acceptance times within one account.
+    //! Times within one account.
     use super::*;
 
     #[test]
@@ -125,5 +131,23 @@ mod tests {
             .into();
         let micro = chrono::TimeDelta::microseconds(1);
         assert_eq!(given, [noon, noon + micro, noon + micro + micro]);
+    }
+
+    #[test]
+    fn v9_event_numbers_have_no_gap_and_their_times_grow_even_when_the_clock_falls_back() {
+        let noon = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::hours(12);
+        let micro = chrono::TimeDelta::microseconds(1);
+        let mut account = Sequence::default();
+        let given =
+            [noon, noon, noon - chrono::TimeDelta::hours(1), noon + micro * 9].map(|now| account.next_event_at(now));
+        assert_eq!(
+            given,
+            [
+                (1, noon),
+                (2, noon + micro),
+                (3, noon + micro * 2),
+                (4, noon + micro * 9)
+            ]
+        );
     }
 }

@@ -132,12 +132,13 @@ impl Wished<'_> {
                 table: "account_sequences",
                 what: format!("{} has no row", order.account_id),
             })?;
+        let (seq, at) = sequence.next_event_at(now);
         Ok(NewOrderEvent {
             account_id: order.account_id,
-            seq: sequence.next_event(),
+            seq,
             order_id: order.order_id,
             event: domain::order::StreamEvent::PendingCancel,
-            at: now,
+            at,
             status: domain::OrderStatus::PendingCancel,
             filled_qty: order.state.filled,
             filled_notional: order.state.notional,

@@ -130,7 +130,7 @@ pub fn decide(
         }
     })?;
     account.set_aside(command, &hold)?;
-    let event = accepted_event(&order, sequence.next_event());
+    let event = accepted_event(&order, sequence.next_event_at(submitted_at));
     sequence.open_orders += 1;
     account.sequence = sequence;
     *account.open_in.entry(command.symbol.clone()).or_default() += 1;
@@ -269,13 +269,13 @@ fn stored(command: &Command, at: Timestamp, calendar: &Calendar) -> Result<Store
     })
 }
 
-fn accepted_event(order: &StoredOrder, seq: i64) -> NewOrderEvent {
+fn accepted_event(order: &StoredOrder, (seq, at): (i64, Timestamp)) -> NewOrderEvent {
     NewOrderEvent {
         account_id: order.account_id,
         seq,
         order_id: order.order_id,
         event: StreamEvent::Accepted,
-        at: order.submitted_at,
+        at,
         status: order.shown_status(),
         filled_qty: Qty::ZERO,
         filled_notional: Money::ZERO,

@@ -58,6 +58,7 @@ struct Row {
     trade_suspended_by_user: bool,
     event_seq: i64,
     last_submitted_at: Option<domain::Timestamp>,
+    last_event_at: Option<domain::Timestamp>,
     open_orders: i32,
     shares_avail: Option<rust_decimal::Decimal>,
     shares_held: Option<rust_decimal::Decimal>,
@@ -82,7 +83,8 @@ async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Res
                           offset 0) as "taken!",
                   a.status = 'ACTIVE' as "active!", a.account_blocked, a.trading_blocked, a.transfers_blocked,
                   a.closing_only, a.trade_suspended_by_user,
-                  q.event_seq, nullif(q.last_submitted_at, '-infinity') as last_submitted_at, q.open_orders,
+                  q.event_seq, nullif(q.last_submitted_at, '-infinity') as last_submitted_at,
+                  nullif(q.last_event_at, '-infinity') as last_event_at, q.open_orders,
                   h.avail as "shares_avail?", h.held as "shares_held?",
                   case when c.first_of_pair and q.open_orders + c.of_account > $6::bigint then
                       (select count(*)
@@ -145,6 +147,7 @@ fn book(row: &Row, cash: &CashBalance) -> AccountBook {
         sequence: Sequence {
             event_seq: row.event_seq,
             last_submitted_at: row.last_submitted_at,
+            last_event_at: row.last_event_at,
             open_orders: row.open_orders,
         },
         shares: HashMap::new(),

@@ -81,6 +81,7 @@ impl Scene {
             Sequence {
                 event_seq: 1,
                 last_submitted_at: None,
+                last_event_at: None,
                 open_orders: 1,
             },
         );

@@ -132,7 +132,7 @@ impl World {
         let sequence = sequences.get_mut(&account).unwrap();
         let submitted_at = sequence.next_submitted_at(testkit::start_of_time());
         sequence.open_orders += 1;
-        let seq = sequence.next_event();
+        let (seq, at) = sequence.next_event_at(submitted_at);
         let new = NewOrder {
             order_id: id,
             account_id: account,
@@ -152,7 +152,7 @@ impl World {
             seq,
             order_id: id,
             event: StreamEvent::Accepted,
-            at: submitted_at,
+            at,
             status: OrderStatus::Accepted,
             filled_qty: Qty::ZERO,
             filled_notional: Money::ZERO,
@@ -266,7 +266,7 @@ impl World {
     }
 }
 
-const INVARIANTS: [(&str, &str); 8] = [
+const INVARIANTS: [(&str, &str); 9] = [
     (
         "V1 the ledger sums to zero",
         "select asset from ledger_entries group by asset having sum(amount) <> 0",
@@ -314,6 +314,12 @@ const INVARIANTS: [(&str, &str); 8] = [
         "select a.account_id::text from account_sequences a
           where a.event_seq <> (select count(*) from order_events e where e.account_id = a.account_id)
              or a.event_seq <> (select coalesce(max(seq), 0) from order_events e where e.account_id = a.account_id)",
+    ),
+    (
+        "V9 an account's events are told in the order of their times, each with one of its own",
+        "select account_id::text from (select account_id, at, lag(at) over (partition by account_id order by seq) as before
+                                         from order_events) e
+          where at <= before",
     ),
     (
         "V8 each event has its wake-up",
