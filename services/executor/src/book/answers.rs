@@ -351,7 +351,7 @@ impl Book {
         }
     }
 
-    fn cancel_refused(&mut self, context: &Context<'_>, submission: &mut Submission, reason: String) {
+    pub(super) fn cancel_refused(&mut self, context: &Context<'_>, submission: &mut Submission, reason: String) {
         submission.cancel = CancelState::Refused;
         self.changes.report(
             context.venue,

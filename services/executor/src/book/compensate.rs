@@ -189,6 +189,8 @@ impl Book {
             };
             self.changes
                 .report(context.venue, submission, fact, "saga", context.now);
+        } else if submission.cancel == CancelState::Wanted {
+            self.cancel_refused(context, submission, "order is already in \"filled\" state".to_owned());
         }
         info!(order.id = %submission.order_id, request.id = %submission.request_id, "ended by its key");
         self.done(submission, "told".to_owned());

@@ -129,7 +129,9 @@ impl Book {
                 }
             }),
             State::Ended => self.end_afterwards(context, order_id),
-            State::Burning | State::Withdrawn => {}
+            // It is being ended already; if it was filled before, the saga's last step says so.
+            State::Burning => self.edit(order_id, true, |_, submission| submission.cancel = CancelState::Wanted),
+            State::Withdrawn => {}
         }
     }
 

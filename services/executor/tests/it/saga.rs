@@ -258,6 +258,36 @@ async fn a_saga_that_cannot_go_on_keeps_the_order_open_until_it_can() {
     );
 }
 
+/// Domain rules 9 row 16: a wish that came before or during the saga is answered when the order turns out filled.
+#[tokio::test]
+async fn a_cancel_of_an_order_whose_key_is_burnt_is_refused_if_it_was_filled() {
+    for before in [true, false] {
+        let mut world = World::new().await;
+        world.config.max_attempts = 1;
+        let mut executor = world.executor();
+        world.venue.trade_at_quote();
+        world.venue.script(CallKind::Submit, [Act::Late, Act::Fail]);
+        let order = world.put(&[marketable(&world, "buy")]).await[0];
+        if before {
+            settle(&mut executor).await;
+            world.cancel(order, "AAPL").await;
+        }
+        until_burnt_in_vain(&world, &mut executor, order).await;
+        if !before {
+            world.cancel(order, "AAPL").await;
+            settle(&mut executor).await;
+        }
+        assert_eq!(world.venue.deliver_late(), 1, "and trades at once");
+        settle_for(&world, &mut executor, 5).await;
+        assert_eq!(
+            world.told(order).await,
+            "in_doubt@submit, acknowledged@saga, cancel_refused@submit",
+            "wished before: {before}"
+        );
+        assert_eq!(world.open_rows().await, 0);
+    }
+}
+
 /// The burn's first call is lost, so that a test can have something happen before the second.
 async fn until_burnt_in_vain(world: &World, executor: &mut Executor<FakeVenue>, order: OrderId) {
     while world.venue.count(CallKind::Submit, order) < 2 {
