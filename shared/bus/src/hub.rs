@@ -17,7 +17,8 @@ pub struct BusSettings {
     /// How long an owner may be silent before others take over. Renewed at a third of it; an owner stops acting when
     /// four fifths are over by its own clock.
     pub lease: Duration,
-    /// Most events of one batch.
+    /// Most events of one batch. An order brings two reports (taken, filled), and a consumer that has fallen behind
+    /// competes for the accounts' locks with the batches that accept: it has to do as much a turn as they do.
     pub batch: i64,
     /// Tries of a message that fails, before it is parked with its order.
     pub tries: u32,
@@ -27,7 +28,7 @@ impl Default for BusSettings {
     fn default() -> Self {
         BusSettings {
             lease: Duration::from_secs(10),
-            batch: 256,
+            batch: 1_024,
             tries: 3,
         }
     }
