@@ -151,35 +151,40 @@ struct ExecutionRecord {
 
 /// Executions with their orders, by filter.
 pub async fn executions(pool: &PgPool, filter: &ExecutionFilter) -> Result<Vec<(ExecutionRow, OrderRow)>, DbError> {
+    // The page is cut before the orders are joined: the other way round, the planner may read all orders for a page.
     let mut sql = QueryBuilder::<Postgres>::new(
-        "select e.execution_no, e.price_ticks, e.qty as execution_qty, e.cum_qty, e.leaves_qty, e.executed_at,
-                e.busted_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
-                o.filled_qty, o.filled_ticks, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
-                o.expires_at
-           from sim_executions e
-           join sim_orders o using (order_no)
-          where true",
+        "with e as materialized (
+            select execution_no, order_no, price_ticks, qty, cum_qty, leaves_qty, executed_at, busted_at
+              from sim_executions
+             where true",
     );
-    bound(
-        &mut sql,
-        if filter.ascending {
-            " and execution_no > "
-        } else {
-            " and execution_no < "
-        },
-        filter.cursor,
-    );
+    let past_cursor = if filter.ascending {
+        " and execution_no > "
+    } else {
+        " and execution_no < "
+    };
+    bound(&mut sql, past_cursor, filter.cursor);
     bound(&mut sql, " and executed_at > ", filter.after);
     bound(&mut sql, " and executed_at < ", filter.until);
     if !filter.busted {
         sql.push(" and busted_at is null");
     }
-    sql.push(if filter.ascending {
-        " order by execution_no limit "
+    let order = if filter.ascending {
+        " order by execution_no"
     } else {
-        " order by execution_no desc limit "
-    });
-    sql.push_bind(filter.limit);
+        " order by execution_no desc"
+    };
+    sql.push(order).push(" limit ").push_bind(filter.limit);
+    sql.push(
+        ")
+         select e.execution_no, e.price_ticks, e.qty as execution_qty, e.cum_qty, e.leaves_qty, e.executed_at,
+                e.busted_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
+                o.filled_qty, o.filled_ticks, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
+                o.expires_at
+           from e
+           join sim_orders o using (order_no)",
+    );
+    sql.push(order);
     let records: Vec<ExecutionRecord> = sql.build_query_as().fetch_all(pool).await?;
     records.into_iter().map(both).collect()
 }
