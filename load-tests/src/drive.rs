@@ -15,8 +15,8 @@ use crate::latency::Latencies;
 use crate::orders::Flow;
 use crate::schedule::Pace;
 
-/// A request that takes longer has failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// A request that takes longer has failed. Long, because hundreds of connections wait in line for batches of one.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long after its end an open loop may go on sending what it owes.
 const GRACE: Duration = Duration::from_secs(30);
 /// How much of an answer that is no order is kept.
