@@ -134,7 +134,7 @@ async fn the_only_process_of_an_installation_need_not_wait_for_its_dead_predeces
     let world = World::new().await;
     let mut dead = world.owner().await;
     world.bus.take_over().await.unwrap();
-    let mut next = world.owner().await;
+    let next = world.owner().await;
     assert_eq!(owned(&next), all(), "V17: at once, no clock was moved");
     // Should the predecessor live after all, its writes fail (V10).
     dead.look_now();
