@@ -6,6 +6,7 @@
 //! | `activities` | executions, page by page                                          |
 //! | `market`     | assets, clock, quotes                                             |
 //! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
+//! | `trade_file` | the end-of-day file of a session's executions                     |
 //! | `admin`      | `/sim/…`: faults, prices, steps, the whole truth for comparisons  |
 //! | `parse` `render` | the words of the wire to commands, and rows to the wire       |
 //! | `auth` `misbehave` `line` | the key pair; spoiled calls; connections that can be cut |
@@ -20,6 +21,7 @@ mod orders;
 mod parse;
 mod render;
 mod stream;
+mod trade_file;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +85,7 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/v2/assets", get(market::assets))
         .route("/v2/clock", get(market::clock))
         .route("/v2/stocks/quotes/latest", get(market::latest_quotes))
+        .route("/trade-files/{date}", get(trade_file::of_session))
         .layer(from_fn_with_state(app.clone(), auth::require_keys));
     let own = Router::new()
         .route("/stream", get(stream::open))

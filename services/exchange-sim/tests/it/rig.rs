@@ -99,6 +99,12 @@ impl Rig {
         json
     }
 
+    /// A page that is not JSON.
+    pub async fn text(&self, path: &str) -> (StatusCode, String) {
+        let answer = self.call("GET", path).send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    }
+
     /// Places an order that has to be taken.
     pub async fn place(&self, body: Value) -> Value {
         self.post("/v2/orders", body).await
