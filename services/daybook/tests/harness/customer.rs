@@ -114,7 +114,7 @@ impl Customer {
     /// Waits until the order shows this status; gives the order.
     pub async fn wait_for(&self, order: Uuid, status: &str) -> Value {
         let what = format!("order {order} to be {status}");
-        wait_until(&what, Duration::from_secs(30), || async {
+        wait_until(&what, Duration::from_secs(90), || async {
             self.status(order).await == status
         })
         .await;
