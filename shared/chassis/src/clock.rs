@@ -1,5 +1,6 @@
 //! The time, passed in: programs ask a [`Clock`], tests own one and move it.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,31 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> DateTime<Utc> {
         Utc::now().trunc_subsecs(MICROSECONDS)
+    }
+}
+
+/// The machine's clock, shifted: how a process keeps the time of its installation, which a rehearsal may have moved.
+#[derive(Debug, Default)]
+pub struct OffsetClock(AtomicI64);
+
+impl OffsetClock {
+    /// A clock that is `offset` ahead of the machine's, or behind it below zero.
+    pub fn new(offset: TimeDelta) -> Self {
+        let clock = OffsetClock::default();
+        clock.shift_to(offset);
+        clock
+    }
+
+    /// Moves it; it goes on running. True when the offset was another one.
+    pub fn shift_to(&self, offset: TimeDelta) -> bool {
+        let offset = offset.num_microseconds().unwrap_or(0);
+        self.0.swap(offset, Ordering::Relaxed) != offset
+    }
+}
+
+impl Clock for OffsetClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + TimeDelta::microseconds(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -78,6 +104,20 @@ mod tests {
         manual.advance(Duration::from_nanos(1_999));
         assert_eq!(manual.now(), at("2026-11-23T15:00:00.123457Z"));
         assert_eq!(SystemClock.now().timestamp_subsec_nanos() % 1_000, 0);
+    }
+
+    #[test]
+    fn a_shifted_clock_runs_ahead_by_its_offset() {
+        let clock = OffsetClock::new(TimeDelta::hours(3));
+        let (before, shown) = (SystemClock.now(), clock.now());
+        let ahead = shown - before;
+        assert!(
+            ahead >= TimeDelta::hours(3) && ahead < TimeDelta::hours(4),
+            "ahead by {ahead}"
+        );
+        assert!(!clock.shift_to(TimeDelta::hours(3)), "nothing changed");
+        assert!(clock.shift_to(TimeDelta::hours(-24)));
+        assert!(clock.now() < before, "a day behind");
     }
 
     #[test]

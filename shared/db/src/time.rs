@@ -11,6 +11,14 @@ pub async fn database_time(connection: &mut PgConnection) -> Result<DateTime<Utc
     Ok(sqlx::query_scalar("select daybook_now()").fetch_one(connection).await?)
 }
 
+/// How far `daybook_now()` is ahead of the server's clock: zero, unless a test or a rehearsal moved it.
+pub async fn database_offset(connection: &mut PgConnection) -> Result<TimeDelta, DbError> {
+    let offset: i64 = sqlx::query_scalar("select (extract(epoch from clock_offset) * 1000000)::bigint from db_clock")
+        .fetch_one(connection)
+        .await?;
+    Ok(TimeDelta::microseconds(offset))
+}
+
 /// Moves the database's clock, for tests: every `daybook_now()` from here on is `by` later.
 pub async fn advance_database_time(connection: &mut PgConnection, by: TimeDelta) -> Result<(), DbError> {
     let by = PgInterval {

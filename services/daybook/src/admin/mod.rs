@@ -19,7 +19,7 @@ mod table;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use chassis::clock::{SharedClock, SystemClock};
+use chassis::clock::{OffsetClock, SharedClock};
 use chassis::ids::{SharedIds, SystemIds};
 use db::{PgConnection, PgPool, PoolSettings, Tx};
 use domain::{AccountId, Timestamp};
@@ -117,7 +117,8 @@ async fn open_desk(settings: &Settings) -> anyhow::Result<Desk> {
     let pool = db::connect(settings.database_url(), pool_settings).await.context(
         "the database cannot be reached; does the installation run? (DAYBOOK_DATABASE_URL, DAYBOOK_DATA_DIR)",
     )?;
-    let clock: SharedClock = Arc::new(SystemClock);
+    let offset = db::database_offset(&mut *pool.acquire().await?).await?;
+    let clock: SharedClock = Arc::new(OffsetClock::new(offset));
     Ok(Desk::new(pool, Arc::new(SystemIds::new(clock.clone())), clock, actor()))
 }
 

@@ -16,6 +16,7 @@
 mod observe;
 mod parts;
 mod ready;
+pub(crate) mod time;
 
 use std::net::SocketAddr;
 use std::time::Duration;

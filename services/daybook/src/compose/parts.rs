@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use axum::Router;
 use bus::{Bus, BusSettings};
 use chassis::batch::BatchSettings;
-use chassis::clock::{SharedClock, SystemClock};
+use chassis::clock::{OffsetClock, SharedClock, SystemClock};
 use chassis::health::{Health, ops_router};
 use chassis::http::with_defaults;
 use chassis::ids::{SharedIds, SystemIds};
@@ -23,6 +23,7 @@ use venue::alpaca::{AlpacaSettings, AlpacaVenue};
 
 use super::observe::{Observe, Refresh};
 use super::ready::Readiness;
+use super::time::{self, FOLLOW_EVERY, FollowTime};
 use super::{Layers, Part, Running};
 use crate::config::Settings;
 
@@ -53,9 +54,8 @@ struct Deps {
 
 /// Builds and starts a process.
 pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -> anyhow::Result<Running> {
-    let (clock, ids) = machine();
     if part == Part::ExchangeSim {
-        let exchange = start_exchange(settings, &clock, &ids, layers).await?;
+        let exchange = start_exchange(settings, layers).await?;
         let address = exchange.address();
         return Ok(Running {
             address,
@@ -68,7 +68,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     let address = listener.local_addr()?;
     let bundled = part == Part::All && settings.exchange_url.is_none();
     let exchange = if bundled {
-        Some(start_exchange(settings, &clock, &ids, layers).await?)
+        Some(start_exchange(settings, layers).await?)
     } else {
         None
     };
@@ -76,8 +76,14 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
         .needs_venue()
         .then(|| venue(settings, exchange.as_ref()))
         .transpose()?;
-    let deps = deps(settings, clock, ids, venue).await?;
-    prepare(part, &deps).await?;
+    let clock = Arc::new(OffsetClock::default());
+    let deps = deps(settings, clock.clone(), venue).await?;
+    prepare(part, &deps, &clock).await?;
+    let follow = FollowTime::new(deps.front.clone(), clock);
+    layers.middle.spawn(
+        "time",
+        run_loop(follow, Wake::new(), FOLLOW_EVERY, layers.middle.clone()),
+    );
     let health = Health::new();
     health.follow(&layers.front);
     start_middle(part, &deps, layers);
@@ -93,11 +99,6 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     })
 }
 
-fn machine() -> (SharedClock, SharedIds) {
-    let clock: SharedClock = Arc::new(SystemClock);
-    (clock.clone(), Arc::new(SystemIds::new(clock)))
-}
-
 async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(settings.host, settings.port);
     TcpListener::bind(address)
@@ -105,12 +106,8 @@ async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("DAYBOOK_PORT: cannot listen on {address}"))
 }
 
-async fn deps(
-    settings: &Settings,
-    clock: SharedClock,
-    ids: SharedIds,
-    venue: Option<AlpacaVenue>,
-) -> anyhow::Result<Deps> {
+async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue>) -> anyhow::Result<Deps> {
+    let ids: SharedIds = Arc::new(SystemIds::new(clock.clone()));
     let url = settings.database_url();
     let front = pool(url, "daybook-front", FRONT_CONNECTIONS)
         .await
@@ -148,12 +145,13 @@ async fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, DbError
     .await
 }
 
-/// What has to be there before the first order: a place for its message, and the instruments as last known.
-async fn prepare(part: Part, deps: &Deps) -> anyhow::Result<()> {
+/// What has to be there before the first order: the time, a place for its message, and the instruments as last known.
+async fn prepare(part: Part, deps: &Deps, clock: &OffsetClock) -> anyhow::Result<()> {
     let mut conn = deps.middle.acquire().await?;
     let today = db::database_time(&mut conn)
         .await
         .context("the database is not migrated: run `daybook migrate`")?;
+    time::follow(&mut conn, clock).await?;
     bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await?;
     drop(conn);
     if part == Part::All {
@@ -164,12 +162,10 @@ async fn prepare(part: Part, deps: &Deps) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn start_exchange(
-    settings: &Settings,
-    clock: &SharedClock,
-    ids: &SharedIds,
-    layers: &Layers,
-) -> anyhow::Result<Exchange> {
+/// A third party keeps its own time, whatever ours is.
+async fn start_exchange(settings: &Settings, layers: &Layers) -> anyhow::Result<Exchange> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids: SharedIds = Arc::new(SystemIds::new(clock.clone()));
     let pool = pool(settings.exchange_database()?, "exchange", EXCHANGE_CONNECTIONS)
         .await
         .context("DAYBOOK_EXCHANGE_DATABASE_URL")?;
@@ -182,11 +178,7 @@ async fn start_exchange(
         calendar: settings.sessions()?,
         ..exchange_sim::Config::default()
     };
-    let deps = exchange_sim::Deps {
-        pool,
-        clock: clock.clone(),
-        ids: ids.clone(),
-    };
+    let deps = exchange_sim::Deps { pool, clock, ids };
     let exchange = Exchange::start(config, deps, &layers.exchange)
         .await
         .context("the bundled exchange cannot start")?;

@@ -1,5 +1,7 @@
 //! Stopping everything and starting it again loses nothing.
 
+use std::time::Duration;
+
 use rust_decimal::dec;
 
 use crate::harness::customer::number;
@@ -55,4 +57,24 @@ async fn a_door_that_is_taken_is_named_and_nothing_is_left_running() {
     let refused = refused.err().unwrap();
     assert!(format!("{refused:#}").contains("DAYBOOK_PORT"), "{refused:#}");
     house.at_rest().await;
+}
+
+#[tokio::test]
+async fn a_process_keeps_the_time_of_its_installation() {
+    let mut house = House::open().await;
+    let ada = house.customer(10_000).await;
+    let shown = async |ada: &crate::harness::Customer| -> chrono::DateTime<chrono::Utc> {
+        let clock = ada.get("/v2/clock").await;
+        clock["timestamp"].as_str().unwrap().parse().unwrap()
+    };
+    let before = shown(&ada).await;
+    house.pass("30 days").await;
+    let moved = before + chrono::TimeDelta::days(30);
+    testkit::wait_until("the process has followed", Duration::from_secs(30), || async {
+        shown(&ada).await >= moved
+    })
+    .await;
+    house.stop().await;
+    house.start().await;
+    assert!(shown(&ada).await >= moved, "it knows from its first answer on");
 }
