@@ -1,7 +1,7 @@
 //! The crash points of this service: killed there, nothing half is left, and the next owner ends the same.
 //!
 //! A failpoint counts for its whole process, so the one that dies is a process of its own: this test binary again, with
-//! only [`victim`] to run.
+//! only [`child_dies`] to run.
 
 use crate::world::{World, acknowledged, asked, ended, filled, settle};
 use bus::{Bus, BusSettings};
@@ -100,7 +100,7 @@ async fn outlive_leases(world: &World) {
 
 fn kill(world: &World, part: &str, order: OrderId, point: &str) {
     let victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::victim", "--ignored", "--nocapture"])
+        .args(["--exact", "crashes::child_dies", "--ignored", "--nocapture"])
         .env(PART, part)
         .env(URL, &world.db.url)
         .env(ORDER, order.to_string())
@@ -122,7 +122,7 @@ async fn trade(venue: &FakeVenue, order: OrderId) {
 
 #[tokio::test]
 #[ignore = "the process that dies; the tests of this file start it"]
-async fn victim() {
+async fn child_dies() {
     let Ok(part) = std::env::var(PART) else { return };
     // Like kill -9: nothing is unwound, nothing is said to the database.
     std::panic::set_hook(Box::new(|panic| {
