@@ -10,7 +10,7 @@
 //! | `audit`   | proves in SQL what a database can show of the invariants                            |
 
 pub mod admin;
-pub mod audit;
+mod audit;
 pub mod cli;
 pub mod compose;
 pub mod config;

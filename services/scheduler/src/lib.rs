@@ -6,12 +6,14 @@
 //! | `sweep`        | looks at every open order, page by page, and appends what is asked to the log    |
 //! | `listing`      | what the venue lists as open, to find the ends that nobody told                  |
 //! | `housekeeping` | daily partitions of the event log, made ahead and dropped when read              |
+//! | `jobs`         | the kinds of jobs, a file or folder each                                         |
 //!
 //! One process sweeps at a time, by a named lease; every question about an order goes through the event log to the
 //! executor. Of the venue itself only the list of its open orders is read.
 
 mod doubt;
 mod housekeeping;
+pub mod jobs;
 mod listing;
 mod sweep;
 

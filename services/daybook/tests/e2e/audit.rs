@@ -1,6 +1,6 @@
 //! Each check of the audit is broken on purpose, and names the row.
 
-use daybook::audit::{CHECKS, look_at_all};
+use audit::{CHECKS, look_at_all};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::house::House;
@@ -148,7 +148,7 @@ async fn each_check_names_the_row_that_breaks_it() {
         let line = format!("{}: {}", row.subject, row.problem);
         assert!(line.contains(told), "{title}: {line}");
     }
-    let report = daybook::audit::audit(&mut conn, true).await.unwrap();
+    let report = audit::audit(&mut conn, true).await.unwrap();
     assert!(report.is_clean(), "every break was taken back\n{report}");
 }
 
@@ -176,9 +176,9 @@ async fn a_running_system_is_not_blamed_for_what_is_under_way() {
     let ada = house.customer(1_000).await;
     ada.buy(1, "AAPL", "1.00").await;
     let mut conn = house.db.pool.acquire().await.unwrap();
-    let at_work = daybook::audit::audit(&mut conn, false).await.unwrap();
+    let at_work = audit::audit(&mut conn, false).await.unwrap();
     assert!(at_work.is_clean(), "{at_work}");
     assert!(at_work.to_string().contains("under way"));
-    let at_rest = daybook::audit::audit(&mut conn, true).await.unwrap();
+    let at_rest = audit::audit(&mut conn, true).await.unwrap();
     assert!(at_rest.broken().any(|finding| finding.check.invariant == "V8"));
 }

@@ -147,7 +147,7 @@ async fn a_trade_that_is_taken_back_is_taken_out_of_the_books() {
     assert_eq!(status, 404);
     assert_eq!(ada.get(&format!("/v2/orders/{order}")).await["filled_qty"], "0");
     let mut conn = house.db.pool.acquire().await.unwrap();
-    let report = daybook::audit::audit(&mut conn, false).await.unwrap();
+    let report = audit::audit(&mut conn, false).await.unwrap();
     assert!(report.is_clean(), "{report}");
     drop(conn);
     // The exchange works it no more. Who wants to be rid of it gets the sweep's help.
@@ -197,9 +197,9 @@ async fn a_share_too_many_is_set_aside() {
     let order = ada.get(&format!("/v2/orders/{order}")).await;
     assert!(number(&order["filled_qty"]) <= dec!(2), "{order}");
     let mut conn = house.db.pool.acquire().await.unwrap();
-    let working = daybook::audit::audit(&mut conn, false).await.unwrap();
+    let working = audit::audit(&mut conn, false).await.unwrap();
     assert!(working.is_clean(), "{working}");
-    let resting = daybook::audit::audit(&mut conn, true).await.unwrap();
+    let resting = audit::audit(&mut conn, true).await.unwrap();
     assert!(
         resting
             .broken()

@@ -64,9 +64,7 @@ async fn difference(url: &str, market: &Market) -> Option<String> {
     if let Some(difference) = orders_differ(&mut conn, &orders).await {
         return Some(difference);
     }
-    let report = daybook::audit::audit(&mut conn, true)
-        .await
-        .expect("the audit can be made");
+    let report = audit::audit(&mut conn, true).await.expect("the audit can be made");
     let _ = conn.close().await;
     (!report.is_clean()).then(|| format!("the audit says\n{report}"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::checks::{Check, NOT_HERE};
+use crate::checks::{Check, NOT_HERE};
 
 /// A row that breaks a check.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -214,7 +214,7 @@ mod tests {
             assert!(check.rows_sql().trim_start().starts_with("select"), "{}", check.title);
             assert!(check.violations_sql().contains("as problem"), "{}", check.title);
         }
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/audit/checks");
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/checks");
         let files = std::fs::read_dir(folder).expect("the folder of the checks").count();
         assert_eq!(files, CHECKS.len(), "files and list differ");
     }
