@@ -11,6 +11,7 @@
 //! | `store`  | the tables                                                               |
 //! | `http`   | the dialect, the quotes, the admin API                                   |
 //! | `faults` | misbehaviour on request                                                  |
+//! | `settings` | the clock and an outage, set by hand                                   |
 //! | `names`  | the ids others see                                                       |
 
 mod board;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod faults;
 mod http;
 pub mod names;
+pub mod settings;
 mod start;
 pub mod store;
 

@@ -22,6 +22,7 @@ use crate::engine::{Command, Engine, Parts, Refusal};
 use crate::faults::Faults;
 use crate::http::{self, App, Shared};
 use crate::names::Names;
+use crate::settings::Settings;
 use crate::store::{MIGRATOR, state};
 
 /// How long a start waits for a predecessor's connection to end.
@@ -139,11 +140,12 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
     let names = Names::new(salt(&deps).await?);
     let listings: Arc<[Listing]> = listings(config.symbols).into();
     let (board, faults) = (Arc::new(Board::default()), Arc::new(Faults::new(config.seed)));
+    let settings = Arc::new(Settings::new(deps.clock.clone()));
     let health = Health::new();
     health.follow(shutdown);
     let mut engine = Engine::new(Parts {
         pool: deps.pool.clone(),
-        clock: deps.clock.clone(),
+        settings: settings.clone(),
         calendar: config.calendar.clone(),
         listings: listings.clone(),
         names,
@@ -154,11 +156,11 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
         gate: health.gate("exchange-books"),
     });
     load_patiently(&mut engine).await?;
-    let settings = BatchSettings {
+    let batches = BatchSettings {
         max: config.batch_max,
         ..BatchSettings::default()
     };
-    let engine = Batcher::start("exchange-engine", settings, engine, shutdown);
+    let engine = Batcher::start("exchange-engine", batches, engine, shutdown);
     if let Some(every) = config.tick {
         shutdown.spawn("exchange-ticker", ticker(engine.clone(), every, shutdown.clone()));
     }
@@ -175,7 +177,7 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
         symbols,
         names,
         calendar: config.calendar,
-        clock: deps.clock,
+        settings,
         ids: deps.ids,
         keys: config.keys,
         shutdown: shutdown.clone(),

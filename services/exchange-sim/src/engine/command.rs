@@ -6,6 +6,7 @@ use domain::{OrderStatus, Side, TimeInForce};
 use uuid::Uuid;
 
 use crate::core::{QuoteSetting, SymbolIx, Ticks};
+use crate::settings::Setting;
 use crate::store::rows::OrderRow;
 
 /// A new order, checked.
@@ -38,6 +39,8 @@ pub enum Command {
     SetQuote(SymbolIx, QuoteSetting),
     /// Take an execution back.
     Bust(Uuid),
+    /// Set something by hand.
+    Set(Setting),
 }
 
 /// What came of it.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chassis::clock::Clock;
 use chrono::TimeDelta;
 use db::{DbError, PgConnection};
 use domain::{OrderStatus, Timestamp};
@@ -39,7 +40,8 @@ impl Live {
                 what: "another exchange runs on this database".to_owned(),
             });
         }
-        let now = parts.clock.now();
+        parts.settings.load(state::settings(&mut connection).await?);
+        let now = parts.settings.now();
         let symbols = (0..)
             .zip(parts.listings.iter())
             .map(|(n, listing)| (listing.symbol.clone(), SymbolIx(n)))

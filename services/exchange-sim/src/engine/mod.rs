@@ -14,7 +14,6 @@ pub use command::{Answer, Command, Refusal, Reply, Ticket};
 use std::sync::Arc;
 
 use chassis::batch::BatchWork;
-use chassis::clock::SharedClock;
 use chassis::health::Gate;
 use db::{DbError, PgPool};
 use domain::calendar::Calendar;
@@ -23,13 +22,14 @@ use crate::board::Board;
 use crate::core::Listing;
 use crate::faults::Faults;
 use crate::names::Names;
+use crate::settings::Settings;
 use live::Live;
 
 /// What an engine is made of.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) pool: PgPool,
-    pub(crate) clock: SharedClock,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) calendar: Calendar,
     pub(crate) listings: Arc<[Listing]>,
     pub(crate) names: Names,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use axum::Json;
 use axum::extract::State;
+use chassis::clock::Clock as _;
 use chassis::http::{ApiError, Path, Query};
 use domain::Timestamp;
 use domain::calendar::to_new_york;
@@ -44,7 +45,7 @@ fn asset(listing: &Listing) -> Asset {
 
 /// `GET /v2/clock`.
 pub(super) async fn clock(State(app): State<App>) -> Result<Json<Clock>, ApiError> {
-    let now = app.clock.now();
+    let now = app.settings.now();
     let local = |at: Timestamp| to_new_york(at).fixed_offset();
     let unknown = |_| ApiError::unavailable("the trading calendar does not know the next session", 60);
     Ok(Json(Clock {
@@ -87,7 +88,7 @@ pub(super) async fn latest_quotes(
     Query(query): Query<QuotesQuery>,
 ) -> Result<Json<LatestQuotes>, ApiError> {
     let (quotes, at) = app.board.quotes();
-    let t = at.unwrap_or_else(|| app.clock.now());
+    let t = at.unwrap_or_else(|| app.settings.now());
     let wanted = match &query.symbols {
         Some(list) => parse::comma_list(Some(list)),
         None => app.listings.iter().map(|listing| listing.symbol.clone()).collect(),

@@ -8,12 +8,14 @@
 //! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
 //! | `trade_file` | the end-of-day file of a session's executions                     |
 //! | `admin`      | `/sim/…`: faults, prices, steps, the whole truth for comparisons  |
+//! | `hand`       | `/sim/…`: what is set by hand                                     |
 //! | `parse` `render` | the words of the wire to commands, and rows to the wire       |
 //! | `auth` `misbehave` `line` | the key pair; spoiled calls; connections that can be cut |
 
 mod activities;
 mod admin;
 mod auth;
+mod hand;
 pub(crate) mod line;
 mod market;
 mod misbehave;
@@ -30,7 +32,6 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use chassis::batch::Batcher;
-use chassis::clock::SharedClock;
 use chassis::http::ApiError;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
@@ -43,6 +44,7 @@ use crate::core::{Listing, SymbolIx};
 use crate::engine::{Command, Refusal, Reply};
 use crate::faults::Faults;
 use crate::names::Names;
+use crate::settings::Settings;
 
 /// What handlers share.
 pub(crate) struct Shared {
@@ -54,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) symbols: HashMap<String, SymbolIx>,
     pub(crate) names: Names,
     pub(crate) calendar: Calendar,
-    pub(crate) clock: SharedClock,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) ids: SharedIds,
     pub(crate) keys: KeyPair,
     pub(crate) shutdown: Shutdown,
@@ -86,15 +88,18 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/v2/clock", get(market::clock))
         .route("/v2/stocks/quotes/latest", get(market::latest_quotes))
         .route("/trade-files/{date}", get(trade_file::of_session))
-        .layer(from_fn_with_state(app.clone(), auth::require_keys));
-    let own = Router::new()
+        .layer(from_fn_with_state(app.clone(), auth::require_keys))
         .route("/stream", get(stream::open))
         .route("/quotes", get(market::quotes_page))
         .route("/quotes/{symbol}", get(market::quote_line))
+        .layer(from_fn_with_state(app.clone(), hand::unless_out));
+    let own = Router::new()
         .route(
             "/sim/faults",
             post(admin::add_fault).get(admin::faults).delete(admin::clear_faults),
         )
+        .route("/sim/clock", post(hand::set_clock).get(hand::clock))
+        .route("/sim/outage", post(hand::set_outage).get(hand::outage))
         .route("/sim/bust", post(admin::bust))
         .route("/sim/price", post(admin::price))
         .route("/sim/step", post(admin::step))

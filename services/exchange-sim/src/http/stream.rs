@@ -103,6 +103,7 @@ impl Session {
         let listening = self.live.is_some();
         tokio::select! {
             () = self.app.shutdown.wait() => Err(Gone),
+            () = self.app.settings.outage() => Err(Gone),
             frame = self.socket.next() => frame.ok_or(Gone)?.map(News::Frame).map_err(Gone::from),
             reports = next_reports(&mut self.live) => Ok(reports.map_or(News::Look, News::Reports)),
             () = tokio::time::sleep(LOOK_EVERY), if listening => Ok(News::Look),

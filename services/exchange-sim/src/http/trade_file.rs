@@ -7,6 +7,7 @@
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chassis::clock::Clock as _;
 use chassis::http::{ApiError, Path};
 use chrono::{NaiveDate, SecondsFormat, TimeDelta};
 use domain::calendar::{Session, SessionDate};
@@ -22,7 +23,7 @@ const PAGE: i64 = 5_000;
 pub(super) async fn of_session(State(app): State<App>, Path(date): Path<NaiveDate>) -> Result<Response, ApiError> {
     let session = app.calendar.session(SessionDate::new(date)).ok().flatten();
     let session = session.ok_or_else(|| ApiError::not_found(format!("there is no session on {date}")))?;
-    if app.clock.now() <= session.close {
+    if app.settings.now() <= session.close {
         let close = session.close.to_rfc3339_opts(SecondsFormat::Secs, true);
         let text = format!("the trade file of {date} is written after its close at {close}");
         return Err(ApiError::not_found(text));

@@ -1,9 +1,10 @@
-//! What a start needs: the salt, the last numbers, the open orders, the walks.
+//! What a start needs: the salt, the last numbers, the open orders, the walks, what was set.
 
 use db::{DbError, PgConnection};
 use domain::Timestamp;
 
 use super::rows::{OrderRecord, OrderRow};
+use crate::settings::StoredSettings;
 
 /// Any number, the same in all versions: whoever holds this lock is the exchange.
 const ENGINE_LOCK: i64 = 0x6578_6368_616e_6765;
@@ -83,6 +84,14 @@ pub async fn open_orders(db: &mut PgConnection) -> Result<Vec<OrderRow>, DbError
     .fetch_all(db)
     .await?;
     records.into_iter().map(OrderRow::try_from).collect()
+}
+
+/// What was set by hand.
+pub async fn settings(db: &mut PgConnection) -> Result<StoredSettings, DbError> {
+    let stored = sqlx::query_as!(StoredSettings, "select clock_offset_ms, outage from sim_settings")
+        .fetch_one(db)
+        .await?;
+    Ok(stored)
 }
 
 /// The saved walks.

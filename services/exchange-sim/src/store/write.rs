@@ -5,6 +5,7 @@ use domain::Timestamp;
 
 use super::rows::{EventRow, ExecutionRow, OrderRow};
 use super::state::WalkRow;
+use crate::settings::Setting;
 
 /// Inserts new orders.
 pub async fn insert_orders(db: &mut PgConnection, orders: &[&OrderRow]) -> Result<(), DbError> {
@@ -166,6 +167,23 @@ pub async fn save_walks(db: &mut PgConnection, walks: &[WalkRow]) -> Result<(), 
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Keeps what was set by hand.
+pub async fn set(db: &mut PgConnection, setting: &Setting) -> Result<(), DbError> {
+    match setting {
+        Setting::ClockOffset(offset_ms) => {
+            sqlx::query!("update sim_settings set clock_offset_ms = $1", offset_ms)
+                .execute(db)
+                .await?
+        }
+        Setting::Outage(on) => {
+            sqlx::query!("update sim_settings set outage = $1", on)
+                .execute(db)
+                .await?
+        }
+    };
     Ok(())
 }
 

@@ -8,13 +8,19 @@ use db::DbError;
 use sqlx::Connection;
 
 use super::super::live::Live;
-use super::Batch;
+use super::{Batch, Changes};
 use crate::store::rows::{EventRow, OrderRow};
 use crate::store::write;
 
 impl Batch<'_> {
     pub(super) async fn commit(mut self) -> Result<(), DbError> {
-        if !self.changes.touched.is_empty() || !self.changes.walks.is_empty() {
+        let Changes {
+            touched,
+            walks,
+            settings,
+            ..
+        } = &self.changes;
+        if !(touched.is_empty() && walks.is_empty() && settings.is_empty()) {
             self.write().await?;
         }
         self.show();
@@ -46,11 +52,14 @@ impl Batch<'_> {
         if !self.changes.walks.is_empty() {
             write::save_walks(&mut tx, &self.changes.walks).await?;
         }
+        for setting in &self.changes.settings {
+            write::set(&mut tx, setting).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
 
-    /// After the commit: quotes and reports, for everybody to see.
+    /// After the commit: settings, quotes and reports, for everybody to see.
     fn show(self) {
         let Self {
             parts,
@@ -60,6 +69,9 @@ impl Batch<'_> {
             changes,
             ..
         } = self;
+        for setting in &changes.settings {
+            parts.settings.apply(setting);
+        }
         metrics::counter!("daybook_exchange_executions_total").increment(changes.executions.len() as u64);
         metrics::gauge!("daybook_exchange_open_orders").set(count(live.open.len()));
         let now_is = |no: &i64| Some((*no, Arc::new(live.open.get(no).or_else(|| ended.get(no))?.clone())));

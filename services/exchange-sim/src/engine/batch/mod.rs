@@ -5,6 +5,7 @@ mod effects;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use chassis::clock::Clock;
 use chrono::TimeDelta;
 use db::DbError;
 use domain::order::StreamEvent;
@@ -15,6 +16,7 @@ use super::command::{Answer, Command, Refusal, Reply, Ticket};
 use super::live::{Live, core_order};
 use crate::core::{OrderNo, SymbolIx};
 use crate::faults::{About, Kind};
+use crate::settings::Setting;
 use crate::store::read;
 use crate::store::rows::{EventRow, ExecutionRow, OrderRow};
 use crate::store::state::WalkRow;
@@ -24,7 +26,7 @@ const SAVE_WALKS_EVERY: TimeDelta = TimeDelta::seconds(5);
 
 /// Does the commands in their order and commits them together.
 pub(super) async fn run(parts: &Parts, live: &mut Live, commands: &[Command]) -> Result<Vec<Reply>, DbError> {
-    let now = parts.clock.now();
+    let now = parts.settings.now();
     let mut batch = Batch::prepare(parts, live, commands, now).await?;
     let replies = commands.iter().map(|command| batch.apply(command)).collect();
     batch.commit().await?;
@@ -56,6 +58,7 @@ struct Changes {
     busts: Vec<(i64, Timestamp)>,
     events: Vec<EventRow>,
     walks: Vec<WalkRow>,
+    settings: Vec<Setting>,
 }
 
 impl<'a> Batch<'a> {
@@ -74,7 +77,7 @@ impl<'a> Batch<'a> {
                     orders.extend(parts.names.order_no(*id).filter(|no| !live.open.contains_key(no)))
                 }
                 Command::Bust(id) => executions.extend(parts.names.execution_no(*id)),
-                Command::Tick | Command::SetQuote(..) => {}
+                Command::Tick | Command::SetQuote(..) | Command::Set(_) => {}
             }
         }
         let taken = if keys.is_empty() {
@@ -122,6 +125,7 @@ impl<'a> Batch<'a> {
                 let no = self.parts.names.execution_no(*id).filter(|no| self.bust(*no));
                 no.ok_or(Refusal::NoSuchExecution(*id))?;
             }
+            Command::Set(setting) => self.changes.settings.push(setting.clone()),
         }
         Ok(Answer::Done {
             reports: self.changes.events.len() - before,
@@ -203,7 +207,8 @@ impl<'a> Batch<'a> {
         let events = self.live.market.tick(self.now, in_session);
         self.absorb(events);
         self.changes.quoted.extend((0..self.parts.listings.len()).map(SymbolIx));
-        if self.now - self.live.walks_saved_at >= SAVE_WALKS_EVERY {
+        // Either way: the clock may have been put back.
+        if (self.now - self.live.walks_saved_at).abs() >= SAVE_WALKS_EVERY {
             self.live.walks_saved_at = self.now;
             self.changes.walks = self.walk_rows();
         }
