@@ -5,6 +5,7 @@
 //! | `doubt`        | which open order looks wrong, and what to ask about it: pure                     |
 //! | `sweep`        | looks at every open order, page by page, and appends what is asked to the log    |
 //! | `listing`      | what the venue lists as open, to find the ends that nobody told                  |
+//! | `engine`       | schedules, runs and alerts                                                       |
 //! | `housekeeping` | daily partitions of the event log, made ahead and dropped when read              |
 //! | `jobs`         | the kinds of jobs, a file or folder each                                         |
 //!
@@ -12,6 +13,7 @@
 //! executor. Of the venue itself only the list of its open orders is read.
 
 mod doubt;
+pub mod engine;
 mod housekeeping;
 pub mod jobs;
 mod listing;
@@ -25,6 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Bus;
+use chassis::clock::SharedClock;
+use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Wake, run_loop};
 use db::PgPool;
@@ -80,6 +84,10 @@ pub struct Deps<V> {
     pub venue: Option<Arc<V>>,
     /// When sessions end.
     pub calendar: Arc<Calendar>,
+    /// The process' time; deadlines and leases go by the database's.
+    pub clock: SharedClock,
+    /// Ids and jitter.
+    pub ids: SharedIds,
 }
 
 /// Runs the jobs until the process drains.

@@ -225,6 +225,8 @@ fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
             bus: deps.bus.clone(),
             venue: deps.venue.clone(),
             calendar: deps.calendar.clone(),
+            clock: deps.clock.clone(),
+            ids: deps.ids.clone(),
         };
         middle.spawn(
             "scheduler",

@@ -24,6 +24,8 @@ async fn deps() -> (TestDb, Deps<FakeVenue>) {
         bus,
         venue: Some(Arc::new(FakeVenue::new(testkit::clock(), symbols.as_slice()))),
         calendar,
+        clock: testkit::clock(),
+        ids: testkit::ids(2),
     };
     (db, deps)
 }

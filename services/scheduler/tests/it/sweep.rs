@@ -73,6 +73,8 @@ pub fn sweep(config: Config, deps: &Deps<FakeVenue>) -> Sweep<FakeVenue> {
         bus: deps.bus.clone(),
         venue: deps.venue.clone(),
         calendar: Arc::clone(&deps.calendar),
+        clock: deps.clock.clone(),
+        ids: deps.ids.clone(),
     };
     Sweep::new(config, deps)
 }
