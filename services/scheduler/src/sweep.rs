@@ -58,6 +58,8 @@ struct OpenRow {
     session_date: chrono::NaiveDate,
     request_id: String,
     submitted_at: Timestamp,
+    submit_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     updated_at: Timestamp,
     status: String,
     end_kind: Option<String>,
@@ -196,9 +198,9 @@ async fn page(conn: &mut PgConnection, after: Option<(Uuid, Uuid)>, limit: i64) 
     let rows = sqlx::query_as!(
         OpenRow,
         r#"select w.account_id, w.order_id, o.symbol, o.side, o.qty, o.limit_price, o.time_in_force, o.session_date,
-                  o.request_id, o.submitted_at, o.updated_at, o.status, o.end_kind, o.cancel_requested_at,
-                  o.expire_requested_at, s.order_id is not null as "filed!", daybook_now() as "now!"
-             from (select account_id, order_id
+                  o.request_id, o.submitted_at, o.submit_at, w.expires_at, o.updated_at, o.status, o.end_kind,
+                  o.cancel_requested_at, o.expire_requested_at, s.order_id is not null as "filed!", daybook_now() as "now!"
+             from (select account_id, order_id, expires_at
                      from open_orders
                     where (account_id, order_id) > ($1, $2)
                     order by account_id, order_id
@@ -263,6 +265,8 @@ fn accepted(row: &OpenRow) -> v1::OrderAccepted {
         time_in_force: row.time_in_force.clone(),
         session_date: row.session_date,
         submitted_at: row.submitted_at,
+        submit_at: row.submit_at,
+        expires_at: row.expires_at,
     }
 }
 

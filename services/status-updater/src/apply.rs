@@ -6,6 +6,7 @@
 //! | fill | quantity, cost, `partially_filled` or `filled`, after an end too (ORD-11) | LED-8, 11, 15 | `partial_fill`, `fill` |
 //! | bust | as if the fill had not been (ORD-12) | LED-16 | `trade_bust` |
 //! | end | once the fills the venue counted are here | LED-7, 9, 10: the rest of the hold | `canceled`, `expired`, `rejected` |
+//! | day over, next session | `done_for_day` and back | – | `done_for_day`, `restated` |
 //! | cancel refused | its wish is taken back | – | `order_cancel_rejected` |
 //! | anything no rule allows | nothing | LED-20 for an execution | set aside for an operator |
 //!
@@ -79,6 +80,7 @@ impl<'a> Desk<'a> {
             } => self.end(report, *why, *filled, reason.as_deref(), *at),
             Heard::CancelRefused { reason } => self.cancel_refused(report, reason),
             Heard::DoneForDay => self.turn(report, &self.plain(report, OrderEvent::DoneForDay)).map(drop),
+            Heard::Resumed => self.turn(report, &self.plain(report, OrderEvent::Resumed)).map(drop),
         }
     }
 

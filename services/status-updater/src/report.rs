@@ -22,7 +22,7 @@ pub struct Report {
     pub heard: Heard,
     /// When we heard it.
     pub received_at: Timestamp,
-    /// Who says so, for the event's cause: `venue` or `executor`.
+    /// Who says so, for the event's cause: `venue`, `executor`, `scheduler` or `reconciliation`.
     pub speaker: &'static str,
     /// The report as it came, should it have to be set aside.
     pub raw: String,
@@ -71,6 +71,8 @@ pub enum Heard {
     },
     /// Its day is over, it trades again next session.
     DoneForDay,
+    /// The next session began for it.
+    Resumed,
 }
 
 impl Heard {
@@ -85,6 +87,7 @@ impl Heard {
             Self::Ended { .. } => "ended",
             Self::CancelRefused { .. } => "cancel_refused",
             Self::DoneForDay => "done_for_day",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -191,6 +194,8 @@ pub fn aside_id_raw(raw: &str) -> Uuid {
 fn speaker(source: &str) -> &'static str {
     match source {
         "saga" | "never_sent" => "executor",
+        "end_of_day" => "scheduler",
+        "recon" => "reconciliation",
         _ => "venue",
     }
 }
@@ -241,6 +246,7 @@ fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
         },
         Fact::CancelRefused { reason } => Heard::CancelRefused { reason: reason.clone() },
         Fact::DoneForDay => Heard::DoneForDay,
+        Fact::Resumed => Heard::Resumed,
     })
 }
 

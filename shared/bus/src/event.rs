@@ -46,6 +46,16 @@ impl NewEvent {
         about.event(v1::CancelRequested::KIND, event, request_id)
     }
 
+    /// For the executor: an order that still waits may not be sent.
+    pub fn reject_requested(event: &v1::RejectRequested, request_id: RequestId) -> Self {
+        let about = About {
+            topic: Topic::Orders,
+            key: event.symbol.clone(),
+            order: event.order_id,
+        };
+        about.event(v1::RejectRequested::KIND, event, request_id)
+    }
+
     /// For status-updater: what a venue said.
     pub fn venue_report(event: &v1::VenueReport, request_id: RequestId) -> Self {
         let about = About {

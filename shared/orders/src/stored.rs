@@ -1,5 +1,6 @@
 //! An order as its row holds it.
 
+use crate::write::deadline;
 use chrono::NaiveDate;
 use db::DbError;
 use domain::order::{EndKind, OrderState, Shown, Wish};
@@ -34,6 +35,12 @@ pub struct StoredOrder {
     pub limit_price: Price,
     /// The session a day order belongs to.
     pub session_date: NaiveDate,
+    /// When it goes to the exchange at the earliest; none: in its session.
+    pub submit_at: Option<Timestamp>,
+    /// When its life ends by itself.
+    pub expires_at: Timestamp,
+    /// Whether that was asked for (TIF-5).
+    pub explicit_expiry: bool,
     /// The request that placed it.
     pub request_id: RequestId,
     /// When the row was made.
@@ -76,6 +83,11 @@ impl StoredOrder {
         }
     }
 
+    /// When it ends apart from its session: `gtc` by age, any order where that was asked for.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        deadline(self.time_in_force, self.explicit_expiry, self.expires_at)
+    }
+
     /// The status readers see (ORD-3).
     pub fn shown_status(&self) -> OrderStatus {
         Shown::status(self.state.status, self.wish())
@@ -116,6 +128,9 @@ pub(crate) struct OrderRow {
     pub(crate) cancel_requested_at: Option<Timestamp>,
     pub(crate) expire_requested_at: Option<Timestamp>,
     pub(crate) updated_at: Timestamp,
+    pub(crate) submit_at: Option<Timestamp>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) explicit_expiry: bool,
 }
 
 impl TryFrom<OrderRow> for StoredOrder {
@@ -146,6 +161,9 @@ impl TryFrom<OrderRow> for StoredOrder {
                 .ok_or_else(bad("time_in_force"))?,
             limit_price: Price::new(row.limit_price).ok().ok_or_else(bad("limit_price"))?,
             session_date: row.session_date,
+            submit_at: row.submit_at,
+            expires_at: row.expires_at,
+            explicit_expiry: row.explicit_expiry,
             request_id: RequestId::new(&row.request_id).ok().ok_or_else(bad("request_id"))?,
             created_at: row.created_at,
             submitted_at: row.submitted_at,

@@ -33,10 +33,23 @@ pub struct NewOrder {
     pub limit_price: Price,
     /// The session a day order belongs to.
     pub session_date: NaiveDate,
+    /// When it goes to the exchange at the earliest; none: in its session.
+    pub submit_at: Option<Timestamp>,
+    /// When its life ends by itself.
+    pub expires_at: Timestamp,
+    /// Whether that was asked for (TIF-5).
+    pub explicit_expiry: bool,
     /// The request that places it.
     pub request_id: RequestId,
     /// When it is accepted; unique and growing per account.
     pub submitted_at: Timestamp,
+}
+
+impl NewOrder {
+    /// When it ends apart from its session: `gtc` by age, any order where that was asked for.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        deadline(self.time_in_force, self.explicit_expiry, self.expires_at)
+    }
 }
 
 /// Stores the orders whose client order id is free and tells which those were. An id that is taken (only possible
@@ -70,13 +83,16 @@ async fn claim_client_ids(conn: &mut PgConnection, orders: &[NewOrder]) -> Resul
 async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<(), DbError> {
     sqlx::query!(
         "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force,
-                             qty, limit_price, session_date, request_id, created_at, submitted_at, status, updated_at)
+                             qty, limit_price, session_date, request_id, created_at, submitted_at, status, updated_at,
+                             submit_at, expires_at, explicit_expiry)
          select o.order_id, o.account_id, o.client_order_id, o.asset_id, o.symbol, o.side, 'limit', o.time_in_force,
-                o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, $12, o.at
+                o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, $12, o.at, o.submit_at, o.expires_at,
+                o.explicit_expiry
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                       $8::numeric[], $9::numeric[], $10::date[], $11::text[], $13::timestamptz[])
+                       $8::numeric[], $9::numeric[], $10::date[], $11::text[], $13::timestamptz[], $14::timestamptz[],
+                       $15::timestamptz[], $16::boolean[])
              as o (order_id, account_id, client_order_id, asset_id, symbol, side, time_in_force,
-                   qty, limit_price, session_date, request_id, at)",
+                   qty, limit_price, session_date, request_id, at, submit_at, expires_at, explicit_expiry)",
         &uuids(orders, |o| o.order_id.get()),
         &uuids(orders, |o| o.account_id.get()),
         &texts(orders, |o| o.client_order_id.as_str()),
@@ -90,6 +106,9 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
         &texts(orders, |o| o.request_id.as_str()),
         OrderStatus::Accepted.as_str(),
         &orders.iter().map(|o| o.submitted_at).collect::<Vec<_>>(),
+        &optional_times(orders, |o| o.submit_at) as &[Option<Timestamp>],
+        &orders.iter().map(|o| o.expires_at).collect::<Vec<_>>(),
+        &orders.iter().map(|o| o.explicit_expiry).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -98,12 +117,16 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
 
 async fn insert_open(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<(), DbError> {
     sqlx::query!(
-        "insert into open_orders (account_id, order_id, symbol, side)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])",
+        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at)
+         select *
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])",
         &uuids(orders, |o| o.account_id.get()),
         &uuids(orders, |o| o.order_id.get()),
         &texts(orders, |o| o.symbol.as_str()),
         &texts(orders, |o| o.side.as_str()),
+        &orders.iter().map(|o| o.session_date).collect::<Vec<_>>(),
+        &texts(orders, |o| o.time_in_force.as_str()),
+        &optional_times(orders, |o| o.deadline()) as &[Option<Timestamp>],
     )
     .execute(conn)
     .await?;
@@ -149,7 +172,8 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
         "select order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
                 limit_price, session_date, request_id, created_at, submitted_at, status, filled_qty, busted_qty,
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
-                filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at
+                filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
+                submit_at, expires_at, explicit_expiry
            from orders
           where order_id = any($1)
           order by order_id
@@ -209,15 +233,15 @@ async fn update_rows(conn: &mut PgConnection, orders: &[StoredOrder]) -> Result<
             .map(|o| o.state.end.map(|(_, count)| count.get()))
             .collect::<Vec<_>>() as &[Option<_>],
         &orders.iter().map(|o| o.end_reason.clone()).collect::<Vec<_>>() as &[Option<String>],
-        &times(orders, |o| o.acknowledged_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.acknowledged_at) as &[Option<Timestamp>],
         &orders
             .iter()
             .map(|o| o.venue_order_id.as_ref().map(ToString::to_string))
             .collect::<Vec<_>>() as &[Option<String>],
-        &times(orders, |o| o.filled_at) as &[Option<Timestamp>],
-        &times(orders, |o| o.canceled_at) as &[Option<Timestamp>],
-        &times(orders, |o| o.expired_at) as &[Option<Timestamp>],
-        &times(orders, |o| o.failed_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.filled_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.canceled_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.expired_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.failed_at) as &[Option<Timestamp>],
         &orders.iter().map(|o| o.updated_at).collect::<Vec<_>>(),
     )
     .execute(conn)
@@ -251,13 +275,17 @@ async fn reopen(conn: &mut PgConnection, open: &[&StoredOrder]) -> Result<(), Db
         return Ok(());
     }
     sqlx::query!(
-        "insert into open_orders (account_id, order_id, symbol, side)
-         select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[])
+        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at)
+         select *
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])
          on conflict (account_id, order_id) do nothing",
         &uuids(open, |o| o.account_id.get()),
         &uuids(open, |o| o.order_id.get()),
         &texts(open, |o| o.symbol.as_str()),
         &texts(open, |o| o.side.as_str()),
+        &open.iter().map(|o| o.session_date).collect::<Vec<_>>(),
+        &texts(open, |o| o.time_in_force.as_str()),
+        &optional_times(open, |o| o.deadline()) as &[Option<Timestamp>],
     )
     .execute(conn)
     .await?;
@@ -274,6 +302,11 @@ pub(crate) fn texts<'a, T>(rows: &'a [T], pick: impl Fn(&'a T) -> &'a str) -> Ve
     rows.iter().map(|row| pick(row).to_owned()).collect()
 }
 
-fn times(orders: &[StoredOrder], pick: impl Fn(&StoredOrder) -> Option<Timestamp>) -> Vec<Option<Timestamp>> {
-    orders.iter().map(pick).collect()
+fn optional_times<T>(rows: &[T], pick: impl Fn(&T) -> Option<Timestamp>) -> Vec<Option<Timestamp>> {
+    rows.iter().map(pick).collect()
+}
+
+/// When an order ends apart from its session.
+pub(crate) fn deadline(time_in_force: TimeInForce, explicit: bool, expires_at: Timestamp) -> Option<Timestamp> {
+    (explicit || time_in_force == TimeInForce::Gtc).then_some(expires_at)
 }

@@ -72,6 +72,8 @@ impl World {
             time_in_force: "day".to_owned(),
             session_date: "2026-11-23".parse().unwrap(),
             submitted_at: self.clock.now(),
+            submit_at: None,
+            expires_at: None,
         }
     }
 
@@ -203,7 +205,7 @@ fn word(fact: &Fact) -> String {
             format!("{end} {}", filled_qty.normalize())
         }
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
-        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::DoneForDay => {
+        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::DoneForDay | Fact::Resumed => {
             "not the executor's word".to_owned()
         }
     }

@@ -16,6 +16,7 @@ use ledger::{Asset, Book, Transfer};
 use orders::{NewOrder, NewOrderEvent, Sequence, StoredOrder};
 use rust_decimal::Decimal;
 
+use super::times::times;
 use crate::error::PlaceOrderError;
 
 /// An order that is in order by itself, of a known account, for a known instrument.
@@ -237,8 +238,7 @@ fn for_ledger(command: &Command, strict: bool) -> ledger::rules::Order {
 }
 
 fn stored(command: &Command, at: Timestamp, calendar: &Calendar) -> Result<StoredOrder, PlaceOrderError> {
-    let session = calendar
-        .session_for(at)
+    let times = times(command.time_in_force, at, calendar)
         .map_err(|_| PlaceOrderError::NotReady("the trading calendar ends"))?;
     Ok(StoredOrder {
         order_id: command.order_id,
@@ -250,7 +250,10 @@ fn stored(command: &Command, at: Timestamp, calendar: &Calendar) -> Result<Store
         order_type: "limit".to_owned(),
         time_in_force: command.time_in_force,
         limit_price: command.limit_price,
-        session_date: session.get(),
+        session_date: times.session.get(),
+        submit_at: None,
+        expires_at: times.expires_at,
+        explicit_expiry: false,
         request_id: command.request_id.clone(),
         created_at: at,
         submitted_at: at,
@@ -300,6 +303,9 @@ impl Accepted {
             qty: order.state.ordered,
             limit_price: order.limit_price,
             session_date: order.session_date,
+            submit_at: order.submit_at,
+            expires_at: order.expires_at,
+            explicit_expiry: order.explicit_expiry,
             request_id: order.request_id.clone(),
             submitted_at: order.submitted_at,
         }

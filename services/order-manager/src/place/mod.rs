@@ -8,6 +8,7 @@
 
 pub mod decide;
 mod look;
+mod times;
 mod write;
 
 use std::collections::BTreeSet;

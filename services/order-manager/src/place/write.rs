@@ -74,6 +74,8 @@ fn order_accepted(order: &StoredOrder) -> v1::OrderAccepted {
         time_in_force: order.time_in_force.to_string(),
         session_date: order.session_date,
         submitted_at: order.submitted_at,
+        submit_at: order.submit_at,
+        expires_at: order.deadline(),
     }
 }
 

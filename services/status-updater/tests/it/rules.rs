@@ -28,6 +28,27 @@ fn led_9_the_end_gives_the_rest_of_the_hold_back() {
 }
 
 #[test]
+fn an_order_whose_day_was_over_comes_back_with_the_next_session() {
+    check_told(
+        "buy 10 @ 5.00; ack; dfd; resume; resume",
+        "new:new done_for_day:done_for_day restated:new",
+    );
+    check(
+        "buy 10 @ 5.00; ack; fill 3 @ 5.00; dfd; resume",
+        "partially_filled, filled 3, held 35.00, cash -15.00",
+    );
+    check_told(
+        "buy 10 @ 5.00; ack; fill 3 @ 5.00; dfd; resume",
+        "new:new partial_fill:partially_filled done_for_day:done_for_day restated:partially_filled",
+    );
+    // Resumed after its end, or before its day was over: nothing new.
+    check_told(
+        "buy 10 @ 5.00; ack; resume; cancel; resume",
+        "new:new canceled:canceled",
+    );
+}
+
+#[test]
 fn led_10_and_11_a_sell_holds_and_delivers_shares() {
     check("sell 10 @ 5.00; ack", "new, filled 0, held 10, cash 0.00");
     check(

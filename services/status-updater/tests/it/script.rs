@@ -173,6 +173,7 @@ impl Scene {
                 at: self.now,
             }),
             "dfd" => self.hear(Fact::DoneForDay),
+            "resume" => self.hear(Fact::Resumed),
             "refuse" => self.hear(Fact::CancelRefused {
                 reason: "too late".into(),
             }),
@@ -297,6 +298,9 @@ fn stored(side: Side, qty: Qty, limit_price: Price) -> StoredOrder {
         time_in_force: TimeInForce::Day,
         limit_price,
         session_date: now.date_naive(),
+        submit_at: None,
+        expires_at: now + TimeDelta::hours(6),
+        explicit_expiry: false,
         request_id: RequestId::new("r-1").unwrap(),
         created_at: now,
         submitted_at: now,

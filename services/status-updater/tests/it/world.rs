@@ -144,6 +144,9 @@ impl World {
             qty: asked.qty,
             limit_price: asked.limit_price,
             session_date: submitted_at.date_naive(),
+            submit_at: None,
+            expires_at: submitted_at + TimeDelta::hours(6),
+            explicit_expiry: false,
             request_id: RequestId::new(&format!("r-{id}")).unwrap(),
             submitted_at,
         };

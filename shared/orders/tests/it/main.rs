@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::order::{EndKind, OrderEvent};
-use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce};
+use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp};
 use orders::read::{self, Direction, ListFilter, ListStatus};
 use orders::{NewOrder, WishKind};
 use testkit::{TestDb, start_of_time};
@@ -24,6 +24,9 @@ fn order(n: u8, owner: u128, symbol: &str) -> NewOrder {
         qty: Qty::parse("10").expect("a quantity"),
         limit_price: Price::parse("5.00").expect("a price"),
         session_date: start_of_time().date_naive(),
+        submit_at: None,
+        expires_at: start_of_time() + TimeDelta::hours(6),
+        explicit_expiry: false,
         request_id: RequestId::new("r").expect("an id"),
         submitted_at: start_of_time() + TimeDelta::microseconds(i64::from(n)),
     }
@@ -178,6 +181,100 @@ async fn a_customers_wish_is_shown_until_the_venue_refuses_it_and_a_jobs_wish_ne
         shown(read::by_ids(&mut conn, &both).await.expect("read")),
         ["accepted", "accepted"]
     );
+}
+
+/// What jobs find an order by: its row among the open ones.
+async fn open_row(conn: &mut sqlx::PgConnection, id: OrderId) -> Option<(String, String, Option<Timestamp>)> {
+    sqlx::query_as("select session_date::text, time_in_force, expires_at from open_orders where order_id = $1")
+        .bind(id.get())
+        .fetch_optional(conn)
+        .await
+        .expect("a row")
+}
+
+#[tokio::test]
+async fn tif_2_and_tif_5_an_open_order_shows_its_session_and_its_deadline_also_after_a_bust_opened_it_again() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let at = start_of_time() + TimeDelta::hours(2);
+    let kinds = [
+        (1, TimeInForce::Day, false),
+        (2, TimeInForce::Day, true),
+        (3, TimeInForce::Gtc, false),
+    ];
+    let orders = kinds.map(|(n, time_in_force, explicit_expiry)| NewOrder {
+        time_in_force,
+        explicit_expiry,
+        expires_at: at,
+        submit_at: Some(start_of_time()),
+        ..order(n, 1, "AAPL")
+    });
+    orders::insert(&mut conn, &orders).await.expect("stored");
+    let ids = orders.each_ref().map(|o| o.order_id);
+    let date = start_of_time().date_naive().to_string();
+    let rows = [
+        (date.clone(), "day".to_owned(), None),
+        (date.clone(), "day".to_owned(), Some(at)),
+        (date, "gtc".to_owned(), Some(at)),
+    ];
+    for (id, row) in ids.iter().zip(&rows) {
+        assert_eq!(open_row(&mut conn, *id).await.as_ref(), Some(row));
+        let (qty, price) = (Qty::parse("10").expect("shares"), Price::parse("5").expect("a price"));
+        let mut stored = orders::lock(&mut conn, &[*id])
+            .await
+            .expect("locked")
+            .remove(id)
+            .expect("there");
+        assert_eq!((stored.submit_at, stored.expires_at), (Some(start_of_time()), at));
+        stored.state = stored.state.after(OrderEvent::Filled { qty, price }).expect("legal").0;
+        orders::advance(&mut conn, std::slice::from_ref(&stored))
+            .await
+            .expect("stored");
+        assert_eq!(open_row(&mut conn, *id).await, None, "filled");
+        stored.state = stored.state.after(OrderEvent::Busted { qty, price }).expect("legal").0;
+        orders::advance(&mut conn, &[stored]).await.expect("stored");
+        assert_eq!(open_row(&mut conn, *id).await.as_ref(), Some(row), "open again");
+    }
+}
+
+#[tokio::test]
+async fn tif_2_rows_of_older_programs_get_their_session_and_their_end() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    // 2026-06-01 and 90 days are Sunday the 30th of August: the Friday before counts.
+    for (n, time_in_force, expiry, deadline) in [
+        (1_u128, "day", "2026-06-01T20:00:00Z", None),
+        (2, "gtc", "2026-08-28T20:15:00Z", Some("2026-08-28T20:15:00Z")),
+        (3, "ioc", "2026-06-01T20:00:00Z", None),
+    ] {
+        let id = OrderId::new(Uuid::from_u128(n));
+        sqlx::query(
+            "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type,
+                                 time_in_force, qty, limit_price, session_date, request_id, created_at, submitted_at,
+                                 status, updated_at)
+             values ($1, $1, 'x', $1, 'AAPL', 'buy', 'limit', $2, 10, 5, '2026-06-01', 'r', $3, $3, 'accepted', $3)",
+        )
+        .bind(id.get())
+        .bind(time_in_force)
+        .bind("2026-06-01T15:00:00Z".parse::<Timestamp>().expect("a time"))
+        .execute(&mut *conn)
+        .await
+        .expect("stored");
+        sqlx::query("insert into open_orders (account_id, order_id, symbol, side) values ($1, $1, 'AAPL', 'buy')")
+            .bind(id.get())
+            .execute(&mut *conn)
+            .await
+            .expect("stored");
+        let stored = read::by_ids(&mut conn, &[id]).await.expect("read").remove(0);
+        assert_eq!(
+            stored.expires_at,
+            expiry.parse::<Timestamp>().expect("a time"),
+            "{time_in_force}"
+        );
+        let deadline = deadline.map(|text| text.parse::<Timestamp>().expect("a time"));
+        let row = ("2026-06-01".to_owned(), time_in_force.to_owned(), deadline);
+        assert_eq!(open_row(&mut conn, id).await, Some(row));
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! | topic | key | events |
 //! |---|---|---|
-//! | `orders` | symbol | [`v1::OrderAccepted`], [`v1::CancelRequested`], [`v1::LookUpRequested`] |
+//! | `orders` | symbol | [`v1::OrderAccepted`], [`v1::CancelRequested`], [`v1::RejectRequested`], [`v1::LookUpRequested`] |
 //! | `venue-reports` | account | [`v1::VenueReport`] |
 //! | `order-updates` | account | [`v1::OrderUpdated`] |
 

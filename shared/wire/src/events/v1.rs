@@ -28,6 +28,12 @@ pub struct OrderAccepted {
     pub session_date: NaiveDate,
     /// When it was accepted.
     pub submitted_at: DateTime<Utc>,
+    /// Not to be sent before; none: when its session opens.
+    #[serde(default)]
+    pub submit_at: Option<DateTime<Utc>>,
+    /// When a job will end it, apart from its session's close: a `gtc` order's age, or what was asked for.
+    #[serde(default)]
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl OrderAccepted {
@@ -53,6 +59,28 @@ pub struct CancelRequested {
 impl CancelRequested {
     /// The event's name on the bus.
     pub const KIND: &'static str = "cancel_requested.v1";
+}
+
+/// An order that waits for its time may not be sent any more (TIF-7). One that was sent meanwhile goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectRequested {
+    /// The order.
+    pub order_id: Uuid,
+    /// Whose order.
+    pub account_id: Uuid,
+    /// Ticker.
+    pub symbol: String,
+    /// The job that asks.
+    pub asked_by: String,
+    /// Why, in words a customer can read.
+    pub reason: String,
+    /// When it was asked.
+    pub requested_at: DateTime<Utc>,
+}
+
+impl RejectRequested {
+    /// The event's name on the bus.
+    pub const KIND: &'static str = "reject_requested.v1";
 }
 
 /// Somebody doubts what is known of an order: the executor asks the venue under the order's key and reports what it
@@ -90,7 +118,7 @@ pub struct VenueReport {
     /// What was heard.
     #[serde(flatten)]
     pub fact: Fact,
-    /// Where from: `submit`, `stream`, `poll`, `lookup`, `saga`, `never_sent`.
+    /// Where from: `submit`, `stream`, `poll`, `lookup`, `saga`, `never_sent`, `end_of_day`, `recon`.
     pub source: String,
     /// When we heard it.
     pub received_at: DateTime<Utc>,
@@ -173,6 +201,8 @@ pub enum Fact {
     },
     /// Its day is over, it trades again next session.
     DoneForDay,
+    /// The next session began for an order whose day was over.
+    Resumed,
 }
 
 /// How an order ended.
