@@ -1,4 +1,5 @@
-//! A batch that fails as a whole must not fail its neighbours: it is halved until the bad item stands alone.
+//! A batch that fails as a whole must not fail its neighbours: it is halved until the bad item stands alone. The same goes
+//! for an item that waits for a row somebody holds on to: its neighbours do not wait with it.
 
 use std::future::Future;
 use std::ops::Range;
@@ -23,7 +24,12 @@ pub(crate) trait Settle: Sync {
     fn describe(&self, item: &Self::Item) -> String;
 }
 
-/// Settles the batch; on a fault that is not a passing one, in halves. The n-th reply answers the n-th item.
+/// Whether the same batch, as a whole, may well pass in a moment. One that met a locked row is rather halved.
+pub(crate) fn passes_by_itself(error: &DbError, items: usize) -> bool {
+    error.is_transient() && (items == 1 || !error.is_locked())
+}
+
+/// Settles the batch; on a fault that does not pass by itself, in halves. The n-th reply answers the n-th item.
 pub(crate) async fn in_halves<S: Settle>(work: &S, batch: &[S::Item]) -> Vec<S::Reply> {
     let mut replies = Vec::with_capacity(batch.len());
     let mut todo: Vec<Range<usize>> = std::iter::once(0..batch.len()).collect();
@@ -32,7 +38,7 @@ pub(crate) async fn in_halves<S: Settle>(work: &S, batch: &[S::Item]) -> Vec<S::
         let items = &batch[range.clone()];
         match work.settle(items).await {
             Ok(done) => replies.extend(done),
-            Err(error) if error.is_transient() => {
+            Err(error) if passes_by_itself(&error, items.len()) => {
                 warn!(%error, items = items.len(), "{} items were not done: {error}", items.len());
                 replies.extend(items.iter().map(|item| work.away(item)));
             }

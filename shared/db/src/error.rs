@@ -4,10 +4,12 @@
 const PASSING: [&str; 5] = [
     "40001", // serialization failure
     "40P01", // deadlock: this side was chosen to give way
-    "55P03", // a lock was not there in time
-    "57014", // canceled by statement_timeout
+    LOCKED, "57014", // canceled by statement_timeout
     "53300", // too many connections
 ];
+
+/// A lock was not there in time.
+const LOCKED: &str = "55P03";
 
 /// SQLSTATEs with which the server ends the connection.
 const CONNECTION_ENDED: [&str; 5] = [
@@ -53,6 +55,11 @@ impl DbError {
             DbError::Sqlx(sqlx::Error::PoolTimedOut) => true,
             other => other.is_connection_lost() || other.has_code(|code| PASSING.contains(&code)),
         }
+    }
+
+    /// True when somebody else held a row for longer than the role waits for a lock.
+    pub fn is_locked(&self) -> bool {
+        self.has_code(|code| code == LOCKED)
     }
 
     /// True when the connection is gone, so that nobody knows whether a sent `commit` happened.

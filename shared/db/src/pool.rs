@@ -22,6 +22,8 @@ pub struct PoolSettings {
     pub application_name: String,
     /// Longest single statement; 0 is no limit.
     pub statement_timeout_ms: u64,
+    /// Longest wait for a row somebody else holds; 0 is as long as the statement may take.
+    pub lock_timeout_ms: u64,
     /// Longest pause within a transaction; 0 is no limit.
     pub idle_in_transaction_timeout_ms: u64,
     /// Longest wait for a free connection.
@@ -34,6 +36,7 @@ impl Default for PoolSettings {
             max_connections: 10,
             application_name: "daybook".to_owned(),
             statement_timeout_ms: 2_000,
+            lock_timeout_ms: 0,
             idle_in_transaction_timeout_ms: 2_000,
             acquire_timeout: Duration::from_secs(2),
         }
@@ -70,6 +73,7 @@ fn connect_options(url: &str, settings: &PoolSettings) -> Result<PgConnectOption
     let options: PgConnectOptions = url.parse()?;
     Ok(options.application_name(&settings.application_name).options([
         ("statement_timeout", settings.statement_timeout_ms.to_string()),
+        ("lock_timeout", settings.lock_timeout_ms.to_string()),
         (
             "idle_in_transaction_session_timeout",
             settings.idle_in_transaction_timeout_ms.to_string(),

@@ -100,6 +100,7 @@ fn patient() -> db::PoolSettings {
         max_connections: 12,
         application_name: "test".to_owned(),
         statement_timeout_ms: 30_000,
+        lock_timeout_ms: 0,
         idle_in_transaction_timeout_ms: 30_000,
         acquire_timeout: Duration::from_secs(30),
     }

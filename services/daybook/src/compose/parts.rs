@@ -33,6 +33,8 @@ const BUNDLED_KEY: (&str, &str) = ("exchange-key", "exchange-secret");
 const DATABASE_PATIENCE: u32 = 60;
 /// Connections of the customers' door: a batcher each, and readers.
 const FRONT_CONNECTIONS: u32 = 16;
+/// An account whose row somebody holds keeps its neighbours in a batch waiting for no longer.
+const FRONT_LOCK_TIMEOUT_MS: u64 = 300;
 /// Connections of everything behind it.
 const MIDDLE_CONNECTIONS: u32 = 16;
 const EXCHANGE_CONNECTIONS: u32 = 8;
@@ -109,9 +111,13 @@ async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
 async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue>) -> anyhow::Result<Deps> {
     let ids: SharedIds = Arc::new(SystemIds::new(clock.clone()));
     let url = settings.database_url();
-    let front = pool(url, "daybook-front", FRONT_CONNECTIONS)
-        .await
-        .context("DAYBOOK_DATABASE_URL")?;
+    let front = PoolSettings {
+        max_connections: FRONT_CONNECTIONS,
+        application_name: "daybook-front".to_owned(),
+        lock_timeout_ms: FRONT_LOCK_TIMEOUT_MS,
+        ..PoolSettings::default()
+    };
+    let front = pool_with(url, front).await.context("DAYBOOK_DATABASE_URL")?;
     let middle = pool(url, "daybook", MIDDLE_CONNECTIONS)
         .await
         .context("DAYBOOK_DATABASE_URL")?;
@@ -137,6 +143,10 @@ async fn pool(url: &str, name: &str, connections: u32) -> Result<PgPool, DbError
         application_name: name.to_owned(),
         ..PoolSettings::default()
     };
+    pool_with(url, settings).await
+}
+
+async fn pool_with(url: &str, settings: PoolSettings) -> Result<PgPool, DbError> {
     db::with_retry(
         DATABASE_PATIENCE,
         |_| Duration::from_secs(1),

@@ -11,12 +11,13 @@ use std::time::Duration;
 use bus::{Bus, NewEvent, Topic};
 use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
-use db::{DbError, PgPool, Tx, with_retry};
+use db::{DbError, PgPool, Tx};
 use domain::{AccountId, OrderId, RequestId, Timestamp};
 use orders::{NewOrderEvent, Sequence, StoredOrder, WishKind};
+use tracing::debug;
 use wire::events::v1;
 
-use crate::batch::{Settle, in_halves};
+use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::CancelError;
 use crate::place::database_error;
 use decide::{Wished, decide};
@@ -60,7 +61,17 @@ impl Settle for CancelWork {
     type Reply = CancelReply;
 
     async fn settle(&self, batch: &[CancelCommand]) -> Result<Vec<CancelReply>, DbError> {
-        with_retry(TRIES, |tried| PAUSE * tried, || self.attempt(batch)).await
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match self.attempt(batch).await {
+                Err(error) if tried < TRIES && passes_by_itself(&error, batch.len()) => {
+                    debug!(%error, tried, "cancels failed, trying them again: {error}");
+                }
+                done => return done,
+            }
+            tokio::time::sleep(PAUSE * tried).await;
+        }
     }
 
     fn away(&self, command: &CancelCommand) -> CancelReply {

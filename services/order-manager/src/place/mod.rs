@@ -24,7 +24,7 @@ use domain::calendar::Calendar;
 use orders::StoredOrder;
 use tracing::{debug, error};
 
-use crate::batch::{Settle, in_halves};
+use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
 use decide::{Accepted, Command, Limits, decide};
 pub(crate) use write::database_error;
@@ -109,7 +109,7 @@ impl PlaceWork {
                 Err((replies, fault)) => (replies, fault),
             };
             match fault {
-                Fault::Failed(error) if tried < TRIES && error.is_transient() => {
+                Fault::Failed(error) if tried < TRIES && passes_by_itself(&error, batch.len()) => {
                     debug!(%error, tried, "a batch failed, trying it again: {error}");
                 }
                 Fault::Failed(error) => return Err(error),

@@ -175,6 +175,44 @@ async fn v9_events_of_an_account_are_numbered_without_gaps_whatever_came_at_once
     assert_eq!((gaps, house.count("select count(*) from order_events").await), (0, 150));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_row_is_held_fails_alone() {
+    let house = House::with(small_batches()).await;
+    let mut customers = Vec::new();
+    for _ in 0..8 {
+        customers.push(house.customer(1_000).await);
+    }
+    let pool = db::connect(
+        &house.db_url(),
+        db::PoolSettings {
+            lock_timeout_ms: 100,
+            ..db::PoolSettings::default()
+        },
+    )
+    .await
+    .unwrap();
+    let config = Config {
+        batch: BatchSettings {
+            linger: Duration::from_millis(50),
+            ..BatchSettings::default()
+        },
+        place_shards: 1,
+        ..small_batches()
+    };
+    let ids = testkit::ids(78);
+    let door = door(&pool, &house.clock, &ids, &house.instruments, &house.shutdown, &config);
+    let mut holder = house.pool().begin().await.unwrap();
+    ledger::lock(&mut holder, &[customers[3].account]).await.unwrap();
+    let placed = customers
+        .iter()
+        .map(|who| send(door.clone(), who, order("buy", "1", "10").to_string()));
+    let statuses: Vec<u16> = join_all(placed).await.into_iter().map(|(status, _)| status).collect();
+    assert_eq!(statuses, [200, 200, 200, 503, 200, 200, 200, 200]);
+    holder.rollback().await.unwrap();
+    let (status, _) = send(door.clone(), &customers[3], order("buy", "1", "10").to_string()).await;
+    assert_eq!(status, 200, "nothing of the refused try was left behind");
+}
+
 /// Another process' door to the same database.
 fn second_door(house: &House) -> axum::Router {
     let ids = testkit::ids(77);

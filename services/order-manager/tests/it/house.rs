@@ -100,6 +100,10 @@ impl House {
         &self.db.pool
     }
 
+    pub fn db_url(&self) -> String {
+        self.db.url.clone()
+    }
+
     /// A new customer with so many dollars.
     pub async fn customer(&self, dollars: i64) -> Customer {
         let mut tx = db::begin(self.pool()).await.unwrap();
