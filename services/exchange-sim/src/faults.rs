@@ -62,12 +62,28 @@ pub enum Kind {
     Overfill,
     /// An execution is taken back right after.
     Bust,
+    /// The trade file ends in the middle of a line.
+    FileCut,
+    /// The trade file has no trailer.
+    FileNoTrailer,
+    /// The trade file's trailer counts other shares than its lines have.
+    FileWrongSum,
+    /// The trade file's header names another date.
+    FileWrongDate,
+    /// The trade file leaves an execution out, and adds up.
+    FileMissingLine,
+    /// The trade file has an execution of an order that nobody sent, and adds up.
+    FileUnknownLine,
+    /// The trade file has one share too many in an execution, and adds up.
+    FileWrongQty,
+    /// The trade file has an execution one step of the price off, and adds up.
+    FileWrongPrice,
 }
 
 impl Kind {
     /// Whether it spoils a call, as opposed to an order or its reports.
     const fn is_of_calls(self) -> bool {
-        !self.is_of_orders() && !self.is_of_reports()
+        !self.is_of_orders() && !self.is_of_reports() && !self.is_of_files()
     }
 
     const fn is_of_orders(self) -> bool {
@@ -79,6 +95,21 @@ impl Kind {
 
     const fn is_of_reports(self) -> bool {
         matches!(self, Self::DuplicateReport | Self::OutOfOrder | Self::NoReports)
+    }
+
+    /// Whether it spoils a trade file. Symbol and order of its rule name the execution.
+    pub(crate) const fn is_of_files(self) -> bool {
+        matches!(
+            self,
+            Self::FileCut
+                | Self::FileNoTrailer
+                | Self::FileWrongSum
+                | Self::FileWrongDate
+                | Self::FileMissingLine
+                | Self::FileUnknownLine
+                | Self::FileWrongQty
+                | Self::FileWrongPrice
+        )
     }
 }
 
@@ -95,6 +126,8 @@ pub enum On {
     Read,
     /// Polls for executions.
     Activities,
+    /// The end-of-day trade file.
+    TradeFile,
     /// All of these.
     Any,
 }
@@ -206,15 +239,20 @@ impl Faults {
 
     /// The rule that spoils this call, if one does.
     pub fn on_call(&self, on: On, about: About<'_>) -> Option<Rule> {
-        self.strike(about, |rule| rule.is_about(on))
+        self.strike(|rule| rule.is_about(on) && is_of(rule, about))
+    }
+
+    /// The rule that spoils this trade file, if one does.
+    pub fn on_file(&self) -> Option<Rule> {
+        self.strike(|rule| rule.kind.is_of_files())
     }
 
     /// Whether this kind strikes an order or one of its reports.
     pub fn strikes(&self, kind: Kind, about: About<'_>) -> bool {
-        self.strike(about, |rule| rule.kind == kind).is_some()
+        self.strike(|rule| rule.kind == kind && is_of(rule, about)).is_some()
     }
 
-    fn strike(&self, about: About<'_>, wanted: impl Fn(&Rule) -> bool) -> Option<Rule> {
+    fn strike(&self, wanted: impl Fn(&Rule) -> bool) -> Option<Rule> {
         if !self.any() {
             return None;
         }
@@ -222,7 +260,7 @@ impl Faults {
         let (rules, dice) = &mut *guard;
         let hit = rules
             .iter_mut()
-            .find(|active| wanted(&active.rule) && reaches(&active.rule, about, dice))?;
+            .find(|active| wanted(&active.rule) && reaches(&active.rule, dice))?;
         hit.hits += 1;
         if let Some(next) = &mut hit.rule.next {
             *next -= 1;
@@ -236,12 +274,13 @@ impl Faults {
     }
 }
 
-fn reaches(rule: &Rule, about: About<'_>, dice: &mut Dice) -> bool {
+fn is_of(rule: &Rule, about: About<'_>) -> bool {
     let same = |wanted: &Option<String>, is: Option<&str>| wanted.is_none() || wanted.as_deref() == is;
-    same(&rule.symbol, about.symbol)
-        && same(&rule.client_order_id, about.client_order_id)
-        && rule.next != Some(0)
-        && rule.share_percent.is_none_or(|share| dice.below(100) < share)
+    same(&rule.symbol, about.symbol) && same(&rule.client_order_id, about.client_order_id)
+}
+
+fn reaches(rule: &Rule, dice: &mut Dice) -> bool {
+    rule.next != Some(0) && rule.share_percent.is_none_or(|share| dice.below(100) < share)
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub enum Command {
     SetQuote(SymbolIx, QuoteSetting),
     /// Take an execution back.
     Bust(Uuid),
+    /// Do nothing: when this is answered, all that was asked before is committed.
+    Await,
     /// Set something by hand.
     Set(Setting),
 }

@@ -51,13 +51,8 @@ where
         Kind::BodyCut | Kind::BrokenJson | Kind::WrongOrderId | Kind::WrongQty => {
             garbled(rule.kind, app, work.await).await
         }
-        Kind::RejectLater
-        | Kind::DuplicateReport
-        | Kind::OutOfOrder
-        | Kind::NoReports
-        | Kind::FillAfterCancel
-        | Kind::Overfill
-        | Kind::Bust => work.await,
+        // The engine, the stream and the trade file see to these.
+        _ => work.await,
     }
 }
 

@@ -6,4 +6,5 @@ mod faults;
 mod restart;
 mod rig;
 mod stream;
+mod trade_file;
 mod trading;

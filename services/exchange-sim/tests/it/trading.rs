@@ -50,29 +50,6 @@ async fn a_large_order_fills_in_parts_tick_by_tick() {
 }
 
 #[tokio::test]
-async fn the_trade_file_of_a_session_is_there_after_its_close_and_holds_what_stood_then() {
-    let rig = Rig::start().await;
-    rig.pin("AAPL", "229.90", "230.10", 50).await;
-    let placed = rig.place(order("c-1", "buy", 10, "235")).await;
-    rig.place(order("c-2", "buy", 5, "235")).await;
-    let id = rig.executions().await[1]["execution_id"].clone();
-    rig.post("/sim/bust", json!({ "execution_id": id })).await;
-    let path = "/trade-files/2026-11-23";
-    let (status, early) = rig.text(path).await;
-    assert_eq!(status, 404, "{early}");
-    rig.clock.advance(std::time::Duration::from_secs(24 * 60 * 60));
-    let (status, file) = rig.text(path).await;
-    assert_eq!(status, 200, "{file}");
-    let lines: Vec<&str> = file.lines().collect();
-    assert_eq!((lines.len(), lines[0], lines[2]), (3, "H,2026-11-23", "Z,1,10"));
-    let order_id = placed["id"].as_str().unwrap();
-    assert!(
-        lines[1].contains(&format!("{order_id},\"c-1\",AAPL,buy,10,230.1,")),
-        "{file}"
-    );
-}
-
-#[tokio::test]
 async fn customers_trade_with_each_other_by_price_and_time() {
     let rig = Rig::start().await;
     rig.pin("AAPL", "200", "260", 1).await;

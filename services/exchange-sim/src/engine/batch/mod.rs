@@ -77,7 +77,7 @@ impl<'a> Batch<'a> {
                     orders.extend(parts.names.order_no(*id).filter(|no| !live.open.contains_key(no)))
                 }
                 Command::Bust(id) => executions.extend(parts.names.execution_no(*id)),
-                Command::Tick | Command::SetQuote(..) | Command::Set(_) => {}
+                Command::Tick | Command::SetQuote(..) | Command::Set(_) | Command::Await => {}
             }
         }
         let taken = if keys.is_empty() {
@@ -125,6 +125,7 @@ impl<'a> Batch<'a> {
                 let no = self.parts.names.execution_no(*id).filter(|no| self.bust(*no));
                 no.ok_or(Refusal::NoSuchExecution(*id))?;
             }
+            Command::Await => {}
             Command::Set(setting) => self.changes.settings.push(setting.clone()),
         }
         Ok(Answer::Done {
