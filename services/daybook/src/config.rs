@@ -73,6 +73,9 @@ pub struct Settings {
     /// Whether it answers `GET /v2/orders?client_order_ids=a,b`, as the bundled exchange does.
     #[serde(default)]
     pub exchange_bulk_lookup: bool,
+    /// Whether it has `GET /trade-files/{date}` and `GET /executions/{id}`, as the bundled exchange does.
+    #[serde(default)]
+    pub exchange_trade_files: bool,
     /// The bundled exchange's port on 127.0.0.1; any free one by default.
     #[serde(default)]
     pub exchange_port: u16,

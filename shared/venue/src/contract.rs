@@ -3,8 +3,9 @@
 //! Each function is one sentence of the contract and panics where it is broken. A caller brings a venue with an empty
 //! account, a source of ids that were never used there, and [`Terms`] that suit its market; [`all`] runs everything.
 
-use crate::{Canceling, Lookup, Submitted, UpdateKind, Venue, VenueOrder, VenueOrderView, VenueStatus};
+use crate::{Canceling, Lookup, Submitted, UpdateKind, Venue, VenueOrder, VenueOrderView, VenueStatus, trade_file};
 use chassis::ids::Ids;
+use chrono::NaiveDate;
 use domain::order::EndKind;
 use domain::{ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
 use futures::StreamExt;
@@ -52,6 +53,7 @@ pub async fn all<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
     an_unknown_symbol_is_refused_with_a_reason(venue, ids, terms).await;
     an_open_order_is_listed(venue, ids, terms).await;
     an_execution_is_told_and_recorded_under_one_id(venue, ids, terms).await;
+    an_execution_is_found_by_its_id(venue, ids, terms).await;
     a_stream_goes_on_where_it_was_left(venue, ids, terms).await;
     a_traded_symbol_has_an_asset_and_a_quote(venue, terms).await;
 }
@@ -181,6 +183,41 @@ pub async fn an_execution_is_told_and_recorded_under_one_id<V: Venue>(venue: &V,
         told.iter().all(|fill| fill.2 <= terms.marketable),
         "never worse than the limit"
     );
+}
+
+/// REC-3: an execution can be asked for by its id; one that never happened is denied.
+pub async fn an_execution_is_found_by_its_id<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
+    let key = OrderId::new(ids.uuid());
+    let order = submit(venue, key, &terms.order(terms.marketable, TimeInForce::Ioc)).await;
+    let (id, qty, price) = recorded(venue, &order.venue_order_id).await.remove(0);
+    let found = venue.execution(&id).await.expect("an answer").expect("it happened");
+    assert_eq!((found.execution.qty, found.execution.price), (qty, price));
+    assert_eq!(found.execution.venue_order_id, order.venue_order_id);
+    assert_eq!(found.busted_at, None);
+    let never = ExecId::new(&ids.uuid().to_string()).expect("a UUID is plain text");
+    assert_eq!(venue.execution(&never).await, Ok(None));
+}
+
+/// REC-1: once a session is over its executions stand in its trade file, as the record has them. The caller lets the
+/// session end, so this sentence is not in [`all`].
+pub async fn a_session_has_a_trade_file<V: Venue>(venue: &V, date: NaiveDate) {
+    let bytes = venue.trade_file(date).await.expect("a file");
+    let file = trade_file::read(&bytes, date).expect("a whole file");
+    let mut told: Vec<(ExecId, Qty, Price)> = file.lines.into_iter().map(|x| (x.exec_id, x.qty, x.price)).collect();
+    let mut record = Vec::new();
+    let mut cursor = None::<String>;
+    loop {
+        let page = venue.executions_after(cursor.as_deref()).await.expect("a page");
+        cursor = page.executions.last().map(|x| x.cursor.clone()).or(cursor);
+        record.extend(page.executions.into_iter().map(|x| (x.exec_id, x.qty, x.price)));
+        if !page.more {
+            break;
+        }
+    }
+    told.sort();
+    record.sort();
+    assert!(!record.is_empty(), "there is something to compare");
+    assert_eq!(told, record);
 }
 
 /// What happened while nobody listened is told afterwards.

@@ -5,6 +5,7 @@
 //! | `order` `outcome` `report` `market` | the words of the trait: what is asked, what came of it, what was heard |
 //! | `alpaca` | the one real adapter: any server of the Alpaca dialect, the bundled exchange included |
 //! | `fake` | an exchange in memory that misbehaves by script, for tests |
+//! | `trade_file` | the end-of-day file of a session's executions, read strictly |
 //! | `contract` | what every venue must do, run against the fake and against a real server |
 //!
 //! "Don't know" is a result here, not an error: a time-out, a 5xx or an answer that does not fit what was asked says
@@ -17,13 +18,15 @@ mod market;
 mod order;
 mod outcome;
 mod report;
+pub mod trade_file;
 
 pub use market::{VenueAsset, VenueQuote};
 pub use order::{VenueOrder, VenueOrderView, VenueStatus};
 pub use outcome::{Canceling, Fault, Lookup, Refusal, Submitted};
-pub use report::{ExecutionPage, UpdateKind, VenueExecution, VenueUpdate};
+pub use report::{ExecutionPage, ExecutionView, UpdateKind, VenueExecution, VenueUpdate};
 
-use domain::{OrderId, Symbol, VenueOrderId};
+use chrono::NaiveDate;
+use domain::{ExecId, OrderId, Symbol, VenueOrderId};
 use futures::Stream;
 use futures::stream::BoxStream;
 use std::collections::HashMap;
@@ -51,6 +54,13 @@ pub trait Venue: Send + Sync + 'static {
 
     /// Executions after a cursor (an earlier page's), oldest first; without one, from the venue's beginning.
     fn executions_after(&self, cursor: Option<&str>) -> impl Future<Output = Result<ExecutionPage, Fault>> + Send;
+
+    /// One execution by its id, also when it was taken back; `None` when the venue knows of none.
+    fn execution(&self, id: &ExecId) -> impl Future<Output = Result<Option<ExecutionView>, Fault>> + Send;
+
+    /// The end-of-day file of a session's executions, as it came; [`trade_file::read`] reads it. [`Fault::NotYet`]
+    /// before it is written, [`Fault::NotOffered`] where there is none.
+    fn trade_file(&self, date: NaiveDate) -> impl Future<Output = Result<Vec<u8>, Fault>> + Send;
 
     /// All orders that may still trade.
     fn open_orders(&self) -> impl Future<Output = Result<Vec<VenueOrderView>, Fault>> + Send;

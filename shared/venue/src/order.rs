@@ -2,6 +2,7 @@
 
 use domain::order::EndKind;
 use domain::{OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
+use uuid::Uuid;
 
 /// What a limit order asks of the venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,4 +67,10 @@ impl VenueOrderView {
         let wrong: Vec<&str> = checks.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();
         if wrong.is_empty() { None } else { Some(wrong.join(", ")) }
     }
+}
+
+/// Our own keys are UUIDs in their usual form; any other name belongs to somebody else.
+pub(crate) fn key_of(client_order_id: &str) -> Option<OrderId> {
+    let id = OrderId::new(Uuid::parse_str(client_order_id).ok()?);
+    (id.to_string() == client_order_id).then_some(id)
 }

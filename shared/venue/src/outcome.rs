@@ -78,6 +78,12 @@ pub enum Fault {
     /// Readable, but about something else than was asked.
     #[error("the answer differs from what was asked: {0}")]
     Mismatch(String),
+    /// It is not there yet, the venue says; ask later.
+    #[error("not yet: {0}")]
+    NotYet(String),
+    /// This venue has no such thing to ask for.
+    #[error("this venue has no {0}")]
+    NotOffered(&'static str),
 }
 
 impl Fault {
@@ -97,6 +103,8 @@ impl Fault {
             Self::Unauthorized => "unauthorized",
             Self::Garbage(_) => "garbage",
             Self::Mismatch(_) => "mismatch",
+            Self::NotYet(_) => "not_yet",
+            Self::NotOffered(_) => "not_offered",
         }
     }
 }

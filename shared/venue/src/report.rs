@@ -73,6 +73,15 @@ pub struct VenueExecution {
     pub at: Timestamp,
 }
 
+/// An execution and whether it still stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionView {
+    /// What happened.
+    pub execution: VenueExecution,
+    /// When the venue took it back, if it did.
+    pub busted_at: Option<Timestamp>,
+}
+
 /// A stretch of the venue's record of executions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExecutionPage {

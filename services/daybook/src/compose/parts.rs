@@ -220,6 +220,7 @@ fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<Alpa
     let (key_id, secret) = exchange_key(settings);
     let mut alpaca = AlpacaSettings::new(&settings.exchange_name, &url, &key_id, secret);
     alpaca.bulk_lookup = is_bundled || settings.exchange_bulk_lookup;
+    alpaca.trade_files = is_bundled || settings.exchange_trade_files;
     AlpacaVenue::new(alpaca).map_err(|fault| anyhow::anyhow!("DAYBOOK_EXCHANGE_URL: {fault}"))
 }
 

@@ -18,6 +18,7 @@ async fn the_bundled_exchange_keeps_the_venue_contract() {
     house.market.pin("AAPL", "99.00", "100.00", 1_000).await;
     let mut settings = AlpacaSettings::new("exchange", &url, "exchange-key", "exchange-secret".to_owned().into());
     settings.bulk_lookup = true;
+    settings.trade_files = true;
     let venue = AlpacaVenue::new(settings).unwrap();
     let terms = Terms {
         symbol: Symbol::parse("AAPL").unwrap(),

@@ -7,6 +7,7 @@
 //! | `market`     | assets, clock, quotes                                             |
 //! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
 //! | `trade_file` | the end-of-day file of a session's executions                     |
+//! | `execution`  | one execution by its id, also when it was taken back              |
 //! | `admin`      | `/sim/…`: faults, prices, steps, the whole truth for comparisons  |
 //! | `hand`       | `/sim/…`: what is set by hand                                     |
 //! | `parse` `render` | the words of the wire to commands, and rows to the wire       |
@@ -15,6 +16,7 @@
 mod activities;
 mod admin;
 mod auth;
+mod execution;
 mod hand;
 pub(crate) mod line;
 mod market;
@@ -88,6 +90,7 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/v2/clock", get(market::clock))
         .route("/v2/stocks/quotes/latest", get(market::latest_quotes))
         .route("/trade-files/{date}", get(trade_file::of_session))
+        .route("/executions/{id}", get(execution::by_id))
         .layer(from_fn_with_state(app.clone(), auth::require_keys))
         .route("/stream", get(stream::open))
         .route("/quotes", get(market::quotes_page))

@@ -1,12 +1,12 @@
 //! The fake venue, but it does not say which order some of its names stand for.
 
-use domain::{OrderId, Symbol, VenueOrderId};
+use domain::{ExecId, OrderId, Symbol, VenueOrderId};
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use venue::fake::FakeVenue;
 use venue::{
-    Canceling, ExecutionPage, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder, VenueOrderView,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder, VenueOrderView,
     VenueQuote,
 };
 
@@ -73,6 +73,14 @@ impl Venue for Shy {
 
     async fn executions_after(&self, cursor: Option<&str>) -> Result<ExecutionPage, Fault> {
         self.inner.executions_after(cursor).await
+    }
+
+    async fn execution(&self, id: &ExecId) -> Result<Option<ExecutionView>, Fault> {
+        self.inner.execution(id).await
+    }
+
+    async fn trade_file(&self, date: chrono::NaiveDate) -> Result<Vec<u8>, Fault> {
+        self.inner.trade_file(date).await
     }
 
     async fn open_orders(&self) -> Result<Vec<VenueOrderView>, Fault> {

@@ -4,9 +4,9 @@
 //! with the dialect's own 404. Everything else may come from a proxy on the way and says nothing about the order.
 
 use super::parse;
-use crate::{Canceling, Fault, Lookup, Refusal, Submitted, VenueOrder, VenueOrderView};
+use crate::{Canceling, ExecutionView, Fault, Lookup, Refusal, Submitted, VenueOrder, VenueOrderView};
 use bytes::Bytes;
-use domain::OrderId;
+use domain::{ExecId, OrderId};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -94,6 +94,23 @@ pub(super) fn canceling(answer: &Answer) -> Canceling {
         Ok(_) if answer.status == 404 => Canceling::NotFound,
         Ok(refusal) => Canceling::TooLate(refusal),
         Err(fault) => Canceling::Unknown(fault),
+    }
+}
+
+/// The answer to a question about one execution.
+pub(super) fn execution(answer: &Answer, asked: &ExecId) -> Result<Option<ExecutionView>, Fault> {
+    if answer.status == 404 {
+        return refusal(answer, &[404]).map(|_| None);
+    }
+    parse::execution_view(&read(answer)?, asked).map(Some)
+}
+
+/// The bytes of a trade file; the dialect's own 404 says that it is not written yet.
+pub(super) fn trade_file(answer: Answer) -> Result<Vec<u8>, Fault> {
+    match answer.status {
+        200 => Ok(answer.body.into()),
+        404 => Err(Fault::NotYet(refusal(&answer, &[404])?.reason)),
+        _ => Err(not_an_answer(&answer)),
     }
 }
 

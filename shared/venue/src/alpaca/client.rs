@@ -5,12 +5,13 @@ use super::AlpacaSettings;
 use super::classify::{self, Answer, Handed};
 use super::parse;
 use crate::{
-    Canceling, ExecutionPage, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder, VenueOrderView,
-    VenueQuote,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
+    VenueOrderView, VenueQuote,
 };
 use bytes::{Bytes, BytesMut};
 use chassis::http_client::{self, ClientSettings};
-use domain::{OrderId, Symbol, VenueOrderId};
+use chrono::NaiveDate;
+use domain::{ExecId, OrderId, Symbol, VenueOrderId};
 use futures::StreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
@@ -68,29 +69,19 @@ impl AlpacaVenue {
     }
 
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, Fault> {
+        self.answer_within(request, self.settings.body_limit).await
+    }
+
+    async fn answer_within(&self, request: RequestBuilder, limit: usize) -> Result<Answer, Fault> {
         let response = request.send().await.map_err(fault)?;
         let status = response.status().as_u16();
         let retry_after = retry_after(response.headers());
-        let body = self.body(response).await?;
+        let body = body(response, limit).await?;
         Ok(Answer {
             status,
             retry_after,
             body,
         })
-    }
-
-    async fn body(&self, mut response: reqwest::Response) -> Result<Bytes, Fault> {
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(fault)? {
-            if body.len() + chunk.len() > self.settings.body_limit {
-                return Err(Fault::Garbage(format!(
-                    "longer than {} bytes",
-                    self.settings.body_limit
-                )));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
     }
 
     async fn get<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Fault> {
@@ -219,6 +210,26 @@ impl Venue for AlpacaVenue {
         })
     }
 
+    async fn execution(&self, id: &ExecId) -> Result<Option<ExecutionView>, Fault> {
+        if !self.settings.trade_files {
+            return Err(Fault::NotOffered("look-up of one execution"));
+        }
+        let Some(path) = execution_path(id) else {
+            return Ok(None);
+        };
+        classify::execution(&self.answer(self.request(Method::GET, &path)).await?, id)
+    }
+
+    async fn trade_file(&self, date: NaiveDate) -> Result<Vec<u8>, Fault> {
+        if !self.settings.trade_files {
+            return Err(Fault::NotOffered("trade file"));
+        }
+        let request = self
+            .request(Method::GET, &format!("/trade-files/{date}"))
+            .timeout(self.settings.trade_file_timeout);
+        classify::trade_file(self.answer_within(request, self.settings.trade_file_limit).await?)
+    }
+
     async fn open_orders(&self) -> Result<Vec<VenueOrderView>, Fault> {
         let mut all = Vec::new();
         let mut after: Option<String> = None;
@@ -268,6 +279,23 @@ impl Venue for AlpacaVenue {
 fn order_path(id: &VenueOrderId) -> Option<String> {
     let id = uuid::Uuid::parse_str(id.as_str()).ok()?;
     Some(format!("/v2/orders/{}", id.hyphenated()))
+}
+
+async fn body(mut response: reqwest::Response, limit: usize) -> Result<Bytes, Fault> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(fault)? {
+        if body.len() + chunk.len() > limit {
+            return Err(Fault::Garbage(format!("longer than {limit} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+/// Ids of the bundled exchange's executions are UUIDs, too.
+fn execution_path(id: &ExecId) -> Option<String> {
+    let id = uuid::Uuid::parse_str(id.as_str()).ok()?;
+    Some(format!("/executions/{}", id.hyphenated()))
 }
 
 fn fault(error: reqwest::Error) -> Fault {

@@ -39,6 +39,13 @@ pub struct AlpacaSettings {
     /// Whether the venue answers `GET /v2/orders?client_order_ids=a,b`, as the bundled exchange does. A venue that
     /// ignores the parameter would seem to deny every order, so this is never guessed.
     pub bulk_lookup: bool,
+    /// Whether the venue has `GET /trade-files/{date}` and `GET /executions/{id}`, as the bundled exchange does. They
+    /// are no part of the dialect.
+    pub trade_files: bool,
+    /// The longest trade file that is read: a day's executions in one answer.
+    pub trade_file_limit: usize,
+    /// Until the last byte of a trade file.
+    pub trade_file_timeout: Duration,
     /// The longest silence of the stream, pongs included, before it is given up.
     pub stream_silence: Duration,
 }
@@ -56,6 +63,9 @@ impl AlpacaSettings {
             connect_timeout: Duration::from_secs(2),
             body_limit: 4 << 20,
             bulk_lookup: false,
+            trade_files: false,
+            trade_file_limit: 256 << 20,
+            trade_file_timeout: Duration::from_secs(120),
             stream_silence: Duration::from_secs(10),
         }
     }

@@ -1,7 +1,9 @@
 //! Wire types → the trait's words. Pure and strict: what does not fit is a [`Fault::Garbage`], never a guess.
 
+use crate::order::key_of;
 use crate::{
-    Fault, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView, VenueQuote, VenueStatus, VenueUpdate,
+    ExecutionView, Fault, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView, VenueQuote, VenueStatus,
+    VenueUpdate,
 };
 use domain::order::EndKind;
 use domain::{AssetId, ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
@@ -34,7 +36,7 @@ pub(super) fn view(order: &rest::Order) -> Result<VenueOrderView, Fault> {
     }
     Ok(VenueOrderView {
         venue_order_id: venue_order_id(order.id),
-        key: key(&order.client_order_id),
+        key: key_of(&order.client_order_id),
         order: VenueOrder {
             symbol: Symbol::parse(&order.symbol).ok_or_else(|| garbage("symbol", &order.symbol))?,
             side: word::<Side>("side", &order.side)?,
@@ -53,14 +55,14 @@ pub(super) fn view(order: &rest::Order) -> Result<VenueOrderView, Fault> {
 pub(super) fn ours(orders: &[rest::Order]) -> Result<Vec<VenueOrderView>, Fault> {
     orders
         .iter()
-        .filter(|order| key(&order.client_order_id).is_some())
+        .filter(|order| key_of(&order.client_order_id).is_some())
         .map(view)
         .collect()
 }
 
 /// One change of an order; `None` for orders without a key of ours.
 pub(super) fn update(update: &TradeUpdate) -> Result<Option<VenueUpdate>, Fault> {
-    if key(&update.order.client_order_id).is_none() {
+    if key_of(&update.order.client_order_id).is_none() {
         return Ok(None);
     }
     Ok(Some(VenueUpdate {
@@ -115,6 +117,40 @@ pub(super) fn execution(fill: &rest::FillActivity) -> Result<VenueExecution, Fau
         qty: some_qty("qty", Some(fill.qty))?,
         price: some_price("price", Some(fill.price))?,
         at: fill.transaction_time,
+    })
+}
+
+/// One execution by its id, as the bundled exchange shows it beside its trade files.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExecutionRecord {
+    execution_id: String,
+    order_id: Uuid,
+    symbol: String,
+    side: String,
+    qty: Text,
+    price: Text,
+    transaction_time: Timestamp,
+    busted_at: Option<Timestamp>,
+}
+
+/// The execution that was asked for, and whether it still stands.
+pub(super) fn execution_view(record: &ExecutionRecord, asked: &ExecId) -> Result<ExecutionView, Fault> {
+    if record.execution_id != asked.as_str() {
+        return Err(Fault::Mismatch("execution_id".to_owned()));
+    }
+    Ok(ExecutionView {
+        execution: VenueExecution {
+            // Its place in the record of executions is not told here, and not asked for.
+            cursor: String::new(),
+            exec_id: asked.clone(),
+            venue_order_id: venue_order_id(record.order_id),
+            symbol: Symbol::parse(&record.symbol).ok_or_else(|| garbage("symbol", &record.symbol))?,
+            side: word::<Side>("side", &record.side)?,
+            qty: some_qty("qty", Some(record.qty))?,
+            price: some_price("price", Some(record.price))?,
+            at: record.transaction_time,
+        },
+        busted_at: record.busted_at,
     })
 }
 
@@ -189,13 +225,6 @@ fn ended_at(order: &rest::Order) -> Option<Timestamp> {
         .or(order.expired_at)
         .or(order.failed_at)
         .or(order.replaced_at)
-}
-
-/// Our own keys are UUIDs in their usual form; any other name belongs to somebody else.
-fn key(client_order_id: &str) -> Option<OrderId> {
-    let id = Uuid::parse_str(client_order_id).ok()?;
-    let id = OrderId::new(id);
-    (id.to_string() == client_order_id).then_some(id)
 }
 
 fn venue_order_id(id: Uuid) -> VenueOrderId {

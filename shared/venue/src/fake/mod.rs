@@ -4,16 +4,18 @@
 mod state;
 #[cfg(test)]
 mod tests;
+mod trades;
 
 pub use state::{Act, Call, CallKind};
 
 use crate::{
-    Canceling, ExecutionPage, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder, VenueOrderView,
-    VenueQuote, VenueUpdate,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
+    VenueOrderView, VenueQuote, VenueUpdate,
 };
 use chassis::clock::SharedClock;
+use chrono::NaiveDate;
 use domain::order::EndKind;
-use domain::{OrderId, Price, Qty, Symbol, VenueOrderId};
+use domain::{ExecId, OrderId, Price, Qty, Symbol, VenueOrderId};
 use futures::{StreamExt, stream};
 use state::State;
 use std::collections::HashMap;
@@ -203,6 +205,16 @@ impl Venue for FakeVenue {
             executions: rest.iter().take(PAGE).cloned().collect(),
             more: rest.len() > PAGE,
         })
+    }
+
+    async fn execution(&self, id: &ExecId) -> Result<Option<ExecutionView>, Fault> {
+        self.arrive().await;
+        Ok(self.state().execution(id))
+    }
+
+    async fn trade_file(&self, date: NaiveDate) -> Result<Vec<u8>, Fault> {
+        self.arrive().await;
+        self.state().scripted_trade_file(date)
     }
 
     async fn open_orders(&self) -> Result<Vec<VenueOrderView>, Fault> {

@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 use uuid::Uuid;
 
+use super::trades::Trades;
+
 /// What the venue does with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
@@ -65,7 +67,7 @@ pub struct Call {
 #[derive(Default)]
 pub(super) struct State {
     symbols: Vec<Symbol>,
-    orders: Vec<VenueOrderView>,
+    pub(super) orders: Vec<VenueOrderView>,
     by_key: HashMap<OrderId, usize>,
     scripts: HashMap<(Option<OrderId>, CallKind), VecDeque<Act>>,
     updates: Vec<VenueUpdate>,
@@ -75,6 +77,7 @@ pub(super) struct State {
     pub(super) calls: Vec<Call>,
     pub(super) executions: Vec<VenueExecution>,
     pub(super) trades_at_quote: bool,
+    pub(super) trades: Trades,
 }
 
 impl State {
@@ -240,7 +243,7 @@ impl State {
         self.record(at, UpdateKind::Ended(why), now);
     }
 
-    fn record(&mut self, at: usize, kind: UpdateKind, now: Timestamp) {
+    pub(super) fn record(&mut self, at: usize, kind: UpdateKind, now: Timestamp) {
         let event_id = Some(format!("{:09}", self.updates.len() + 1));
         self.updates.push(VenueUpdate {
             event_id,
@@ -281,6 +284,10 @@ impl State {
         self.orders
             .iter()
             .find(|view| view.venue_order_id == *id && view.key.is_some())
+    }
+
+    pub(super) fn position_of(&self, id: &VenueOrderId) -> Option<usize> {
+        self.orders.iter().position(|view| view.venue_order_id == *id)
     }
 
     pub(super) fn open(&self) -> Vec<VenueOrderView> {

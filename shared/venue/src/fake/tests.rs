@@ -80,3 +80,37 @@ async fn a_call_given_up_while_the_venue_is_paused_was_never_made() {
     venue.resume();
     assert_eq!((venue.taken(key(1)), venue.calls().len()), (0, 0));
 }
+
+#[tokio::test]
+async fn the_trade_file_has_what_stands_and_the_record_what_was_taken_back() {
+    let venue = venue();
+    venue.submit(key(1), &order()).await;
+    let shares = |n: &str| Qty::parse(n).unwrap();
+    venue.fill(key(1), shares("1"), price(dec!(99)));
+    venue.fill(key(1), shares("1"), price(dec!(98)));
+    let stranger = venue.trade_for_stranger("by hand", &symbol(), Side::Buy, shares("5"), price(dec!(50)));
+    let date = domain::calendar::to_new_york(clock().now()).date_naive();
+    let ids = venue.executions();
+    venue.bust(&ids[0]);
+    let file = crate::trade_file::read(&venue.trade_file(date).await.unwrap(), date).unwrap();
+    let told: Vec<_> = file.lines.iter().map(|line| (&line.exec_id, line.key())).collect();
+    assert_eq!(told, [(&ids[1], Some(key(1))), (&stranger, None)]);
+    let busted = venue.execution(&ids[0]).await.unwrap().unwrap();
+    assert!(busted.busted_at.is_some());
+    venue.forget_execution(&ids[1]);
+    assert_eq!(venue.execution(&ids[1]).await, Ok(None));
+    assert_eq!(venue.asked_for(&ids[1]), 1);
+}
+
+#[tokio::test]
+async fn the_fakes_trade_file_agrees_with_its_record() {
+    let venue = venue();
+    venue.trade_at_quote();
+    let order = VenueOrder {
+        limit_price: price(dec!(120)),
+        ..order()
+    };
+    venue.submit(key(1), &order).await;
+    let date = domain::calendar::to_new_york(clock().now()).date_naive();
+    contract::a_session_has_a_trade_file(&venue, date).await;
+}

@@ -1,7 +1,7 @@
 //! Calls over HTTP: what is sent, and what becomes of answers that are late, long, cut or missing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use domain::{OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
+use domain::{ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -221,4 +221,87 @@ async fn quotes_are_numbers_and_an_empty_side_has_no_price() {
     let quotes = venue(&server).quotes(&[Symbol::parse("AAPL").unwrap()]).await.unwrap();
     assert_eq!(quotes[0].bid, Some(Price::parse("190.42").unwrap()));
     assert_eq!(quotes[0].ask, None);
+}
+
+fn clearing(server: &MockServer) -> AlpacaVenue {
+    AlpacaVenue::new(AlpacaSettings {
+        trade_files: true,
+        trade_file_limit: 40,
+        trade_file_timeout: Duration::from_millis(300),
+        ..settings(server)
+    })
+    .unwrap()
+}
+
+/// `recon::file_partial`: a file that is cut on the way, late or too long is no file; one not written yet is no fault.
+#[tokio::test]
+async fn a_trade_file_comes_whole_or_not_at_all() {
+    let day = chrono::NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+    let not_yet = json!({"code": 40_410_000, "message": "written after its close"});
+    let answers = [
+        (
+            ResponseTemplate::new(200).set_body_string("H,2026-11-23\nZ,0,0\n"),
+            Ok(b"H,2026-11-23\nZ,0,0\n".to_vec()),
+        ),
+        (
+            ResponseTemplate::new(404).set_body_json(not_yet),
+            Err(Fault::NotYet("written after its close".to_owned())),
+        ),
+        (ResponseTemplate::new(503), Err(Fault::Status(503))),
+        (
+            ResponseTemplate::new(200).set_body_string("x".repeat(41)),
+            Err(Fault::Garbage("longer than 40 bytes".to_owned())),
+        ),
+        (
+            ResponseTemplate::new(200).set_delay(Duration::from_secs(2)),
+            Err(Fault::Timeout),
+        ),
+    ];
+    for (answer, expected) in answers {
+        let server = MockServer::start().await;
+        Mock::given(method("GET"))
+            .and(path("/trade-files/2026-11-23"))
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        assert_eq!(clearing(&server).trade_file(day).await, expected);
+    }
+    let server = MockServer::start().await;
+    assert_eq!(
+        venue(&server).trade_file(day).await,
+        Err(Fault::NotOffered("trade file"))
+    );
+}
+
+#[tokio::test]
+async fn an_execution_is_asked_for_by_its_id_and_an_answer_about_another_is_no_answer() {
+    let (asked, other) = (Uuid::from_u128(5), Uuid::from_u128(6));
+    let id = ExecId::new(&asked.to_string()).unwrap();
+    let shown = |id: Uuid| {
+        ResponseTemplate::new(200).set_body_json(json!({
+            "execution_id": id, "order_id": Uuid::from_u128(70), "client_order_id": "x", "symbol": "AAPL", "side": "buy",
+            "qty": 10, "price": "190.5", "transaction_time": "2026-11-23T15:00:00Z", "busted_at": "2026-11-23T16:00:00Z",
+        }))
+    };
+    let denied = ResponseTemplate::new(404).set_body_json(json!({"code": 40_410_000, "message": "not found"}));
+    for (answer, expected) in [
+        (shown(asked), Ok(Some(true))),
+        (shown(other), Err(Fault::Mismatch("execution_id".to_owned()))),
+        (denied, Ok(None)),
+        (
+            ResponseTemplate::new(404),
+            Err(Fault::Garbage(
+                "EOF while parsing a value at line 1 column 0".to_owned(),
+            )),
+        ),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(method("GET"))
+            .and(path(format!("/executions/{asked}")))
+            .respond_with(answer)
+            .mount(&server)
+            .await;
+        let answer = clearing(&server).execution(&id).await;
+        assert_eq!(answer.map(|found| found.map(|view| view.busted_at.is_some())), expected);
+    }
 }
