@@ -14,8 +14,8 @@ use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step, StepError, Wake};
 use chrono::TimeDelta;
 use db::{PgPool, Tx};
-use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
+use sessions::Sessions;
 use sqlx::PgConnection;
 use tracing::{error, info};
 use uuid::Uuid;
@@ -39,7 +39,7 @@ pub struct Executor<V> {
     bus: Bus,
     clock: SharedClock,
     ids: SharedIds,
-    calendar: Arc<Calendar>,
+    sessions: Sessions,
     config: Config,
     venue: Arc<V>,
     consumer: Consumer,
@@ -70,7 +70,7 @@ impl<V: Venue> Executor<V> {
             venue,
             clock,
             ids,
-            calendar,
+            sessions,
         } = deps;
         let wake = bus.waker(Topic::Orders);
         let consumer = bus.consumer(GROUP, Topic::Orders);
@@ -82,7 +82,7 @@ impl<V: Venue> Executor<V> {
             bus,
             clock,
             ids,
-            calendar,
+            sessions,
             config,
             venue,
             consumer,
@@ -261,15 +261,16 @@ impl<V: Venue> Executor<V> {
     ) {
         let Self {
             config,
-            calendar,
+            sessions,
             ids,
             venue,
             ..
         } = self;
+        let calendar = sessions.calendar();
         let context = Context {
             now,
             config,
-            calendar,
+            calendar: &calendar,
             ids: &**ids,
             venue: venue.name(),
         };

@@ -38,7 +38,7 @@ use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Progress, Step, StepError, run_loop};
 use db::PgPool;
-use domain::calendar::Calendar;
+use sessions::Sessions;
 use venue::Venue;
 
 /// What the executor works with.
@@ -54,7 +54,7 @@ pub struct Deps<V> {
     /// Ids and jitter.
     pub ids: SharedIds,
     /// Sessions.
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
 }
 
 /// Runs until the process drains; then waits for the calls that are out and records their answers, so that the next

@@ -8,11 +8,11 @@ use chassis::clock::SharedClock;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use db::PgPool;
-use domain::calendar::Calendar;
 use domain::{AccountId, ClientOrderId, OrderId, RequestId, Side};
 use identity::KeyRing;
 use instruments::{Asset, Instruments};
 use orders::StoredOrder;
+use sessions::Sessions;
 use tokio::net::TcpListener;
 use wire::rest::PlaceOrder;
 
@@ -41,7 +41,7 @@ pub struct Deps {
     /// What can be traded; somebody else keeps it fresh.
     pub instruments: Instruments,
     /// When.
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
 }
 
 /// The running part; clones share it.
@@ -64,7 +64,7 @@ impl App {
             pool: writing.clone(),
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
-            calendar: deps.calendar.clone(),
+            sessions: deps.sessions.clone(),
             limits: Limits {
                 open_orders: config.max_open_orders,
                 open_in_symbol: config.max_open_orders_per_symbol,

@@ -32,7 +32,7 @@ use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Wake, run_loop};
 use db::PgPool;
-use domain::calendar::Calendar;
+use sessions::Sessions;
 use venue::Venue;
 
 /// How often the jobs run, and how much they do at a time.
@@ -83,7 +83,7 @@ pub struct Deps<V> {
     /// The exchange whose open orders are compared with ours, where it can be reached from here.
     pub venue: Option<Arc<V>>,
     /// When sessions end.
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
     /// The process' time; deadlines and leases go by the database's.
     pub clock: SharedClock,
     /// Ids and jitter.

@@ -133,7 +133,12 @@ impl<V: Venue> Sweep<V> {
             .listings
             .lacks(OrderId::new(row.order_id), row.updated_at, self.config.patience.listed);
         let seen = Seen { unlisted, ..seen(row)? };
-        Ok(doubt(&seen, row.now, &self.deps.calendar, &self.config.patience))
+        Ok(doubt(
+            &seen,
+            row.now,
+            &self.deps.sessions.calendar(),
+            &self.config.patience,
+        ))
     }
 
     fn note(&mut self, order: OrderId, doubt: Doubt, now: Timestamp) {

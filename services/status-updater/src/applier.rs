@@ -11,12 +11,11 @@ use crate::report::{Heard, Report, Unreadable, aside_id, aside_id_raw};
 use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use db::{DbError, PgConnection};
-use domain::calendar::Calendar;
 use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp};
 use identity::FlagChange;
 use orders::{Sequence, StoredOrder, VenueExec};
+use sessions::Sessions;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
 use wire::events::v1::OrderUpdated;
@@ -28,7 +27,7 @@ pub const GROUP: &str = "status-updater";
 pub struct Applier {
     bus: Bus,
     clock: SharedClock,
-    calendar: Arc<Calendar>,
+    sessions: Sessions,
     /// What the batch under way will be told about once it is committed.
     tidings: Tidings,
 }
@@ -46,11 +45,11 @@ struct Tidings {
 
 impl Applier {
     /// A handler on this bus.
-    pub fn new(bus: Bus, clock: SharedClock, calendar: Arc<Calendar>) -> Self {
+    pub fn new(bus: Bus, clock: SharedClock, sessions: Sessions) -> Self {
         Self {
             bus,
             clock,
-            calendar,
+            sessions,
             tidings: Tidings::default(),
         }
     }
@@ -60,7 +59,8 @@ impl Applier {
         let books = load(conn, &reports).await?;
         // Under the locks, so that what waited for them is not told with a time from before.
         let now = self.clock.now();
-        let mut desk = Desk::new(books, &self.calendar, now);
+        let calendar = self.sessions.calendar();
+        let mut desk = Desk::new(books, &calendar, now);
         for report in &reports {
             desk.take(report);
         }

@@ -7,7 +7,7 @@ use chassis::clock::SharedClock;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Wake, run_loop};
-use domain::calendar::Calendar;
+use sessions::Sessions;
 use sqlx::PgPool;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,14 +47,14 @@ pub struct Deps<V> {
     /// Identifiers and jitter.
     pub ids: SharedIds,
     /// Trade and settlement dates.
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
 }
 
 impl<V: Venue> Deps<V> {
     /// The step that applies reports.
     pub fn applier(&self) -> Runner<Applier> {
         let consumer = self.bus.consumer(GROUP, Topic::VenueReports);
-        let applier = Applier::new(self.bus.clone(), Arc::clone(&self.clock), Arc::clone(&self.calendar));
+        let applier = Applier::new(self.bus.clone(), Arc::clone(&self.clock), self.sessions.clone());
         Runner::new("status-updater", consumer, applier)
     }
 

@@ -14,10 +14,10 @@ use chassis::http::with_defaults;
 use chassis::ids::{SharedIds, SystemIds};
 use chassis::step::{Wake, run_loop};
 use db::{DbError, PgPool, PoolSettings};
-use domain::calendar::Calendar;
 use exchange_sim::{Exchange, KeyPair};
 use instruments::Instruments;
 use secrecy::{ExposeSecret, SecretString};
+use sessions::Sessions;
 use tokio::net::TcpListener;
 use venue::alpaca::{AlpacaSettings, AlpacaVenue};
 
@@ -50,7 +50,7 @@ struct Deps {
     ids: SharedIds,
     bus: Bus,
     instruments: Instruments,
-    calendar: Arc<Calendar>,
+    sessions: Sessions,
     venue: Option<Arc<AlpacaVenue>>,
 }
 
@@ -127,7 +127,7 @@ async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue
     };
     Ok(Deps {
         bus: Bus::new(middle.clone(), ids.clone(), bus_settings),
-        calendar: Arc::new(settings.sessions()?),
+        sessions: Sessions::fixed(settings.sessions()?),
         instruments: Instruments::new(),
         venue: venue.map(Arc::new),
         front,
@@ -235,7 +235,7 @@ fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
             pool: deps.middle.clone(),
             bus: deps.bus.clone(),
             venue: deps.venue.clone(),
-            calendar: deps.calendar.clone(),
+            sessions: deps.sessions.clone(),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
         };
@@ -267,7 +267,7 @@ fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &
             venue: venue.clone(),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
-            calendar: deps.calendar.clone(),
+            sessions: deps.sessions.clone(),
         };
         middle.spawn(
             "status-updater",
@@ -281,7 +281,7 @@ fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &
             venue: venue.clone(),
             clock: deps.clock.clone(),
             ids: deps.ids.clone(),
-            calendar: deps.calendar.clone(),
+            sessions: deps.sessions.clone(),
         };
         middle.spawn(
             "executor",
@@ -318,7 +318,7 @@ fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, la
             ids: deps.ids.clone(),
             bus: deps.bus.clone(),
             instruments: deps.instruments.clone(),
-            calendar: deps.calendar.clone(),
+            sessions: deps.sessions.clone(),
         };
         let app = order_manager::App::start(&order_manager_config(settings), door, front);
         router = router.merge(order_manager::router(&app));

@@ -11,6 +11,7 @@ use domain::calendar::Calendar;
 use domain::{OrderId, RequestId, Symbol};
 use executor::{Config, Deps, Executor};
 use rust_decimal::{Decimal, dec};
+use sessions::Sessions;
 use testkit::TestDb;
 use uuid::Uuid;
 use venue::fake::FakeVenue;
@@ -24,7 +25,7 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub ids: SharedIds,
     pub config: Config,
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
 }
 
 impl World {
@@ -32,14 +33,14 @@ impl World {
         let clock = testkit::clock();
         let symbols = SYMBOLS.map(|symbol| Symbol::parse(symbol).unwrap());
         let (venue, ids) = (FakeVenue::new(clock.clone(), &symbols), testkit::ids(1));
-        let calendar = Arc::new(Calendar::nyse());
+        let sessions = Sessions::fixed(Calendar::nyse());
         World {
             db: TestDb::new().await,
             venue,
             clock,
             ids,
             config: Config::default(),
-            calendar,
+            sessions,
         }
     }
 
@@ -56,7 +57,7 @@ impl World {
                 venue,
                 clock,
                 ids,
-                calendar: self.calendar.clone(),
+                sessions: self.sessions.clone(),
             },
         )
     }

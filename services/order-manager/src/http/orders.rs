@@ -37,12 +37,9 @@ pub(super) async fn list(
 ) -> Result<Json<Vec<Order>>, ApiError> {
     let mut conn = app.connection().await?;
     let orders = query::list(&mut conn, account, &query).await?;
-    Ok(Json(
-        orders
-            .iter()
-            .map(|order| present::order(order, &app.deps().calendar))
-            .collect(),
-    ))
+    let calendar = app.deps().sessions.calendar();
+    let shown = orders.iter().map(|order| present::order(order, &calendar));
+    Ok(Json(shown.collect()))
 }
 
 /// `GET /v2/orders/{order_id}`: one order.
@@ -120,7 +117,7 @@ pub(super) async fn cancel_all(
 }
 
 fn shown(app: &App, order: &::orders::StoredOrder) -> Json<Order> {
-    Json(present::order(order, &app.deps().calendar))
+    Json(present::order(order, &app.deps().sessions.calendar()))
 }
 
 fn request_id(RequestId(id): RequestId) -> Result<domain::RequestId, ApiError> {

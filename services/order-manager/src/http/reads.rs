@@ -80,7 +80,7 @@ pub(super) async fn asset(
 
 /// `GET /v2/clock`.
 pub(super) async fn clock(State(app): State<App>, _: Caller) -> Result<Json<rest::Clock>, ApiError> {
-    query::clock(&app.deps().calendar, app.deps().clock.now()).map(Json)
+    query::clock(&app.deps().sessions.calendar(), app.deps().clock.now()).map(Json)
 }
 
 /// `GET /v2/calendar`.
@@ -89,5 +89,5 @@ pub(super) async fn calendar(
     _: Caller,
     Query(query): Query<CalendarQuery>,
 ) -> Result<Json<Vec<rest::CalendarDay>>, ApiError> {
-    query::calendar(&app.deps().calendar, &query).map(Json)
+    query::calendar(&app.deps().sessions.calendar(), &query).map(Json)
 }

@@ -12,7 +12,6 @@ mod times;
 mod write;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Topic};
@@ -20,8 +19,8 @@ use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
 use db::{DbError, PgPool, Tx};
 use domain::AccountId;
-use domain::calendar::Calendar;
 use orders::StoredOrder;
+use sessions::Sessions;
 use tracing::{debug, error};
 
 use crate::batch::{Settle, in_halves, passes_by_itself};
@@ -62,7 +61,7 @@ pub struct PlaceWork {
     /// Whom to wake.
     pub bus: Bus,
     /// Which session an order belongs to.
-    pub calendar: Arc<Calendar>,
+    pub sessions: Sessions,
     /// How many orders may be open.
     pub limits: Limits,
 }
@@ -164,10 +163,10 @@ impl PlaceWork {
         fail::fail_point!("api::tx_account_locked", |_| Err(DbError::Stale.into()));
         // A statement of its own: one that waited for the lock would see its unlocked neighbours as they were before.
         let mut books = look::books(&mut tx, batch, cash, self.limits).await?;
-        let now = self.clock.now();
+        let (now, calendar) = (self.clock.now(), self.sessions.calendar());
         let decided: Vec<Result<Accepted, PlaceOrderError>> = batch
             .iter()
-            .map(|command| decide(&mut books, command, now, &self.calendar, self.limits))
+            .map(|command| decide(&mut books, command, now, &calendar, self.limits))
             .collect();
         let accepted: Vec<&Accepted> = decided.iter().flatten().collect();
         if !accepted.is_empty() {

@@ -18,7 +18,7 @@ pub(crate) async fn account(deps: &Deps, id: AccountId) -> Result<rest::Account,
     let (account, cash, shares) = read(deps, id).await.map_err(database_error)?;
     let mut shown = holder(&account);
     balances(&mut shown, &cash, shares);
-    shown.balance_asof = day_before(&deps.calendar, deps.clock.now());
+    shown.balance_asof = day_before(&deps.sessions.calendar(), deps.clock.now());
     Ok(shown)
 }
 

@@ -17,6 +17,7 @@ use ledger::{Book, Cause, Entry, Transfer};
 use order_manager::{App, Config, Deps, router};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use sessions::Sessions;
 use sqlx::PgPool;
 use testkit::{TestDb, start_of_time};
 use tower::ServiceExt;
@@ -230,7 +231,7 @@ pub fn door(
         ids: ids.clone(),
         bus: Bus::new(pool.clone(), ids.clone(), BusSettings::default()),
         instruments: instruments.clone(),
-        calendar: Arc::new(Calendar::nyse()),
+        sessions: Sessions::fixed(Calendar::nyse()),
     };
     chassis::http::with_defaults(router(&App::start(config, deps, shutdown)), ids.clone())
 }

@@ -10,6 +10,7 @@ use bus::{Bus, BusSettings};
 use domain::Symbol;
 use domain::calendar::Calendar;
 use scheduler::{Config, Deps};
+use sessions::Sessions;
 use testkit::TestDb;
 use venue::fake::FakeVenue;
 
@@ -17,13 +18,13 @@ use venue::fake::FakeVenue;
 async fn deps() -> (TestDb, Deps<FakeVenue>) {
     let db = TestDb::new().await;
     let bus = Bus::new(db.pool.clone(), testkit::ids(1), BusSettings::default());
-    let calendar = Arc::new(Calendar::always_open());
+    let sessions = Sessions::fixed(Calendar::always_open());
     let symbols = Symbol::parse("AAPL");
     let deps = Deps {
         pool: db.pool.clone(),
         bus,
         venue: Some(Arc::new(FakeVenue::new(testkit::clock(), symbols.as_slice()))),
-        calendar,
+        sessions,
         clock: testkit::clock(),
         ids: testkit::ids(2),
     };

@@ -4,7 +4,6 @@
 use chassis::step::{Progress, Step};
 use scheduler::{Config, Deps, Sweep};
 use sqlx::{AssertSqlSafe, PgPool};
-use std::sync::Arc;
 use uuid::Uuid;
 use venue::fake::FakeVenue;
 
@@ -72,7 +71,7 @@ pub fn sweep(config: Config, deps: &Deps<FakeVenue>) -> Sweep<FakeVenue> {
         pool: deps.pool.clone(),
         bus: deps.bus.clone(),
         venue: deps.venue.clone(),
-        calendar: Arc::clone(&deps.calendar),
+        sessions: deps.sessions.clone(),
         clock: deps.clock.clone(),
         ids: deps.ids.clone(),
     };

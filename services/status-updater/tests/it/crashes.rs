@@ -139,14 +139,14 @@ async fn child_dies() {
     let bus = Bus::new(pool.clone(), Arc::clone(&ids), BusSettings::default());
     let venue = FakeVenue::new(clock.clone(), &[crate::world::symbol("XYZ")]);
     trade(&venue, order).await;
-    let calendar = Arc::new(domain::calendar::Calendar::nyse());
+    let sessions = sessions::Sessions::fixed(domain::calendar::Calendar::nyse());
     let deps = Deps {
         pool,
         bus,
         venue: Arc::new(venue),
         clock,
         ids,
-        calendar,
+        sessions,
     };
     match part.as_str() {
         "intake" => settle(&mut deps.intake(IntakeSettings::default(), None)).await,

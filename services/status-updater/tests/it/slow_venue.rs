@@ -32,7 +32,7 @@ impl Exchange {
             venue: venue.clone().into(),
             clock: deps.clock,
             ids: deps.ids,
-            calendar: deps.calendar,
+            sessions: deps.sessions,
         };
         let settings = IntakeSettings {
             venue_within: Duration::from_millis(200),

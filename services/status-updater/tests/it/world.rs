@@ -15,6 +15,7 @@ use identity::{AccountKind, NewAccount};
 use ledger::{Asset, Book, CashBalance, Cause, Entry, ShareBalance, Transfer, TransferKind, rules};
 use orders::{NewOrder, NewOrderEvent, StoredOrder};
 use rust_decimal::Decimal;
+use sessions::Sessions;
 use sqlx::PgConnection;
 use status_updater::{Applier, Deps, Intake, IntakeSettings};
 use std::sync::Arc;
@@ -340,7 +341,7 @@ fn deps(db: &TestDb, bus: &Bus, venue: &FakeVenue, clock: &Arc<ManualClock>, ids
         venue: Arc::new(venue.clone()),
         clock: Arc::clone(clock) as SharedClock,
         ids: Arc::clone(ids),
-        calendar: Arc::new(Calendar::nyse()),
+        sessions: Sessions::fixed(Calendar::nyse()),
     }
 }
 

@@ -9,7 +9,16 @@ use crate::source::root;
 /// Crates nobody else depends on, and which may use anything.
 const TOP: [&str; 2] = ["daybook", "load-tests"];
 /// Each knows one subject; a service joins them in one transaction.
-const STORES: [&str; 7] = ["audit", "bus", "identity", "instruments", "ledger", "orders", "venue"];
+const STORES: [&str; 8] = [
+    "audit",
+    "bus",
+    "identity",
+    "instruments",
+    "ledger",
+    "orders",
+    "sessions",
+    "venue",
+];
 /// No brokerage words (`wire` has those of the dialect).
 const GROUND: [&str; 3] = ["chassis", "db", "wire"];
 
