@@ -3,13 +3,17 @@
 //!
 //! ```text
 //! H,2026-11-23
-//! T,17,<execution id>,<order id>,"<client order id>",AAPL,buy,10,100.02,2026-11-23T15:00:00.000000Z
-//! Z,1,10
+//! T,17,<execution id>,<order id>,"<client order id>",AAPL,buy,10,100.02,2026-11-23T15:00:00.000000Z,live
+//! T,18,<execution id>,<order id>,"<client order id>",AAPL,buy,5,100.02,2026-11-23T15:00:00.000000Z,busted
+//! Z,2,10,1000.2,<SHA-256>
 //! ```
+//!
+//! The trailer counts all lines, adds up shares and dollars of the live ones, and has the digest of every byte before it.
 
 use chrono::NaiveDate;
 use domain::{ExecId, OrderId, Price, Qty, Side, Symbol, Timestamp, VenueOrderId};
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::str::FromStr;
 use thiserror::Error;
@@ -19,10 +23,14 @@ use thiserror::Error;
 pub struct TradeFile {
     /// The session.
     pub date: NaiveDate,
-    /// Its executions, in the file's order.
+    /// Its executions that stand, in the file's order.
     pub lines: Vec<TradeLine>,
-    /// Shares of all of them together.
+    /// Those that were taken back.
+    pub busted: Vec<TradeLine>,
+    /// Shares of all that stand together.
     pub shares: Decimal,
+    /// What they cost together, in dollars.
+    pub dollars: Decimal,
 }
 
 /// One execution of the file.
@@ -86,6 +94,9 @@ pub enum TradeFileError {
         /// What is wrong with it.
         what: String,
     },
+    /// What was read is not what was written.
+    #[error("its digest does not fit")]
+    Digest,
     /// Lines and trailer differ.
     #[error("its trailer counts {said} {what}, its lines have {are}")]
     Sum {
@@ -106,31 +117,96 @@ pub fn read(bytes: &[u8], date: NaiveDate) -> Result<TradeFile, TradeFileError> 
     let text = std::str::from_utf8(bytes).map_err(|_| TradeFileError::NotText)?;
     // A last line without its end is half a line, whatever it looks like.
     let whole = text.strip_suffix('\n').ok_or(TradeFileError::NoTrailer)?;
-    let mut rows = whole
-        .split('\n')
-        .map(|row| row.strip_suffix('\r').unwrap_or(row))
-        .zip(1_usize..);
+    let mut rows = whole.split('\n').zip(1_usize..);
     header(rows.next().map(|(row, _)| row), date)?;
-    let mut lines: Vec<TradeLine> = Vec::new();
-    let mut seen = HashSet::new();
+    let mut file = TradeFile::empty(date);
+    let (mut seen, mut last) = (HashSet::new(), None);
     while let Some((row, number)) = rows.next() {
         let fields = fields(row).map_err(|what| bad(number, what))?;
         if fields.first().is_some_and(|kind| kind == "Z") {
             return match rows.next() {
                 Some((_, more)) => Err(TradeFileError::AfterTrailer(more)),
-                None => summed(date, lines, &fields, number),
+                None => {
+                    let before = &text[..text.len() - row.len() - 1];
+                    file.check(&fields, before, number).map(|()| file)
+                }
             };
         }
-        let line = trade(&fields).map_err(|what| bad(number, what))?;
-        if lines.last().is_some_and(|last| last.number >= line.number) {
+        let (line, live) = trade(&fields).map_err(|what| bad(number, what))?;
+        if last >= Some(line.number) {
             return Err(bad(number, format!("number {} does not grow", line.number)));
         }
+        last = Some(line.number);
         if !seen.insert(line.exec_id.clone()) {
             return Err(bad(number, format!("execution {} stands in it twice", line.exec_id)));
         }
-        lines.push(line);
+        file.add(line, live)
+            .ok_or_else(|| bad(number, "more than can be added up".to_owned()))?;
     }
     Err(TradeFileError::NoTrailer)
+}
+
+/// The digest that the trailer of a file has to show: of every byte before the trailer.
+pub fn digest(before: &str) -> String {
+    Sha256::digest(before.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+impl TradeFile {
+    fn empty(date: NaiveDate) -> Self {
+        let (lines, busted) = (Vec::new(), Vec::new());
+        let (shares, dollars) = (Decimal::ZERO, Decimal::ZERO);
+        Self {
+            date,
+            lines,
+            busted,
+            shares,
+            dollars,
+        }
+    }
+
+    /// Takes a line in; `None` when the sums are beyond all numbers.
+    fn add(&mut self, line: TradeLine, live: bool) -> Option<()> {
+        if !live {
+            self.busted.push(line);
+            return Some(());
+        }
+        let cost = line.price.get().checked_mul(line.qty.get())?;
+        self.shares = self.shares.checked_add(line.qty.get())?;
+        self.dollars = self.dollars.checked_add(cost)?;
+        self.lines.push(line);
+        Some(())
+    }
+
+    /// Compares the lines with the trailer.
+    fn check(&self, fields: &[String], before: &str, number: usize) -> Result<(), TradeFileError> {
+        let [_, count, shares, dollars, sum] = fields else {
+            return Err(bad(number, format!("{} fields instead of 5", fields.len())));
+        };
+        let amount = |name, text| parsed::<Decimal>(name, text).map_err(|what| bad(number, what));
+        let count: usize = parsed("executions", count).map_err(|what| bad(number, what))?;
+        same("executions", count, self.lines.len() + self.busted.len())?;
+        same("shares", amount("shares", shares)?, self.shares)?;
+        same(
+            "dollars",
+            amount("dollars", dollars)?.normalize(),
+            self.dollars.normalize(),
+        )?;
+        if *sum != digest(before) {
+            return Err(TradeFileError::Digest);
+        }
+        Ok(())
+    }
+}
+
+fn same<T: PartialEq + ToString>(what: &'static str, said: T, are: T) -> Result<(), TradeFileError> {
+    if said == are {
+        return Ok(());
+    }
+    let (said, are) = (said.to_string(), are.to_string());
+    Err(TradeFileError::Sum { what, said, are })
 }
 
 fn header(row: Option<&str>, date: NaiveDate) -> Result<(), TradeFileError> {
@@ -146,39 +222,20 @@ fn header(row: Option<&str>, date: NaiveDate) -> Result<(), TradeFileError> {
     })
 }
 
-fn summed(
-    date: NaiveDate,
-    lines: Vec<TradeLine>,
-    fields: &[String],
-    number: usize,
-) -> Result<TradeFile, TradeFileError> {
-    let [_, count, sum] = fields else {
-        return Err(bad(number, format!("{} fields instead of 3", fields.len())));
-    };
-    let count: usize = parsed("executions", count).map_err(|what| bad(number, what))?;
-    let sum: Decimal = parsed("shares", sum).map_err(|what| bad(number, what))?;
-    let differs = |what, said: String, are: String| TradeFileError::Sum { what, said, are };
-    if count != lines.len() {
-        return Err(differs("executions", count.to_string(), lines.len().to_string()));
-    }
-    let shares = lines
-        .iter()
-        .try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.qty.get()))
-        .ok_or_else(|| bad(number, "more shares than can be counted".to_owned()))?;
-    if sum != shares {
-        return Err(differs("shares", sum.to_string(), shares.to_string()));
-    }
-    Ok(TradeFile { date, lines, shares })
-}
-
-fn trade(fields: &[String]) -> Result<TradeLine, String> {
-    let [kind, number, exec, order, client, symbol, side, qty, price, at] = fields else {
-        return Err(format!("{} fields instead of 10", fields.len()));
+/// One line, and whether it stands.
+fn trade(fields: &[String]) -> Result<(TradeLine, bool), String> {
+    let [kind, number, exec, order, client, symbol, side, qty, price, at, state] = fields else {
+        return Err(format!("{} fields instead of 11", fields.len()));
     };
     if kind != "T" {
         return Err(format!("a line of kind {kind:.20?}"));
     }
-    Ok(TradeLine {
+    let live = match state.as_str() {
+        "live" => true,
+        "busted" => false,
+        other => return Err(format!("state {other:.20?}")),
+    };
+    let line = TradeLine {
         number: parsed("number", number)?,
         exec_id: ExecId::new(exec).map_err(|error| format!("execution {exec:.40?}: {error}"))?,
         venue_order_id: VenueOrderId::new(order).map_err(|error| format!("order {order:.40?}: {error}"))?,
@@ -188,7 +245,8 @@ fn trade(fields: &[String]) -> Result<TradeLine, String> {
         qty: Qty::parse(qty).map_err(|error| format!("shares {qty:.40?}: {error}"))?,
         price: Price::parse(price).map_err(|error| format!("price {price:.40?}: {error}"))?,
         at: parsed("time", at)?,
-    })
+    };
+    Ok((line, live))
 }
 
 fn parsed<T: FromStr>(name: &str, text: &str) -> Result<T, String> {
@@ -234,13 +292,19 @@ mod tests {
     }
 
     fn line(number: i64, client: &str, qty: &str) -> String {
-        format!("T,{number},x-{number},o-1,{client},AAPL,buy,{qty},100.02,2026-11-23T15:00:00.000000Z\n")
+        format!("T,{number},x-{number},o-1,{client},AAPL,buy,{qty},100.02,2026-11-23T15:00:00.000000Z,live\n")
+    }
+
+    /// With the digest that fits.
+    fn signed(before: &str, trailer: &str) -> String {
+        format!("{before}{trailer},{}\n", digest(before))
     }
 
     fn file() -> String {
         let first = line(3, &format!("\"{ORDER}\""), "10");
         let second = line(9, "\"by, \"\"hand\"\"\"", "5");
-        format!("H,2026-11-23\n{first}{second}Z,2,15\n")
+        let third = line(10, "\"\"", "7").replace("live", "busted");
+        signed(&format!("H,2026-11-23\n{first}{second}{third}"), "Z,3,15,1500.3")
     }
 
     fn refused(file: &str) -> String {
@@ -250,7 +314,11 @@ mod tests {
     #[test]
     fn a_whole_file_is_read_with_its_sums() {
         let read = read(file().as_bytes(), day()).expect("whole");
-        assert_eq!((read.lines.len(), read.shares), (2, Decimal::from(15)));
+        assert_eq!(
+            (read.lines.len(), read.busted.len(), read.shares),
+            (2, 1, Decimal::from(15))
+        );
+        assert_eq!(read.dollars.normalize().to_string(), "1500.3");
         assert_eq!(read.lines[0].key().map(|key| key.to_string()).as_deref(), Some(ORDER));
         let second = &read.lines[1];
         assert_eq!((second.client_order_id.as_str(), second.key()), ("by, \"hand\"", None));
@@ -259,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_day_without_trades_has_a_file_too() {
-        let empty = read(b"H,2026-11-23\nZ,0,0\n", day()).expect("whole");
+        let empty = read(signed("H,2026-11-23\n", "Z,0,0,0").as_bytes(), day()).expect("whole");
         assert_eq!(empty.lines, []);
     }
 
@@ -274,10 +342,30 @@ mod tests {
     #[test]
     fn a_file_that_does_not_add_up_is_refused() {
         let wrong = [
-            ("Z,2,15", "Z,3,15", "its trailer counts 3 executions, its lines have 2"),
-            ("Z,2,15", "Z,2,16", "its trailer counts 16 shares, its lines have 15"),
-            ("Z,2,15\n", "Z,2,15\nT\n", "line 5 follows the trailer"),
-            ("Z,2,15", "Z,2", "line 4: 2 fields instead of 3"),
+            ("Z,3,15", "Z,2,15", "its trailer counts 2 executions, its lines have 3"),
+            ("Z,3,15", "Z,3,16", "its trailer counts 16 shares, its lines have 15"),
+            (
+                "1500.3,",
+                "1500.4,",
+                "its trailer counts 1500.4 dollars, its lines have 1500.3",
+            ),
+            (
+                "T15:00:00.000000Z,live",
+                "T15:00:01.000000Z,live",
+                "its digest does not fit",
+            ),
+            (
+                "buy,5,100.02",
+                "buy,5,100.03",
+                "its trailer counts 1500.3 dollars, its lines have 1500.35",
+            ),
+            ("Z,busted", "Z,boosted", "line 4: state \"boosted\""),
+            ("Z,3,15,1500.3", "Z,3,15", "line 5: 4 fields instead of 5"),
+            (
+                "H,2026-11-23\n",
+                "H,2026-11-23\r\n",
+                "it is of 2026-11-23\r, 2026-11-23 was asked for",
+            ),
             (
                 "H,2026-11-23",
                 "H,2026-11-20",
@@ -290,9 +378,9 @@ mod tests {
             ("buy,5", "buy,0", "line 3: shares \"0\": must be > 0"),
             ("\"\"hand", "\"hand", "line 3: a quotation mark too many"),
             (
-                "100.02,2026-11-23T15:00:00.000000Z\nZ",
-                "100.02\nZ",
-                "line 3: 9 fields instead of 10",
+                "100.02,2026-11-23T15:00:00.000000Z,busted",
+                "100.02,busted",
+                "line 4: 10 fields instead of 11",
             ),
         ];
         for (is, instead, why) in wrong {
@@ -300,5 +388,9 @@ mod tests {
             assert_ne!(spoiled, file(), "{is}");
             assert_eq!(refused(&spoiled), why);
         }
+        assert_eq!(
+            refused(&[file(), "T\n".to_owned()].concat()),
+            "line 6 follows the trailer"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::FakeVenue;
 use super::state::State;
-use crate::{ExecutionView, Fault, UpdateKind, VenueExecution, VenueStatus};
+use crate::{ExecutionView, Fault, UpdateKind, VenueExecution, VenueStatus, trade_file};
 use chrono::NaiveDate;
 use domain::calendar::to_new_york;
 use domain::{ExecId, Price, Qty, Side, Symbol, Timestamp, VenueOrderId};
@@ -138,30 +138,37 @@ impl State {
 
     fn trade_file(&self, date: NaiveDate) -> Vec<u8> {
         let mut file = format!("H,{date}\n");
-        let (mut count, mut shares) = (0, rust_decimal::Decimal::ZERO);
+        let zero = rust_decimal::Decimal::ZERO;
+        let (mut count, mut shares, mut dollars) = (0, zero, zero);
         for (x, number) in self.executions.iter().zip(1..) {
-            if to_new_york(x.at).date_naive() != date || self.trades.busted.contains_key(&x.exec_id) {
+            if to_new_york(x.at).date_naive() != date {
                 continue;
             }
+            let live = !self.trades.busted.contains_key(&x.exec_id);
             let key = self.position_of(&x.venue_order_id).and_then(|at| self.orders[at].key);
             let stranger = self.trades.strangers.get(&x.exec_id).cloned();
             let client = stranger.or_else(|| key.map(|key| key.to_string())).unwrap_or_default();
             let at = x.at.to_rfc3339();
             writeln!(
                 file,
-                "T,{number},{},{},\"{client}\",{},{},{},{},{at}",
+                "T,{number},{},{},\"{client}\",{},{},{},{},{at},{}",
                 x.exec_id,
                 x.venue_order_id,
                 x.symbol,
                 x.side.as_str(),
                 x.qty.get(),
                 x.price.get(),
+                if live { "live" } else { "busted" },
             )
             .expect("a string takes everything");
             count += 1;
-            shares += x.qty.get();
+            if live {
+                shares += x.qty.get();
+                dollars += x.qty.get() * x.price.get();
+            }
         }
-        writeln!(file, "Z,{count},{shares}").expect("a string takes everything");
+        let digest = trade_file::digest(&file);
+        writeln!(file, "Z,{count},{shares},{dollars},{digest}").expect("a string takes everything");
         file.into_bytes()
     }
 }
