@@ -1,7 +1,7 @@
 //! Calls to the venue that are out. Each runs as a task of its own; its answer waits here until a step has recorded
 //! it, and is handed out again if that step failed. Dropping this gives all calls up, as the death of the process does.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,14 +24,14 @@ pub struct Calls<V> {
     /// Out, or answered and not recorded yet.
     out: HashSet<(Lane, OrderId)>,
     running: InFlight,
-    answers: Vec<Answer>,
+    answers: VecDeque<Answer>,
 }
 
 impl<V: Venue> Calls<V> {
     /// No calls yet; each that ends rings `wake`.
     pub fn new(venue: Arc<V>, wake: Wake) -> Self {
         let (sender, receiver) = unbounded_channel();
-        let (out, running, answers) = (HashSet::new(), InFlight::default(), Vec::new());
+        let (out, running, answers) = (HashSet::new(), InFlight::default(), VecDeque::new());
         Self {
             venue,
             wake,
@@ -54,21 +54,23 @@ impl<V: Venue> Calls<V> {
         self.running
     }
 
-    /// Answers that are not recorded yet, those of a failed step included.
-    pub fn answers(&mut self) -> &[Answer] {
+    /// Up to `most` answers that are not recorded yet, in the order in which they came; after a failed step the same
+    /// ones again.
+    pub fn answers(&mut self, most: usize) -> Vec<Answer> {
         while let Ok(answers) = self.receiver.try_recv() {
             self.came_back(answers);
         }
         // Finished tasks hold memory until they are asked for.
         while self.tasks.try_join_next().is_some() {}
-        &self.answers
+        self.answers.iter().take(most).cloned().collect()
     }
 
-    /// The answers are recorded.
-    pub fn recorded(&mut self) {
-        for answer in self.answers.drain(..) {
+    /// The first so many answers are recorded; says whether there are more.
+    pub fn recorded(&mut self, count: usize) -> bool {
+        for answer in self.answers.drain(..count) {
             self.out.remove(&(answer.lane, answer.order_id));
         }
+        !self.answers.is_empty()
     }
 
     /// Waits until every call has its answer.
@@ -147,10 +149,15 @@ async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
 }
 
 /// An answer about another order than the harmless one may mean that the key was taken before, by the order as it was
-/// asked for: that is ours as well, so the key is looked up.
+/// asked for: that is ours as well. A refusal may hide the same. So in both cases the key is looked up.
 async fn burn<V: Venue>(venue: &V, order_id: OrderId, asked: &VenueOrder) -> Submitted {
     let submitted = venue.submit(order_id, &burn_terms(asked)).await;
-    if !matches!(submitted, Submitted::Unknown(Fault::Mismatch(_))) {
+    let is_settled = match &submitted {
+        Submitted::Acknowledged(_) => true,
+        Submitted::Refused(_) => false,
+        Submitted::Unknown(fault) => !matches!(fault, Fault::Mismatch(_)),
+    };
+    if is_settled {
         return submitted;
     }
     match venue.lookup(order_id).await {

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Config {
     /// Events taken in one step.
     pub batch: i64,
+    /// Answers of the venue recorded in one step.
+    pub answers: usize,
     /// Orders that leave their lines in one step, sent or not: at the end of a session all of them want to.
     pub leave: usize,
     /// Open submissions read at once when partitions are taken over.
@@ -39,6 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             batch: 512,
+            answers: 1_000,
             leave: 1_000,
             load_page: 5_000,
             symbol_window: 16,

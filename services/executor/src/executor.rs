@@ -14,6 +14,7 @@ use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step, StepError, Wake};
 use chrono::TimeDelta;
 use db::{PgPool, Tx};
+use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
 use sessions::Sessions;
 use sqlx::PgConnection;
@@ -40,6 +41,8 @@ pub struct Executor<V> {
     clock: SharedClock,
     ids: SharedIds,
     sessions: Sessions,
+    /// In force at the last step.
+    calendar: Arc<Calendar>,
     config: Config,
     venue: Arc<V>,
     consumer: Consumer,
@@ -77,12 +80,14 @@ impl<V: Venue> Executor<V> {
         let (book, calls) = (Book::new(config.venue_window), Calls::new(venue.clone(), wake.clone()));
         let (loaded, wanted) = (BTreeSet::new(), BTreeSet::new());
         let (stale, suspicious, draining) = (false, false, false);
+        let calendar = sessions.calendar();
         Self {
             pool,
             bus,
             clock,
             ids,
             sessions,
+            calendar,
             config,
             venue,
             consumer,
@@ -164,6 +169,7 @@ impl<V: Venue> Executor<V> {
             return Ok(Progress::Idle);
         }
         let answers = self.take_answers();
+        let answered = answers.len();
         let Batch {
             tx,
             events,
@@ -173,8 +179,12 @@ impl<V: Venue> Executor<V> {
         let now = self.clock.now();
         self.decide(answers, inbox.wishes, inbox.known, now);
         if self.book.changes().is_empty() && tx.is_none() {
-            self.launch(now);
-            return Ok(self.rest(held_back, now));
+            let more = self.launch(answered, now);
+            return Ok(if more {
+                Progress::Worked
+            } else {
+                self.rest(held_back, now)
+            });
         }
         let mut tx = match tx {
             Some(tx) => tx,
@@ -188,7 +198,7 @@ impl<V: Venue> Executor<V> {
         tx.commit().await?;
         fail::fail_point!("executor::intent_committed");
         self.consumer.advance(&events);
-        self.launch(now);
+        self.launch(answered, now);
         Ok(Progress::Worked)
     }
 
@@ -241,14 +251,23 @@ impl<V: Venue> Executor<V> {
         })
     }
 
-    /// Answers in an order that does not depend on which came first.
+    /// As many answers as a step records, in an order that does not depend on which came first.
     fn take_answers(&mut self) -> Vec<Answer> {
-        let mut answers = self.calls.answers().to_vec();
+        let mut answers = self.calls.answers(self.config.answers);
         answers.sort_by_key(|answer| {
             let filed = self.book.get(answer.order_id).map(|submission| submission.filed);
             (filed, answer.order_id, answer.lane)
         });
         answers
+    }
+
+    /// Takes the calendar in force for this step. If it is a new one, nothing that waits by the old one is left to.
+    fn keep_calendar(&mut self) {
+        let calendar = self.sessions.calendar();
+        if !Arc::ptr_eq(&calendar, &self.calendar) {
+            self.calendar = calendar;
+            self.book.calendar_changed();
+        }
     }
 
     /// Feeds everything to the book, and has it choose the next calls.
@@ -259,18 +278,18 @@ impl<V: Venue> Executor<V> {
         known: HashMap<OrderId, Submission>,
         now: Timestamp,
     ) {
+        self.keep_calendar();
         let Self {
             config,
-            sessions,
+            calendar,
             ids,
             venue,
             ..
         } = self;
-        let calendar = sessions.calendar();
         let context = Context {
             now,
             config,
-            calendar: &calendar,
+            calendar,
             ids: &**ids,
             venue: venue.name(),
         };
@@ -295,7 +314,7 @@ impl<V: Venue> Executor<V> {
         wishes: &[(Event, Wish)],
     ) -> Result<HashMap<OrderId, Submission>, StepError> {
         let asked = |(event, wish): &(Event, Wish)| {
-            let in_question = self.suspicious || matches!(wish, Wish::End(_) | Wish::LookUp(_));
+            let in_question = self.suspicious || !matches!(wish, Wish::Send(_));
             (in_question && self.book.get(event.order_id).is_none()).then(|| event.order_id.get())
         };
         let ids: Vec<Uuid> = wishes.iter().filter_map(asked).collect();
@@ -320,8 +339,9 @@ impl<V: Venue> Executor<V> {
         Ok(self.consumer.fence(conn, &rest).await?)
     }
 
-    fn launch(&mut self, now: Timestamp) {
-        self.calls.recorded();
+    /// Makes the calls; says whether there are answers that the step did not take.
+    fn launch(&mut self, answered: usize, now: Timestamp) -> bool {
+        let more = self.calls.recorded(answered);
         let Changes { jobs, reports, .. } = self.book.committed();
         for job in jobs {
             self.calls.launch(job);
@@ -333,6 +353,7 @@ impl<V: Venue> Executor<V> {
             self.counted_at = Some(now);
             metrics::stand(self.calls.in_flight(), self.book.census(&self.config));
         }
+        more
     }
 
     fn rest(&self, held_back: bool, now: Timestamp) -> Progress {

@@ -69,7 +69,7 @@ pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) ->
     run_loop(Borrowed(&mut executor), wake, poll, shutdown).await;
     executor.drain();
     executor.calls_settled().await;
-    executor.step().await.map_err(DrainError)?;
+    while executor.step().await.map_err(DrainError)? == Progress::Worked {}
     Ok(())
 }
 

@@ -19,48 +19,50 @@ pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) 
     if new.is_empty() {
         return Ok(before);
     }
-    let terms = |submission: &&&Submission| submission.terms.clone();
-    let orders: Vec<Option<Terms>> = new.iter().map(|submission| terms(&submission)).collect();
-    let column = |of: fn(&Terms) -> Decimal| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
-    let word = |of: fn(&Terms) -> &'static str| orders.iter().map(|terms| terms.as_ref().map(of)).collect::<Vec<_>>();
-    let dates: Vec<Option<NaiveDate>> = orders.iter().map(|t| t.as_ref().map(|t| t.session_date)).collect();
+    let filed = insert(conn, new, &TermColumns::of(new), now).await?;
+    for order_id in &filed {
+        before.remove(&OrderId::new(*order_id));
+    }
+    let open: Vec<&Submission> = new
+        .iter()
+        .copied()
+        .filter(|submission| !submission.is_done() && !before.contains(&submission.order_id))
+        .collect();
+    reopen(conn, &open).await?;
+    Ok(before)
+}
+
+async fn insert(
+    conn: &mut PgConnection,
+    new: &[&Submission],
+    terms: &TermColumns,
+    now: Timestamp,
+) -> Result<Vec<Uuid>, DbError> {
     let filed = sqlx::query_scalar!(
-        "with new as (
-            select *
-              from unnest(
-                $1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::text[],
-                $9::date[], $10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::integer[], $15::text[],
-                $16::timestamptz[], $17::timestamptz[], $18::boolean[]
-              ) as n(order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
-                     request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, open)
-         ), filed as (
-            insert into venue_submissions (
-                order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
-                request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, updated_at
-            )
-            select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date,
-                   request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at, $19
-              from new
-                on conflict (order_id) do nothing
-         returning order_id
-         ), opened as (
-            insert into venue_open_submissions (partition, order_id)
-            select n.partition, n.order_id
-              from new n
-              join filed f on f.order_id = n.order_id
-             where n.open
+        "insert into venue_submissions (
+            order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
+            expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at,
+            updated_at
          )
-         select order_id
-           from filed",
+         select n.*, $20
+           from unnest(
+            $1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::text[],
+            $9::date[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
+            $16::integer[], $17::text[], $18::timestamptz[], $19::timestamptz[]
+           ) as n
+             on conflict (order_id) do nothing
+      returning order_id",
         &each(new, |s| s.order_id.get()),
         &each(new, |s| s.account_id.get()),
         &each(new, |s| s.partition),
         &each(new, |s| s.symbol.to_string()),
-        &word(|t| t.order.side.as_str()) as &[Option<&str>],
-        &column(|t| t.order.qty.get()) as &[Option<Decimal>],
-        &column(|t| t.order.limit_price.get()) as &[Option<Decimal>],
-        &word(|t| t.order.time_in_force.as_str()) as &[Option<&str>],
-        &dates as &[Option<NaiveDate>],
+        &terms.sides as &[Option<&str>],
+        &terms.qtys as &[Option<Decimal>],
+        &terms.limit_prices as &[Option<Decimal>],
+        &terms.times_in_force as &[Option<&str>],
+        &terms.session_dates as &[Option<NaiveDate>],
+        &terms.submit_ats as &[Option<Timestamp>],
+        &terms.expires_ats as &[Option<Timestamp>],
         &each(new, |s| s.request_id.to_string()),
         &each(new, |s| s.filed.xid),
         &each(new, |s| s.filed.id),
@@ -69,15 +71,46 @@ pub async fn file(conn: &mut PgConnection, new: &[&Submission], now: Timestamp) 
         &each(new, |s| s.cancel.as_str()) as &[&str],
         &each(new, |s| s.due) as &[Option<Timestamp>],
         &each(new, |s| s.first_sent_at) as &[Option<Timestamp>],
-        &each(new, |s| !s.is_done()),
         now,
     )
     .fetch_all(conn)
     .await?;
-    for order_id in filed {
-        before.remove(&OrderId::new(order_id));
+    Ok(filed)
+}
+
+/// The terms of new submissions; a tombstone has none.
+struct TermColumns {
+    sides: Vec<Option<&'static str>>,
+    qtys: Vec<Option<Decimal>>,
+    limit_prices: Vec<Option<Decimal>>,
+    times_in_force: Vec<Option<&'static str>>,
+    session_dates: Vec<Option<NaiveDate>>,
+    submit_ats: Vec<Option<Timestamp>>,
+    expires_ats: Vec<Option<Timestamp>>,
+}
+
+impl TermColumns {
+    fn of(new: &[&Submission]) -> Self {
+        Self {
+            sides: terms_of(new, |terms| terms.order.side.as_str()),
+            qtys: terms_of(new, |terms| terms.order.qty.get()),
+            limit_prices: terms_of(new, |terms| terms.order.limit_price.get()),
+            times_in_force: terms_of(new, |terms| terms.order.time_in_force.as_str()),
+            session_dates: terms_of(new, |terms| terms.session_date),
+            submit_ats: terms_of(new, |terms| terms.submit_at)
+                .into_iter()
+                .map(Option::flatten)
+                .collect(),
+            expires_ats: terms_of(new, |terms| terms.expires_at)
+                .into_iter()
+                .map(Option::flatten)
+                .collect(),
+        }
     }
-    Ok(before)
+}
+
+fn terms_of<T>(new: &[&Submission], of: impl Fn(&Terms) -> T) -> Vec<Option<T>> {
+    each(new, |submission| submission.terms.as_ref().map(&of))
 }
 
 /// Writes what changed of filed submissions, and takes those that are done out of the narrow table.
@@ -200,7 +233,7 @@ pub async fn open_of(
              limit $4
          )
          select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
-                s.session_date, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
+                s.session_date, s.submit_at, s.expires_at, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
                 s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at
            from page o
            join venue_submissions s on s.order_id = o.order_id
@@ -228,8 +261,8 @@ pub async fn open_of(
 pub async fn by_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<OrderId, Submission>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, request_id,
-                filed_xid, filed_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error,
+        "select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
+                expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error,
                 burn_reason, next_try_at, first_sent_at
            from venue_submissions
           where order_id = any($1)",
@@ -287,6 +320,8 @@ struct Row {
     limit_price: Option<Decimal>,
     time_in_force: Option<String>,
     session_date: Option<NaiveDate>,
+    submit_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
     request_id: String,
     filed_xid: i64,
     filed_id: i64,
@@ -357,7 +392,12 @@ impl Row {
             limit_price: Price::new(price).map_err(|_| "limit_price")?,
             time_in_force: time_in_force.parse().map_err(|_| "time_in_force")?,
         };
-        Ok(Some(Terms { order, session_date }))
+        Ok(Some(Terms {
+            order,
+            session_date,
+            submit_at: self.submit_at,
+            expires_at: self.expires_at,
+        }))
     }
 }
 

@@ -82,28 +82,30 @@ impl Book {
     }
 
     fn submitted(&mut self, context: &Context<'_>, submission: &mut Submission, outcome: Submitted) {
-        self.lines.returned(&submission.symbol);
         submission.memory.busy = false;
+        if let Submitted::Unknown(fault) = &outcome
+            && fault.not_applied()
+        {
+            fail::fail_point!("executor::answer_429");
+            return self.back_to_line(context, submission, fault);
+        }
+        self.leave_line(submission);
         match outcome {
             Submitted::Acknowledged(view) => {
                 fail::fail_point!("executor::acked_not_recorded");
                 self.adopt(context, submission, &view, "submit");
             }
             Submitted::Refused(refusal) => self.refused(context, submission, refusal),
-            Submitted::Unknown(fault) if fault.not_applied() => {
-                fail::fail_point!("executor::answer_429");
-                self.back_to_line(context, submission, &fault);
-            }
             Submitted::Unknown(fault) => self.doubt(context, submission, &fault),
         }
     }
 
     /// A first no is final. A later one says nothing about an earlier request that may still arrive, so that is asked
-    /// for once more.
+    /// for once more, and then its key is burnt.
     fn refused(&mut self, context: &Context<'_>, submission: &mut Submission, refusal: Refusal) {
         fail::fail_point!("executor::answer_reject");
         if submission.attempts <= 1 {
-            self.reject(context, submission, &refusal, "submit");
+            self.reject(context, submission, &refusal);
         } else {
             submission.state = State::InDoubt;
             submission.due = Some(context.after(context.config.settle));
@@ -112,7 +114,7 @@ impl Book {
         }
     }
 
-    fn reject(&mut self, context: &Context<'_>, submission: &mut Submission, refusal: &Refusal, source: &str) {
+    fn reject(&mut self, context: &Context<'_>, submission: &mut Submission, refusal: &Refusal) {
         info!(
             order.id = %submission.order_id, request.id = %submission.request_id, code = refusal.code,
             "the venue refused the order: {}", refusal.reason
@@ -122,28 +124,25 @@ impl Book {
         submission.last_error = Some(refusal.reason.clone());
         let fact = ended(End::Rejected, Qty::ZERO, Some(refusal.reason.clone()), context.now);
         self.changes
-            .report(context.venue, submission, fact, source, context.now);
+            .report(context.venue, submission, fact, "submit", context.now);
     }
 
     /// Nothing was done: it is as if the call had never been made.
     fn back_to_line(&mut self, context: &Context<'_>, submission: &mut Submission, fault: &Fault) {
         submission.last_error = Some(fault.to_string());
         submission.attempts -= 1;
-        if submission.attempts == 0 {
-            submission.state = State::Queued;
-            submission.first_sent_at = None;
-            self.lines
-                .join(&submission.symbol, submission.filed, submission.order_id);
-            if submission.cancel == CancelState::Wanted {
-                self.leave_line(submission);
-                submission.state = State::Withdrawn;
-                let fact = ended(End::Canceled, Qty::ZERO, None, context.now);
-                self.changes
-                    .report(context.venue, submission, fact, "never_sent", context.now);
-            }
-        } else {
+        if submission.attempts > 0 {
+            self.leave_line(submission);
             submission.state = State::InDoubt;
             submission.due = Some(context.now);
+            return;
+        }
+        submission.state = State::Queued;
+        submission.first_sent_at = None;
+        self.lines
+            .turned_away(&submission.symbol, submission.filed, submission.order_id);
+        if submission.cancel == CancelState::Wanted {
+            self.never_send(context, submission, End::Canceled, None);
         }
     }
 
@@ -203,7 +202,7 @@ impl Book {
         if submission.memory.denials < 2 {
             submission.due = Some(context.after(context.config.settle));
         } else if let Some(refusal) = submission.memory.refused.take() {
-            self.reject(context, submission, &refusal, "lookup");
+            self.burn(context, submission, refusal.reason);
         } else if let Some(reason) = self.reason_to_give_up(context, submission) {
             self.burn(context, submission, reason);
         } else {

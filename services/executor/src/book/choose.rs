@@ -1,20 +1,16 @@
 //! Who is called about next: what is due by the clock first, then the lines.
 
-use chrono::TimeDelta;
-use domain::calendar::SessionDate;
-use domain::{OrderId, TimeInForce, Timestamp};
+use domain::OrderId;
 use wire::events::v1::End;
 
+use super::agenda::Task;
 use super::changes::{Job, Lane};
-use super::compensate::session_over;
 use super::line::Turn;
 use super::saga::Step;
-use super::submission::{CancelState, State, Submission};
+use super::submission::{CancelState, State};
+use super::times::turn;
 use super::{Book, Context};
 use crate::Config;
-
-/// How soon a calendar that does not know a session is asked again.
-const UNKNOWN_SESSION: TimeDelta = TimeDelta::seconds(60);
 
 /// Calls that are out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,107 +21,76 @@ pub struct InFlight {
     pub cancels: usize,
 }
 
-/// What is due about one order.
-enum Due {
-    Ask(Lane),
-    Send,
-    Cancel,
-    Saga,
-    Tell,
-}
-
 impl Book {
     /// Decides on the next calls, within the windows, and writes down the intent of each.
     pub fn choose(&mut self, context: &Context<'_>, out: InFlight) {
-        let due: Vec<OrderId> = self
-            .due
-            .range(..=(context.now, OrderId::new(uuid::Uuid::max())))
-            .map(|(_, order_id)| *order_id)
-            .collect();
-        let paused = self.budget.paused_until(context.now).is_some();
-        let mut room = if paused {
-            0
-        } else {
-            self.budget.limit().saturating_sub(out.calls)
-        };
-        let mut cancels = if paused {
-            0
-        } else {
-            context.config.cancel_window.saturating_sub(out.cancels)
-        };
-        let mut asks = Vec::new();
-        for order_id in due {
-            match self.due_of(order_id) {
-                Some(Due::Tell) => self.tell(context, order_id),
-                Some(Due::Cancel) if cancels > 0 => {
-                    cancels -= 1;
-                    self.cancel(order_id);
-                }
-                Some(Due::Ask(lane)) if room > asks.len() / context.config.lookup_chunk => asks.push((lane, order_id)),
-                Some(Due::Send) if room > 0 => {
-                    room -= 1;
-                    self.send(context, order_id);
-                }
-                Some(Due::Saga) if room > 0 => {
-                    room -= 1;
-                    self.compensate(order_id);
-                }
-                _ => {}
-            }
+        let Config {
+            leave,
+            cancel_window,
+            lookup_chunk,
+            ..
+        } = *context.config;
+        let (mut room, mut cancels) = (0, 0);
+        if self.budget.paused_until(context.now).is_none() {
+            room = self.budget.limit().saturating_sub(out.calls);
+            cancels = cancel_window.saturating_sub(out.cancels);
         }
-        room = room.saturating_sub(asks.len().div_ceil(context.config.lookup_chunk));
-        self.ask(context, asks);
+        let due = |book: &Self, task, most| book.agenda.due(task, context.now, most);
+        for order_id in due(self, Task::Tell, leave) {
+            self.tell(context, order_id);
+        }
+        for order_id in due(self, Task::Cancel, cancels) {
+            self.cancel(order_id);
+        }
+        let asks = due(self, Task::Ask, leave.min(room * lookup_chunk));
+        room -= asks.len().div_ceil(lookup_chunk);
+        self.ask(context, &asks);
+        let calls = due(self, Task::Call, room);
+        room -= calls.len();
+        for order_id in calls {
+            self.call(context, order_id);
+        }
+        let ready = due(self, Task::Join, usize::MAX);
+        if !ready.is_empty() {
+            fail::fail_point!("api::deferred_release");
+            self.join(ready);
+        }
         self.dispatch(context, room);
-    }
-
-    fn due_of(&self, order_id: OrderId) -> Option<Due> {
-        let submission = self.get(order_id)?;
-        match submission.state {
-            State::InDoubt if submission.memory.resend => Some(Due::Send),
-            State::InDoubt => Some(Due::Ask(Lane::Lookup)),
-            State::Ended if submission.memory.asked => Some(Due::Ask(Lane::Lookup)),
-            State::Working if submission.cancel == CancelState::Wanted => Some(Due::Cancel),
-            State::Burning => Some(match submission.memory.saga.as_ref()?.step {
-                Step::AwaitEnd => Due::Ask(Lane::Saga),
-                Step::Report => Due::Tell,
-                Step::BurnSubmit | Step::BurnCancel => Due::Saga,
-            }),
-            _ => None,
-        }
     }
 
     /// The lines: by bus position over all symbols.
     fn dispatch(&mut self, context: &Context<'_>, room: usize) {
         let Self { lines, orders, .. } = self;
         let turn = |order_id| {
-            orders
-                .get(&order_id)
-                .map_or(Turn::Drop, |submission| turn(context, submission))
+            let terms = orders.get(&order_id).and_then(|submission| submission.terms.as_ref());
+            terms.map_or(Turn::Drop("it was withdrawn"), |terms| {
+                turn(context.calendar, terms, context.now)
+            })
         };
         let Config {
             symbol_window, leave, ..
         } = *context.config;
-        for (order_id, turn) in lines.take(room, symbol_window, leave, context.now, turn) {
+        for (order_id, turn) in lines.take(room, symbol_window, leave, turn) {
             match turn {
                 Turn::Send => self.intend(context, order_id),
-                Turn::Drop | Turn::Wait(_) => {
+                Turn::Wait(until) => self.edit(order_id, false, |_, submission| submission.due = Some(until)),
+                Turn::Drop(reason) => {
                     fail::fail_point!("executor::closed_meanwhile");
-                    let reason = "its session ended before it could be sent".to_owned();
-                    self.withdraw(context, order_id, End::Expired, Some(reason));
+                    self.withdraw(context, order_id, End::Expired, Some(reason.to_owned()));
                 }
             }
         }
     }
 
-    /// Sends again, under the same key, an order that left its line long ago.
-    fn send(&mut self, context: &Context<'_>, order_id: OrderId) {
-        if let Some(symbol) = self.get(order_id).map(|submission| submission.symbol.clone()) {
-            self.lines.sent(&symbol);
-            self.intend(context, order_id);
+    /// Makes the call that is due about an order in doubt, which left its line long ago, or about one in a saga.
+    fn call(&mut self, context: &Context<'_>, order_id: OrderId) {
+        match self.get(order_id).map(|submission| submission.state) {
+            Some(State::Burning) => self.compensate(order_id),
+            _ => self.intend(context, order_id),
         }
     }
 
-    /// The intent to hand in; its line knows of it already.
+    /// The intent to hand in.
     fn intend(&mut self, context: &Context<'_>, order_id: OrderId) {
         self.edit(order_id, true, |book, submission| {
             submission.state = State::Sending;
@@ -181,9 +146,11 @@ impl Book {
     }
 
     /// Asking changes nothing at the venue, so it needs no intent; only the saga's question is one of its steps.
-    fn ask(&mut self, context: &Context<'_>, asks: Vec<(Lane, OrderId)>) {
-        for (lane, order_id) in &asks {
-            let is_step = *lane == Lane::Saga;
+    fn ask(&mut self, context: &Context<'_>, due: &[OrderId]) {
+        let mut asks = Vec::with_capacity(due.len());
+        for order_id in due {
+            let is_step = self.get(*order_id).is_some_and(|s| s.state == State::Burning);
+            asks.push((if is_step { Lane::Saga } else { Lane::Lookup }, *order_id));
             self.edit(*order_id, is_step, |book, submission| {
                 submission.due = None;
                 submission.memory.busy = true;
@@ -196,31 +163,5 @@ impl Book {
         self.changes
             .jobs
             .extend(chunks.map(|chunk| Job::Lookup(chunk.to_vec())));
-    }
-}
-
-/// Whether an order may go out now.
-fn turn(context: &Context<'_>, submission: &Submission) -> Turn {
-    let Some(terms) = &submission.terms else {
-        return Turn::Drop;
-    };
-    if session_over(context, submission) {
-        return Turn::Drop;
-    }
-    let bounds = context.calendar.session_bounds(SessionDate::new(terms.session_date));
-    let unknown = context.now + UNKNOWN_SESSION;
-    let waits_until = |until: Timestamp| {
-        if until > context.now {
-            Turn::Wait(until)
-        } else {
-            Turn::Send
-        }
-    };
-    match (terms.order.time_in_force, bounds) {
-        (TimeInForce::Gtc, Some((open, _))) if open > context.now => Turn::Wait(open),
-        (TimeInForce::Gtc, _) if context.calendar.is_open(context.now) => Turn::Send,
-        (TimeInForce::Gtc, _) => Turn::Wait(context.calendar.next_open(context.now).unwrap_or(unknown)),
-        (_, Some((open, _))) => waits_until(open),
-        (_, None) => Turn::Wait(unknown),
     }
 }

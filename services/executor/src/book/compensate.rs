@@ -1,14 +1,13 @@
 //! The saga's moves: what each answer does to it, and when it begins.
 
-use domain::TimeInForce;
-use domain::calendar::SessionDate;
 use tracing::{error, info, warn};
-use venue::{Canceling, Lookup, Submitted, VenueOrderView};
-use wire::events::v1::{End, Fact};
+use venue::{Canceling, Lookup, Refusal, Submitted, VenueOrderView};
+use wire::events::v1::Fact;
 
 use super::answers::{Outcome, checked};
-use super::saga::{Ending, REFUSED, Saga, Step, StepRow};
+use super::saga::{Ending, Saga, Step, StepRow};
 use super::submission::{CancelState, State, Submission};
+use super::times::over;
 use super::{Book, Context};
 
 /// Looks at an order that will not end, before the cancel is sent again.
@@ -28,8 +27,12 @@ impl Book {
                 "the exchange did not confirm it after {} attempts",
                 submission.attempts
             ))
-        } else if session_over(context, submission) {
-            Some("the session ended before the exchange confirmed it".to_owned())
+        } else if let Some(reason) = submission
+            .terms
+            .as_ref()
+            .and_then(|terms| over(context.calendar, terms, context.now))
+        {
+            Some(reason.to_owned())
         } else if age.and_then(|age| age.to_std().ok()) > Some(context.config.max_age) {
             Some("the exchange did not confirm it in time".to_owned())
         } else {
@@ -75,17 +78,7 @@ impl Book {
                 self.seen(context, submission, saga, &view, Step::BurnCancel);
             }
             (Step::BurnSubmit, Outcome::Submitted(Submitted::Refused(refusal))) => {
-                info!(
-                    order.id = %submission.order_id, request.id = %submission.request_id, code = refusal.code,
-                    "the venue refused the key: {}", refusal.reason
-                );
-                self.done(submission, format!("{REFUSED}{}", refusal.reason));
-                submission.memory.denials = 0;
-                let saga = Saga {
-                    refused: Some(refusal.reason),
-                    ..saga
-                };
-                self.next(context, submission, saga.go(Step::AwaitEnd));
+                self.refused_to_burn(context, submission, refusal);
             }
             (Step::BurnCancel, Outcome::Canceled(canceling, _)) => {
                 let word = if canceling == Canceling::Taken {
@@ -101,28 +94,29 @@ impl Book {
         }
     }
 
+    /// The venue takes nothing under the key, and shows nothing there: so the key is not burnt, and an earlier request
+    /// could still come through. The order stays open with its hold until the venue takes the key or shows an end, or
+    /// reconciliation decides (crash-points rule 4).
+    fn refused_to_burn(&mut self, context: &Context<'_>, submission: &mut Submission, refusal: Refusal) {
+        info!(
+            order.id = %submission.order_id, request.id = %submission.request_id, code = refusal.code,
+            "the venue refused the key: {}", refusal.reason
+        );
+        submission.last_error = Some(refusal.reason);
+        self.try_again(context, submission);
+    }
+
     fn awaited(&mut self, context: &Context<'_>, submission: &mut Submission, saga: Saga, lookup: Lookup) {
         match checked(submission, lookup) {
             Lookup::Found(view) => {
                 submission.memory.denials = 0;
-                // Found although the key was refused just now: a twin came through, and has to be canceled.
-                let next = if saga.refused.is_some() {
-                    Step::BurnSubmit
-                } else {
-                    Step::AwaitEnd
-                };
                 self.acknowledge(context, submission, &view, "saga");
-                self.seen(context, submission, Saga { refused: None, ..saga }, &view, next);
+                self.seen(context, submission, saga, &view, Step::AwaitEnd);
             }
             Lookup::NotFound => {
                 submission.memory.denials += 1;
                 if submission.memory.denials < 2 {
                     submission.due = Some(context.after(context.config.settle));
-                } else if let Some(reason) = saga.refused.clone() {
-                    // What the venue once had is not rejected: a part of it may have traded.
-                    let canceled = submission.cancel == CancelState::Wanted || submission.venue_order_id.is_some();
-                    let end = if canceled { End::Canceled } else { End::Rejected };
-                    self.conclude(context, submission, saga, Ending::refused(end, reason, context.now));
                 } else {
                     // It took the key and now denies it: burn it again, until it says how the order ended.
                     submission.memory.denials = 0;
@@ -245,11 +239,4 @@ impl Book {
             );
         }
     }
-}
-
-/// Whether the session it was for is over; a `gtc` order has further ones.
-pub(super) fn session_over(context: &Context<'_>, submission: &Submission) -> bool {
-    let Some(terms) = &submission.terms else { return false };
-    let ends_at = context.calendar.ends_at(SessionDate::new(terms.session_date));
-    terms.order.time_in_force != TimeInForce::Gtc && ends_at.is_some_and(|end| end <= context.now)
 }

@@ -2,8 +2,9 @@
 
 use bus::Event;
 use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol};
+use uuid::Uuid;
 use venue::VenueOrder;
-use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted};
+use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested};
 
 use super::changes::ended;
 use super::submission::{CancelState, Memory, State, Submission, Terms};
@@ -16,6 +17,8 @@ pub enum Wish {
     Send(OrderAccepted),
     /// End this order.
     End(CancelRequested),
+    /// Never send this order.
+    Reject(RejectRequested),
     /// Ask the venue about this order.
     LookUp(LookUpRequested),
 }
@@ -29,6 +32,7 @@ impl Wish {
         let wish = match event.kind.as_str() {
             OrderAccepted::KIND => event.decode().map(Self::Send),
             CancelRequested::KIND => event.decode().map(Self::End),
+            RejectRequested::KIND => event.decode().map(Self::Reject),
             LookUpRequested::KIND => event.decode().map(Self::LookUp),
             other => return Err(format!("{other} is no message of this topic")),
         };
@@ -44,6 +48,7 @@ impl Wish {
         let (order_id, symbol) = match self {
             Self::Send(accepted) => (accepted.order_id, &accepted.symbol),
             Self::End(cancel) => (cancel.order_id, &cancel.symbol),
+            Self::Reject(reject) => (reject.order_id, &reject.symbol),
             Self::LookUp(look_up) => (look_up.order_id, &look_up.symbol),
         };
         if order_id != event.order_id.get() {
@@ -52,7 +57,7 @@ impl Wish {
         Symbol::parse(symbol).ok_or_else(|| format!("symbol {symbol:.20}"))?;
         match self {
             Self::Send(accepted) => terms(accepted).map(|_| ()),
-            Self::End(_) | Self::LookUp(_) => Ok(()),
+            Self::End(_) | Self::Reject(_) | Self::LookUp(_) => Ok(()),
         }
     }
 }
@@ -70,8 +75,15 @@ impl Book {
             Wish::Send(accepted) if !is_known => self.file(event, &accepted),
             // Delivered again, or withdrawn before it came: the first word stands.
             Wish::Send(_) => {}
-            Wish::End(cancel) if !is_known => self.bury(context, event, &cancel),
+            Wish::End(cancel) if !is_known => {
+                self.bury(context, event, cancel.account_id, &cancel.symbol, End::Canceled, None);
+            }
             Wish::End(_) => self.end(context, event.order_id),
+            Wish::Reject(reject) if !is_known => {
+                let (symbol, reason) = (&reject.symbol, Some(reject.reason));
+                self.bury(context, event, reject.account_id, symbol, End::Rejected, reason);
+            }
+            Wish::Reject(reject) => self.reject_unsent(context, event.order_id, reject.reason),
             // What was never filed cannot be asked about.
             Wish::LookUp(_) => self.ask_about(context, event.order_id),
         }
@@ -99,17 +111,31 @@ impl Book {
         self.put(submission);
     }
 
-    /// A cancel of an order that was never filed: its tombstone sees to it that it never will be sent.
-    fn bury(&mut self, context: &Context<'_>, event: &Event, cancel: &CancelRequested) {
-        let symbol = Symbol::parse(&cancel.symbol).expect("checked when it was read");
-        let blank = blank(event, AccountId::new(cancel.account_id), symbol);
-        let submission = Submission {
-            state: State::Withdrawn,
-            ..blank
-        };
-        self.tell_never_sent(context, &submission, End::Canceled, None);
+    /// The end of an order that was never filed: its tombstone sees to it that it never will be sent.
+    fn bury(
+        &mut self,
+        context: &Context<'_>,
+        event: &Event,
+        account_id: Uuid,
+        symbol: &str,
+        end: End,
+        reason: Option<String>,
+    ) {
+        let symbol = Symbol::parse(symbol).expect("checked when it was read");
+        let mut submission = blank(event, AccountId::new(account_id), symbol);
+        self.never_send(context, &mut submission, end, reason);
         self.changes.touched.insert(submission.order_id);
         self.put(submission);
+    }
+
+    /// TIF-7: an order that still waits may not go any more. One that went is at the venue, which decides.
+    fn reject_unsent(&mut self, context: &Context<'_>, order_id: OrderId, reason: String) {
+        if self
+            .get(order_id)
+            .is_some_and(|submission| submission.state == State::Queued)
+        {
+            self.withdraw(context, order_id, End::Rejected, Some(reason));
+        }
     }
 
     fn end(&mut self, context: &Context<'_>, order_id: OrderId) {
@@ -175,14 +201,20 @@ impl Book {
     pub(super) fn withdraw(&mut self, context: &Context<'_>, order_id: OrderId, end: End, reason: Option<String>) {
         fail::fail_point!("cancel::before_submit_race");
         self.edit(order_id, true, |book, submission| {
-            book.leave_line(submission);
-            submission.state = State::Withdrawn;
-            submission.due = None;
-            book.tell_never_sent(context, submission, end, reason);
+            book.never_send(context, submission, end, reason);
         });
     }
 
-    fn tell_never_sent(&mut self, context: &Context<'_>, submission: &Submission, end: End, reason: Option<String>) {
+    pub(super) fn never_send(
+        &mut self,
+        context: &Context<'_>,
+        submission: &mut Submission,
+        end: End,
+        reason: Option<String>,
+    ) {
+        self.leave_line(submission);
+        submission.state = State::Withdrawn;
+        submission.due = None;
         let fact: Fact = ended(end, Qty::ZERO, reason, context.now);
         self.changes
             .report(context.venue, submission, fact, "never_sent", context.now);
@@ -229,5 +261,7 @@ fn terms(accepted: &OrderAccepted) -> Result<Terms, String> {
     Ok(Terms {
         order,
         session_date: accepted.session_date,
+        submit_at: accepted.submit_at,
+        expires_at: accepted.expires_at,
     })
 }

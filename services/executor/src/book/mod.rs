@@ -8,9 +8,11 @@
 //! | `inbox.rs` | what the bus asks: orders, cancels |
 //! | `answers.rs` | what the venue said to a call |
 //! | `saga.rs` `compensate.rs` `burn.rs` | ending an order that could not be handed in |
-//! | `line.rs` `choose.rs` | who is sent next |
+//! | `line.rs` `times.rs` | who is sent next, and from when to when |
+//! | `agenda.rs` `choose.rs` | what is due, and which calls are made |
 //! | `budget.rs` | how much the venue takes at the moment |
 
+mod agenda;
 mod answers;
 mod budget;
 mod burn;
@@ -21,6 +23,7 @@ mod inbox;
 mod line;
 mod saga;
 mod submission;
+mod times;
 mod words;
 
 pub use answers::{Answer, Outcome};
@@ -35,6 +38,7 @@ pub use submission::{CancelState, Memory, State, Submission, Terms};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use agenda::{Agenda, Task};
 use chassis::ids::Ids;
 use chrono::TimeDelta;
 use domain::calendar::Calendar;
@@ -80,7 +84,7 @@ impl Context<'_> {
 pub struct Book {
     orders: HashMap<OrderId, Submission>,
     lines: line::Lines,
-    due: BTreeSet<(Timestamp, OrderId)>,
+    agenda: Agenda,
     changes: Changes,
     /// How much the venue takes; it outlives the rest of the book.
     pub budget: Budget,
@@ -110,10 +114,12 @@ impl Book {
         submission.memory.asked = submission.state == State::Ended;
         let busy = submission.memory.busy;
         match submission.state {
-            State::Queued => self
-                .lines
-                .join(&submission.symbol, submission.filed, submission.order_id),
-            State::Sending if busy => self.lines.sent(&submission.symbol),
+            State::Queued => {
+                submission.due = None;
+                self.lines
+                    .join(&submission.symbol, submission.filed, submission.order_id);
+            }
+            State::Sending if busy => self.lines.is_out(&submission.symbol, submission.filed),
             // The intent of an owner who is gone: the call may be out, or may go out at any moment.
             State::Sending => (submission.state, submission.due) = (State::InDoubt, Some(now)),
             State::InDoubt | State::Burning | State::Ended if !busy => submission.due = submission.due.or(Some(now)),
@@ -135,6 +141,23 @@ impl Book {
             if let Some(submission) = self.take(order_id) {
                 self.leave_line(&submission);
             }
+        }
+    }
+
+    /// Sessions have changed: whoever stands aside is asked again.
+    pub fn calendar_changed(&mut self) {
+        let aside: Vec<OrderId> = self.agenda.all(Task::Join).collect();
+        self.join(aside);
+    }
+
+    /// Orders that stood aside join their lines.
+    fn join(&mut self, aside: Vec<OrderId>) {
+        for order_id in aside {
+            self.edit(order_id, false, |book, submission| {
+                submission.due = None;
+                book.lines
+                    .join(&submission.symbol, submission.filed, submission.order_id);
+            });
         }
     }
 
@@ -207,19 +230,14 @@ impl Book {
 
     /// The next time something is due by the clock alone, after now.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let later = self
-            .due
-            .range((now, OrderId::new(uuid::Uuid::max()))..)
-            .next()
-            .map(|(at, _)| *at);
-        let wakes = [later, self.lines.opens_at(), self.budget.paused_until(now)];
-        wakes.into_iter().flatten().filter(|at| *at > now).min()
+        let wakes = [self.agenda.next_after(now), self.budget.paused_until(now)];
+        wakes.into_iter().flatten().min()
     }
 
     /// How many submissions are in this state, and how many of those keep failing.
     pub fn census(&self, config: &Config) -> Census {
         let mut census = Census {
-            queued: self.lines.waiting(),
+            queued: self.lines.waiting() + self.agenda.len(Task::Join),
             ..Census::default()
         };
         for submission in self.orders.values() {
@@ -244,25 +262,21 @@ impl Book {
 
     fn take(&mut self, order_id: OrderId) -> Option<Submission> {
         let submission = self.orders.remove(&order_id)?;
-        if let Some(at) = submission.due {
-            self.due.remove(&(at, order_id));
+        if let (Some(task), Some(at)) = (submission.task(), submission.due) {
+            self.agenda.remove(task, at, order_id);
         }
         Some(submission)
     }
 
     fn put(&mut self, submission: Submission) {
-        if let Some(at) = submission.due {
-            self.due.insert((at, submission.order_id));
+        if let (Some(task), Some(at)) = (submission.task(), submission.due) {
+            self.agenda.insert(task, at, submission.order_id);
         }
         self.orders.insert(submission.order_id, submission);
     }
 
     fn leave_line(&mut self, submission: &Submission) {
-        match submission.state {
-            State::Queued => self.lines.leave(&submission.symbol, submission.filed),
-            State::Sending => self.lines.returned(&submission.symbol),
-            _ => {}
-        }
+        self.lines.leave(&submission.symbol, submission.filed);
     }
 
     fn of_partitions(&self, partitions: &[i16]) -> Vec<OrderId> {

@@ -2,7 +2,7 @@
 //!
 //! | step | does | done when | undone by |
 //! |---|---|---|---|
-//! | `burn_submit` | submits harmless terms under the key | the venue took it, or refused it | `burn_cancel` |
+//! | `burn_submit` | submits harmless terms under the key | the venue took it | `burn_cancel` |
 //! | `burn_cancel` | asks the venue to end what it took | it will try, or it is too late | (facts stand) |
 //! | `await_end` | asks by key | the end is seen, with the filled count | (facts stand) |
 //! | `report` | tells status-updater | told | (facts stand) |
@@ -12,7 +12,7 @@
 //! first, the venue's order id the second, and asking changes nothing. A step that cannot be done keeps trying and is
 //! counted as stuck; the order stays open and its hold stays.
 
-use domain::{OrderId, Qty, Timestamp};
+use domain::{OrderId, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
@@ -72,16 +72,6 @@ impl Ending {
             at: view.updated_at,
         })
     }
-
-    /// The venue said no to the key.
-    pub fn refused(end: End, reason: String, at: Timestamp) -> Self {
-        Self {
-            end: Some(end),
-            filled_qty: Qty::ZERO.get(),
-            reason: Some(reason),
-            at,
-        }
-    }
 }
 
 /// Where a saga stands.
@@ -91,8 +81,6 @@ pub struct Saga {
     pub step: Step,
     /// Tries of it so far.
     pub tries: i32,
-    /// The venue refused the key, with this reason.
-    pub refused: Option<String>,
     /// The end that was seen.
     pub ending: Option<Ending>,
 }
@@ -103,7 +91,6 @@ impl Saga {
         Self {
             step,
             tries: 0,
-            refused: None,
             ending: None,
         }
     }
@@ -118,13 +105,12 @@ impl Saga {
     pub fn resume(rows: &[StepRow]) -> Self {
         let row = |step: Step| rows.iter().find(|row| row.step == step);
         let outcome = |step: Step| row(step).and_then(|row| row.outcome.clone());
-        let refused = outcome(Step::BurnSubmit).and_then(|text| Some(text.strip_prefix(REFUSED)?.to_owned()));
         let ending = outcome(Step::AwaitEnd).and_then(|text| serde_json::from_str(&text).ok());
         let open = |step: Step| row(step).is_some_and(|row| !row.done);
         let done = |step: Step| row(step).is_some_and(|row| row.done);
         let step = if ending.is_some() && done(Step::AwaitEnd) {
             Step::Report
-        } else if open(Step::AwaitEnd) || done(Step::BurnCancel) || (done(Step::BurnSubmit) && refused.is_some()) {
+        } else if open(Step::AwaitEnd) || done(Step::BurnCancel) {
             Step::AwaitEnd
         } else if open(Step::BurnCancel) || done(Step::BurnSubmit) {
             Step::BurnCancel
@@ -132,17 +118,9 @@ impl Saga {
             Step::BurnSubmit
         };
         let tries = row(step).map_or(0, |row| row.attempts);
-        Self {
-            step,
-            tries,
-            refused,
-            ending,
-        }
+        Self { step, tries, ending }
     }
 }
-
-/// How a refusal is kept in the row of `burn_submit`.
-pub const REFUSED: &str = "refused: ";
 
 /// A row of `venue_saga_steps`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -194,16 +172,9 @@ mod tests {
                 Step::AwaitEnd,
             ),
             (vec![submit, cancel, row(Step::AwaitEnd, Some(ending))], Step::Report),
-            (vec![row(Step::BurnSubmit, Some("refused: halted"))], Step::AwaitEnd),
         ];
         for (rows, step) in cases {
             assert_eq!(Saga::resume(&rows).step, step, "{rows:?}");
         }
-    }
-
-    #[test]
-    fn what_was_learned_is_not_forgotten() {
-        let rows = [row(Step::BurnSubmit, Some("refused: halted"))];
-        assert_eq!(Saga::resume(&rows).refused.as_deref(), Some("halted"));
     }
 }

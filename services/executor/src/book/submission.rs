@@ -6,7 +6,8 @@ use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp, VenueOrderId};
 use strum::{Display, EnumString, IntoStaticStr};
 use venue::{Refusal, VenueOrder};
 
-use super::saga::Saga;
+use super::agenda::Task;
+use super::saga::{Saga, Step};
 
 /// How far handing in has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
@@ -65,6 +66,10 @@ pub struct Terms {
     pub order: VenueOrder,
     /// The session it belongs to.
     pub session_date: NaiveDate,
+    /// Not to be sent before this.
+    pub submit_at: Option<Timestamp>,
+    /// Not to be sent from this on.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// One order.
@@ -117,7 +122,7 @@ pub struct Memory {
     pub denials: u32,
     /// Questions in a row that settled nothing.
     pub asks: u32,
-    /// A refusal of a later attempt: final once the earlier ones are denied.
+    /// A refusal of a later attempt: once the earlier ones are denied, the order is ended by its key.
     pub refused: Option<Refusal>,
     /// Denied twice: it may be sent again.
     pub resend: bool,
@@ -148,6 +153,24 @@ impl Submission {
         self.memory.asked = true;
         (self.memory.denials, self.memory.asks) = (0, 0);
         self.due = Some(now);
+    }
+
+    /// What there is to do once it is due. Its words are the states and what is remembered, so it never says anything
+    /// else about the same submission.
+    pub fn task(&self) -> Option<Task> {
+        match self.state {
+            State::Queued => Some(Task::Join),
+            State::InDoubt if self.memory.resend => Some(Task::Call),
+            State::InDoubt => Some(Task::Ask),
+            State::Ended if self.memory.asked => Some(Task::Ask),
+            State::Working if self.cancel == CancelState::Wanted => Some(Task::Cancel),
+            State::Burning => Some(match self.memory.saga.as_ref()?.step {
+                Step::AwaitEnd => Task::Ask,
+                Step::Report => Task::Tell,
+                Step::BurnSubmit | Step::BurnCancel => Task::Call,
+            }),
+            _ => None,
+        }
     }
 
     /// Whether nothing is left to do: it leaves the memory and the table of open ones.

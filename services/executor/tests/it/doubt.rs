@@ -108,9 +108,9 @@ async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
     );
 }
 
-/// A no to the second request says nothing about the first one.
+/// A no to the second request says nothing about the first one: its key is burnt before it ends (crash-points rule 4).
 #[tokio::test]
-async fn a_refusal_of_a_repetition_counts_only_once_the_first_request_is_denied() {
+async fn a_refusal_of_a_repetition_counts_only_once_the_key_is_burnt() {
     let world = World::new().await;
     let mut executor = world.executor();
     world
@@ -124,7 +124,11 @@ async fn a_refusal_of_a_repetition_counts_only_once_the_first_request_is_denied(
         "refused, and not believed yet"
     );
     settle_for(&world, &mut executor, 3).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, rejected 0@lookup");
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga"
+    );
+    assert_eq!(world.reason(order).await.as_deref(), Some("halted"));
 
     world
         .venue

@@ -5,6 +5,7 @@ mod cancel;
 mod doubt;
 mod order;
 mod property;
+mod release;
 mod saga;
 mod takeover;
 mod world;

@@ -135,17 +135,29 @@ async fn an_order_filled_while_its_key_was_burnt_is_left_to_its_executions() {
     );
 }
 
+/// saga::undo_fails, crash-points rule 4: a key that is not burnt proves nothing, so the order stays open with its hold,
+/// counted as stuck, until the venue takes the key or reconciliation decides.
 #[tokio::test]
-async fn a_key_the_venue_refuses_ends_rejected_after_two_denials() {
+async fn an_order_whose_key_the_venue_refuses_stays_open_until_it_can_be_burnt() {
     let mut world = World::new().await;
     world.config.max_attempts = 1;
     let mut executor = world.executor();
-    world
-        .venue
-        .script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
+    let refusals = vec![Act::Refuse("halted".to_owned()); 10];
+    world.venue.script(CallKind::Submit, [Act::LoseRequest]);
+    world.venue.script(CallKind::Submit, refusals);
     let order = world.place("AAPL").await;
-    settle_for(&world, &mut executor, 8).await;
-    assert_eq!(world.told(order).await, "in_doubt@submit, rejected 0@saga");
+    settle_for(&world, &mut executor, 12).await;
+    assert_eq!(world.told(order).await, "in_doubt@submit", "denied, and not believed");
+    assert_eq!(
+        (world.row(order).await.as_str(), world.open_rows().await),
+        ("burning/1/none", 1)
+    );
+    settle_for(&world, &mut executor, 40).await;
+    assert_eq!(
+        world.told(order).await,
+        "in_doubt@submit, acknowledged@saga, canceled 0@saga",
+        "the halt is over"
+    );
 }
 
 /// saga::late_effect: refused, and yet the first request came through; it is canceled before anything is given back.

@@ -15,7 +15,7 @@ use sessions::Sessions;
 use testkit::TestDb;
 use uuid::Uuid;
 use venue::fake::FakeVenue;
-use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, VenueReport};
+use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, VenueReport};
 
 pub const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "TSLA", "F"];
 
@@ -104,6 +104,19 @@ impl World {
         self.append(&[NewEvent::cancel_requested(&event, request())]).await;
     }
 
+    /// A job's word that an order may not be sent.
+    pub async fn reject(&self, order: OrderId, symbol: &str, reason: &str) {
+        let event = RejectRequested {
+            order_id: order.get(),
+            account_id: Uuid::from_u128(1),
+            symbol: symbol.to_owned(),
+            asked_by: "release".to_owned(),
+            reason: reason.to_owned(),
+            requested_at: self.clock.now(),
+        };
+        self.append(&[NewEvent::reject_requested(&event, request())]).await;
+    }
+
     /// A job's doubt about an order.
     pub async fn ask(&self, order: OrderId, symbol: &str) {
         let look_up = LookUpRequested {
@@ -156,6 +169,15 @@ impl World {
             .map(|(fact, source)| format!("{}@{source}", word(fact)))
             .collect::<Vec<_>>()
             .join(", ")
+    }
+
+    /// The reason in the last report about an order.
+    pub async fn reason(&self, order: OrderId) -> Option<String> {
+        match self.reports(order).await.pop()?.0 {
+            Fact::Ended { reason, .. } => reason,
+            Fact::CancelRefused { reason } => Some(reason),
+            _ => None,
+        }
     }
 
     /// `state/attempts/cancel_state` of the stored row.
