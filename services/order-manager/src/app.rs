@@ -202,6 +202,7 @@ impl App {
             symbol: asset.symbol.clone(),
             side: draft.side,
             time_in_force: draft.time_in_force,
+            asked: draft.asked,
             qty: draft.qty,
             limit_price: draft.limit_price,
             request_id,

@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use domain::calendar::OutsideCalendar;
 use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Symbol};
 use thiserror::Error;
+
+use crate::place::Untimely;
 
 /// Why an order was not taken. Nothing is stored and nothing held, except where [`PlaceOrderError::Unknown`] says so.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -66,6 +69,9 @@ pub enum PlaceOrderError {
         /// What to send instead.
         instead: &'static str,
     },
+    /// Its times cannot be.
+    #[error(transparent)]
+    Untimely(#[from] Untimely),
     /// Finer than the tick (PX-1); never rounded.
     #[error("invalid limit_price {0}. sub-penny increment does not fulfill minimum pricing criteria")]
     SubPenny(Price),
@@ -150,6 +156,12 @@ pub enum PlaceOrderError {
     /// A defect of ours; the cause is in the log.
     #[error("internal server error")]
     Internal,
+}
+
+impl From<OutsideCalendar> for PlaceOrderError {
+    fn from(_: OutsideCalendar) -> Self {
+        Self::NotReady("the trading calendar ends")
+    }
 }
 
 /// What to write instead, where the message alone does not say it.

@@ -19,7 +19,8 @@ pub(crate) fn order(order: &StoredOrder, calendar: &Calendar) -> Order {
         submitted_at: order.submitted_at,
         filled_at: order.filled_at,
         expired_at: order.expired_at,
-        expires_at: expires_at(order, calendar),
+        expires_at: Some(expires_at(order, calendar)),
+        submit_at: order.submit_at,
         canceled_at: order.canceled_at,
         failed_at: order.failed_at,
         replaced_at: None,
@@ -60,11 +61,18 @@ const fn intent(side: Side) -> &'static str {
     }
 }
 
-/// When the system will end the order by itself, or would have.
-fn expires_at(order: &StoredOrder, calendar: &Calendar) -> Option<Timestamp> {
-    match order.time_in_force {
-        TimeInForce::Day => calendar.ends_at(SessionDate::new(order.session_date)),
-        TimeInForce::Gtc => calendar.gtc_ends_at(order.created_at).ok(),
-        TimeInForce::Ioc | TimeInForce::Fok => None,
+/// When the system will end the order by itself, or would have. The close that counts is the one of the calendar in
+/// force, should an operator have moved it since (CAL-4).
+fn expires_at(order: &StoredOrder, calendar: &Calendar) -> Timestamp {
+    let close = match order.time_in_force {
+        TimeInForce::Gtc => None,
+        TimeInForce::Day | TimeInForce::Ioc | TimeInForce::Fok => {
+            calendar.ends_at(SessionDate::new(order.session_date))
+        }
+    };
+    match close {
+        None => order.expires_at,
+        Some(close) if order.explicit_expiry => close.min(order.expires_at),
+        Some(close) => close,
     }
 }

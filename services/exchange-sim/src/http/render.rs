@@ -21,6 +21,7 @@ pub(super) fn order(names: Names, row: &OrderRow) -> Order {
         filled_at: ended(OrderStatus::Filled),
         expired_at: ended(OrderStatus::Expired),
         expires_at: row.expires_at,
+        submit_at: None,
         canceled_at: ended(OrderStatus::Canceled),
         failed_at: ended(OrderStatus::Rejected),
         replaced_at: None,

@@ -1,6 +1,7 @@
 //! Fields with numbers, flags and free text.
 
-use domain::{AmountError, ClientOrderId, Price, Qty};
+use chrono::{DateTime, SubsecRound};
+use domain::{AmountError, ClientOrderId, Price, Qty, Timestamp};
 use wire::rest::{Loose, PlaceOrder};
 
 use super::words::not_offered;
@@ -63,6 +64,20 @@ pub(super) fn flag(field: &'static str, value: Option<&Loose>) -> Result<bool, P
     })
 }
 
+/// A moment, to the microsecond, which is what is stored. Without an offset nobody knows which moment is meant, and
+/// seconds of 60 are no moment of ours.
+pub(super) fn time(field: &'static str, value: Option<&Loose>) -> Result<Option<Timestamp>, PlaceOrderError> {
+    let expected = "a time with its offset, like 2026-11-24T15:30:00-05:00";
+    let read = |value: &Loose| {
+        let time = DateTime::parse_from_rfc3339(value.as_text()?).ok()?;
+        let is_leap_second = time.timestamp_subsec_nanos() >= 1_000_000_000;
+        (!is_leap_second).then(|| time.to_utc().trunc_subsecs(6))
+    };
+    value
+        .map(|value| read(value).ok_or(PlaceOrderError::Malformed { field, expected }))
+        .transpose()
+}
+
 pub(super) fn client_order_id(value: Option<&Loose>) -> Result<Option<ClientOrderId>, PlaceOrderError> {
     text("client_order_id", value)?
         .map(|id| ClientOrderId::new(id).map_err(PlaceOrderError::BadClientOrderId))
@@ -85,19 +100,13 @@ pub(super) fn stop_field(body: &PlaceOrder) -> Result<Option<&'static str>, Plac
         .map(|(field, _)| field))
 }
 
-/// Fields of order classes and times that are not served yet; empty objects and lists mean nothing.
+/// Fields of order classes that are not served yet; empty objects and lists mean nothing.
 pub(super) fn no_extras(body: &PlaceOrder) -> Result<(), PlaceOrderError> {
     let simple = "send a simple limit order without it";
     let fields = [
         ("take_profit", &body.take_profit, simple),
         ("stop_loss", &body.stop_loss, simple),
         ("legs", &body.legs, simple),
-        (
-            "expires_at",
-            &body.expires_at,
-            "use time_in_force day or gtc, and cancel the order yourself",
-        ),
-        ("submit_at", &body.submit_at, "send the order when it is due"),
     ];
     let given = fields
         .into_iter()

@@ -10,6 +10,7 @@ use domain::{ClientOrderId, Price, Qty, Side, TimeInForce};
 use wire::rest::PlaceOrder;
 
 use crate::error::PlaceOrderError;
+use crate::place::Asked;
 use fields::Quantity;
 use words::{Intent, Lifetime, OrderClass, OrderType};
 
@@ -22,6 +23,8 @@ pub struct DraftOrder {
     pub side: Side,
     /// How long it works.
     pub time_in_force: TimeInForce,
+    /// The times it asks for.
+    pub asked: Asked,
     /// Whole shares (QTY-1).
     pub qty: Qty,
     /// Dollars a share, on the tick (PX-1).
@@ -47,6 +50,7 @@ impl TryFrom<&PlaceOrder> for DraftOrder {
             instrument: request.instrument,
             side: request.side,
             time_in_force,
+            asked: request.asked,
             qty,
             limit_price,
             client_order_id: request.client_order_id,
@@ -61,6 +65,7 @@ struct Request {
     side: Side,
     kind: OrderType,
     lifetime: Lifetime,
+    asked: Asked,
     limit_price: Option<Price>,
     client_order_id: Option<ClientOrderId>,
     class: OrderClass,
@@ -79,6 +84,10 @@ impl Request {
             side: words::side(body.side.as_ref())?,
             kind: words::order_type(body.kind.as_ref())?,
             lifetime: words::lifetime(body.time_in_force.as_ref())?,
+            asked: Asked {
+                submit_at: fields::time("submit_at", body.submit_at.as_ref())?,
+                expires_at: fields::time("expires_at", body.expires_at.as_ref())?,
+            },
             limit_price: fields::price("limit_price", body.limit_price.as_ref())?,
             client_order_id: fields::client_order_id(body.client_order_id.as_ref())?,
             class: words::class(body.order_class.as_ref())?,

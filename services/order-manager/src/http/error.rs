@@ -24,7 +24,9 @@ impl From<PlaceOrderError> for ApiError {
             | E::BadClientOrderId(_)
             | E::IntentAgainstSide { .. }
             | E::DuplicateClientOrderId => ApiError::parameter(message),
-            E::NotOffered { .. } | E::SubPenny(_) | E::AssetNotFound(_) | E::NotTradable(_) => ApiError::rule(message),
+            E::NotOffered { .. } | E::Untimely(_) | E::SubPenny(_) | E::AssetNotFound(_) | E::NotTradable(_) => {
+                ApiError::rule(message)
+            }
             E::AccountBlocked
             | E::TradingBlocked
             | E::AccountNotActive

@@ -16,7 +16,7 @@ use ledger::{Asset, Book, Transfer};
 use orders::{NewOrder, NewOrderEvent, Sequence, StoredOrder};
 use rust_decimal::Decimal;
 
-use super::times::times;
+use super::times::{Asked, times};
 use crate::error::PlaceOrderError;
 
 /// An order that is in order by itself, of a known account, for a known instrument.
@@ -36,6 +36,8 @@ pub struct Command {
     pub side: Side,
     /// How long it works.
     pub time_in_force: TimeInForce,
+    /// The times it asks for.
+    pub asked: Asked,
     /// Whole shares.
     pub qty: Qty,
     /// Dollars a share.
@@ -238,8 +240,7 @@ fn for_ledger(command: &Command, strict: bool) -> ledger::rules::Order {
 }
 
 fn stored(command: &Command, at: Timestamp, calendar: &Calendar) -> Result<StoredOrder, PlaceOrderError> {
-    let times = times(command.time_in_force, at, calendar)
-        .map_err(|_| PlaceOrderError::NotReady("the trading calendar ends"))?;
+    let times = times(command.time_in_force, command.asked, at, calendar)?;
     Ok(StoredOrder {
         order_id: command.order_id,
         account_id: command.account,
@@ -250,10 +251,10 @@ fn stored(command: &Command, at: Timestamp, calendar: &Calendar) -> Result<Store
         order_type: "limit".to_owned(),
         time_in_force: command.time_in_force,
         limit_price: command.limit_price,
-        session_date: times.session.get(),
-        submit_at: None,
+        session_date: times.session.date.get(),
+        submit_at: command.asked.submit_at,
         expires_at: times.expires_at,
-        explicit_expiry: false,
+        explicit_expiry: command.asked.expires_at.is_some(),
         request_id: command.request_id.clone(),
         created_at: at,
         submitted_at: at,

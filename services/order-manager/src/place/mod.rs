@@ -26,6 +26,7 @@ use tracing::{debug, error};
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
 use decide::{Accepted, Command, Limits, decide};
+pub use times::{Asked, NewYork, Untimely};
 pub(crate) use write::database_error;
 
 /// What a caller is told.

@@ -67,8 +67,35 @@ use crate::house::{Customer, House, order, request};
     (r#""a\u0000b""#, "client_order_id must not hold control characters"), (r#""a\nb""#, "control characters"),
     ("[]", "client_order_id must be a string"),
 ])]
-#[case::fields_to_come("expires_at", (422, 42210000), &[(r#""2026-11-24T15:00:00Z""#, "expires_at is not offered yet")])]
-#[case::more_fields_to_come("submit_at", (422, 42210000), &[(r#""2026-11-24T15:00:00Z""#, "submit_at is not offered yet")])]
+#[case::times("expires_at", (422, 40010001), &[
+    (r#""tomorrow""#, "expires_at must be a time with its offset, like 2026-11-24T15:30:00-05:00"),
+    (r#""2026-11-24T15:00:00""#, "expires_at must be a time with its offset"), (r#""2026-11-24""#, "must be a time"),
+    (r#""2026-13-24T15:00:00Z""#, "must be a time"), (r#""2026-02-30T15:00:00Z""#, "must be a time"),
+    (r#""2026-11-24T24:00:00Z""#, "must be a time"), (r#""2026-11-24T15:61:00Z""#, "must be a time"),
+    (r#""2026-12-31T23:59:60Z""#, "must be a time"), (r#""2026-11-24T15:00:00+25:00""#, "must be a time"),
+    (r#""2026-11-24T15:00:00 America/New_York""#, "must be a time"), (r#""+10000-01-01T00:00:00Z""#, "must be a time"),
+    (r#""٢٠٢٦-11-24T15:00:00Z""#, "must be a time"), (r#""🚀""#, "must be a time"), (r#""\u0000""#, "must be a time"),
+    ("1795532400", "must be a time"), ("1e400", "must be a time"), ("-1", "must be a time"), ("true", "must be a time"),
+    ("[]", "must be a time"), (r#"{"at": "2026-11-24T15:00:00Z"}"#, "must be a time"),
+])]
+#[case::times_to_send("submit_at", (422, 40010001), &[
+    (r#""now""#, "submit_at must be a time with its offset, like 2026-11-24T15:30:00-05:00"),
+    (r#""2026-11-24T15:00:00""#, "must be a time"), (r#""2026-12-31T23:59:60Z""#, "must be a time"),
+    ("1795532400", "must be a time"), ("false", "must be a time"), ("{}", "must be a time"),
+])]
+#[case::ends_that_cannot_be("expires_at", (422, 42210000), &[
+    (r#""2026-11-22T15:00:00Z""#, "expires_at must be more than 60 seconds ahead: later than 2026-11-23T10:01:00-05:00"),
+    (r#""2026-11-23T15:01:00Z""#, "more than 60 seconds ahead"), (r#""0000-01-01T00:00:00Z""#, "more than 60 seconds ahead"),
+    (r#""2027-02-21T15:00:01Z""#, "expires_at must be at most 90 days ahead: 2027-02-21T10:00:00-05:00 at the latest"),
+    (r#""9999-12-31T23:59:59Z""#, "at most 90 days ahead"),
+    (r#""2026-11-24T15:00:00Z""#, "after the close of the order's session, 2026-11-23T16:00:00-05:00: send an earlier one, or time_in_force gtc"),
+])]
+#[case::sendings_that_cannot_be("submit_at", (422, 42210000), &[
+    (r#""2026-11-23T15:00:00Z""#, "submit_at must be in the future: leave it out to send the order now"),
+    (r#""1970-01-01T00:00:00Z""#, "submit_at must be in the future"),
+    (r#""2027-02-21T15:00:01Z""#, "submit_at must be at most 90 days ahead: 2027-02-21T10:00:00-05:00 at the latest"),
+    (r#""9999-12-31T23:59:59Z""#, "at most 90 days ahead"),
+])]
 #[case::extended_hours("extended_hours", (422, 42210000), &[("true", "extended_hours is not offered yet"), (r#""True""#, "not offered yet")])]
 #[case::extended_hours_of_the_wrong_shape("extended_hours", (422, 40010001), &[(r#""maybe""#, "extended_hours must be true or false")])]
 #[case::classes("order_class", (422, 42210000), &[(r#""bracket""#, "order_class bracket is not offered yet"), (r#""mleg""#, "not offered yet")])]

@@ -11,3 +11,4 @@ mod market;
 mod placing;
 mod reading;
 mod refusing;
+mod times;

@@ -132,6 +132,21 @@ impl Calendar {
         Ok(self.first_session(now, |session| now < session.close)?.close)
     }
 
+    /// The last time a session closed, now included.
+    ///
+    /// # Errors
+    /// [`OutsideCalendar`] if that session is not known.
+    pub fn last_close(&self, now: Timestamp) -> Result<Timestamp, OutsideCalendar> {
+        let mut date = to_new_york(now).date_naive();
+        loop {
+            let session = self.session(SessionDate::new(date))?;
+            if let Some(session) = session.filter(|session| session.close <= now) {
+                return Ok(session.close);
+            }
+            date = date.pred_opt().ok_or(OutsideCalendar { date })?;
+        }
+    }
+
     /// When the day orders of this session are over: its close. If a special closure has taken the session away
     /// since they were accepted, the time it would usually have closed (CAL-4), so they neither linger nor vanish.
     pub fn ends_at(&self, date: SessionDate) -> Option<Timestamp> {

@@ -287,6 +287,17 @@ fn tif_2_holds_on_the_calendar_that_never_rests() {
     );
 }
 
+#[rstest]
+#[case("while it trades", "2026-11-23 15:00:00", "2026-11-20 21:00:00")]
+#[case("at the close", "2026-11-23 21:00:00", "2026-11-23 21:00:00")]
+#[case("just before the close", "2026-11-23 20:59:59", "2026-11-20 21:00:00")]
+#[case("after a half day, in the night", "2026-11-28 03:00:00", "2026-11-27 18:00:00")]
+#[case("on a holiday", "2026-11-26 17:00:00", "2026-11-25 21:00:00")]
+#[case("before the clocks change", "2026-11-01 05:30:00", "2026-10-30 20:00:00")]
+fn tif_5_the_last_close_counts_the_one_of_this_moment(#[case] why: &str, #[case] now: &str, #[case] closed: &str) {
+    assert_eq!(Calendar::nyse().last_close(utc(now)), Ok(utc(closed)), "{why}");
+}
+
 #[test]
 fn times_are_shown_with_new_yorks_offset_of_that_day() {
     let shown = |text: &str| to_new_york(utc(text)).to_rfc3339();

@@ -30,6 +30,9 @@ pub struct Order {
     /// When its time will run out.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// When it goes to the exchange at the earliest (Daybook's own); left out unless it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submit_at: Option<Timestamp>,
     /// When it was canceled.
     #[serde(default)]
     pub canceled_at: Option<Timestamp>,

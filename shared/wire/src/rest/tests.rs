@@ -30,6 +30,7 @@ fn order() -> Order {
         filled_at: None,
         expired_at: None,
         expires_at: Some(at(59)),
+        submit_at: None,
         canceled_at: None,
         failed_at: None,
         replaced_at: None,

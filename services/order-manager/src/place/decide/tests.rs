@@ -59,6 +59,7 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
         symbol: symbol(),
         side,
         time_in_force: TimeInForce::Day,
+        asked: Asked::default(),
         qty: Qty::parse(qty).unwrap(),
         limit_price: Price::parse(price).unwrap(),
         request_id: RequestId::new("r").unwrap(),
