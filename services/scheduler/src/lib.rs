@@ -6,6 +6,7 @@
 //! | `sweep`        | looks at every open order, page by page, and appends what is asked to the log    |
 //! | `listing`      | what the venue lists as open, to find the ends that nobody told                  |
 //! | `engine`       | schedules, runs and alerts                                                       |
+//! | `schedules`    | the kinds of job and the schedules of the configuration                          |
 //! | `housekeeping` | daily partitions of the event log, made ahead and dropped when read              |
 //! | `jobs`         | the kinds of jobs, a file or folder each                                         |
 //!
@@ -17,6 +18,7 @@ pub mod engine;
 mod housekeeping;
 pub mod jobs;
 mod listing;
+mod schedules;
 mod sweep;
 
 pub use doubt::{Ask, Doubt, Patience, Seen, doubt};
@@ -32,11 +34,14 @@ use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Wake, run_loop};
 use db::PgPool;
+use engine::{Planner, Webhook, Worker};
+use futures::future::{OptionFuture, join_all};
+use secrecy::SecretString;
 use sessions::Sessions;
 use venue::Venue;
 
 /// How often the jobs run, and how much they do at a time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// From one run to the next. A run goes on where the last one stopped.
     pub sweep_every: Duration,
@@ -52,10 +57,12 @@ pub struct Config {
     pub listing_within: Duration,
     /// How long things may take before they look wrong.
     pub patience: Patience,
-    /// From one look at the outbox' partitions to the next.
-    pub housekeeping_every: Duration,
     /// How long messages are kept after everybody read them.
     pub keep_messages: chrono::TimeDelta,
+    /// How the engine works.
+    pub engine: engine::Settings,
+    /// Where alerts are sent to. It may hold a secret.
+    pub webhook: Option<SecretString>,
 }
 
 impl Default for Config {
@@ -68,8 +75,9 @@ impl Default for Config {
             listing_every: Duration::from_secs(60),
             listing_within: Duration::from_secs(60),
             patience: Patience::default(),
-            housekeeping_every: Duration::from_secs(3_600),
             keep_messages: chrono::TimeDelta::days(3),
+            engine: engine::Settings::default(),
+            webhook: None,
         }
     }
 }
@@ -90,12 +98,54 @@ pub struct Deps<V> {
     pub ids: SharedIds,
 }
 
-/// Runs the jobs until the process drains.
+impl<V> Clone for Deps<V> {
+    fn clone(&self) -> Self {
+        Deps {
+            pool: self.pool.clone(),
+            bus: self.bus.clone(),
+            venue: self.venue.clone(),
+            sessions: self.sessions.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+        }
+    }
+}
+
+/// Runs the engine with its jobs, and the sweep, until the process drains.
+///
+/// The sweep is a loop of its own and no job: it runs every few seconds on one process and keeps in memory what it asked about,
+/// so a run row, a claim and a history for each round would cost more than they tell.
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
-    let housekeeping = Housekeeping::new(config, deps.pool.clone());
-    let sweep = Sweep::new(config, deps);
+    engine::describe();
+    let sweep = Sweep::new(config.clone(), deps.clone());
+    let every = config.sweep_every;
     tokio::join!(
-        run_loop(sweep, Wake::new(), config.sweep_every, shutdown.clone()),
-        run_loop(housekeeping, Wake::new(), config.housekeeping_every, shutdown),
+        run_loop(sweep, Wake::new(), every, shutdown.clone()),
+        run_engine(config, Arc::new(deps), shutdown),
+    );
+}
+
+async fn run_engine<V: Venue>(config: Config, deps: Arc<Deps<V>>, shutdown: Shutdown) {
+    let (settings, pool, ids) = (config.engine, deps.pool.clone(), deps.ids.clone());
+    let jobs = schedules::jobs(&config, &deps);
+    let wake = Wake::new();
+    let configured = schedules::configured();
+    let planner = Planner::new(
+        settings,
+        pool.clone(),
+        ids.clone(),
+        deps.sessions.clone(),
+        configured,
+        wake.clone(),
+    );
+    let worker = || Worker::new(settings, pool.clone(), ids.clone(), jobs.clone(), shutdown.clone());
+    let workers =
+        (0..settings.workers).map(|_| run_loop(worker(), wake.clone(), settings.claim_every, shutdown.clone()));
+    let webhook = config.webhook.map(|url| Webhook::new(pool.clone(), ids.clone(), url));
+    let webhook = webhook.map(|step| run_loop(step, Wake::new(), settings.claim_every, shutdown.clone()));
+    tokio::join!(
+        run_loop(planner, Wake::new(), settings.plan_every, shutdown.clone()),
+        join_all(workers),
+        OptionFuture::from(webhook),
     );
 }

@@ -139,3 +139,29 @@ pub async fn list(conn: &mut PgConnection, all: bool, limit: i64) -> Result<Vec<
     );
     Ok(alerts.fetch_all(conn).await?)
 }
+
+/// Makes the open alerts of a kind exactly these: raises what is missing, clears what is over, and leaves alone what is known.
+/// For conditions that are looked at again and again.
+pub async fn keep(
+    conn: &mut PgConnection,
+    kind: &'static str,
+    wanted: &[NewAlert],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let open = sqlx::query_scalar!(
+        "select subject from operator_alerts where kind = $1 and cleared_at is null",
+        kind,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    for alert in wanted.iter().filter(|alert| !open.contains(&alert.subject)) {
+        raise(conn, alert, now).await?;
+    }
+    for subject in open
+        .iter()
+        .filter(|subject| wanted.iter().all(|alert| alert.subject != **subject))
+    {
+        clear(conn, kind, subject, now).await?;
+    }
+    Ok(())
+}

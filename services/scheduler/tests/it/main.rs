@@ -1,5 +1,6 @@
-//! The sweep and the housekeeping against a real Postgres.
+//! The sweep, the engine and the housekeeping against a real Postgres.
 
+mod engine;
 mod housekeeping;
 mod listing;
 mod sweep;

@@ -67,15 +67,7 @@ pub async fn pass(pool: &PgPool, time: &str) {
 }
 
 pub fn sweep(config: Config, deps: &Deps<FakeVenue>) -> Sweep<FakeVenue> {
-    let deps = Deps {
-        pool: deps.pool.clone(),
-        bus: deps.bus.clone(),
-        venue: deps.venue.clone(),
-        sessions: deps.sessions.clone(),
-        clock: deps.clock.clone(),
-        ids: deps.ids.clone(),
-    };
-    Sweep::new(config, deps)
+    Sweep::new(config, deps.clone())
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use venue::fake::FakeVenue;
 use venue::{
-    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder, VenueOrderView,
-    VenueQuote,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
+    VenueOrderView, VenueQuote,
 };
 
 /// What it does instead of naming an order.
