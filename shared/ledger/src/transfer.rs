@@ -84,6 +84,9 @@ pub enum Book {
     /// Unexplained breaks, in cash and shares.
     #[strum(serialize = "firm.suspense")]
     FirmSuspense,
+    /// What the firm's own mistakes brought it, in cash and shares.
+    #[strum(serialize = "firm.error")]
+    FirmError,
 }
 
 impl Book {
@@ -126,6 +129,18 @@ pub enum TransferKind {
     WithdrawalFailed,
     /// LED-20.
     UnknownExecution,
+    /// LED-17: what was booked is taken back.
+    CorrectOut,
+    /// LED-17: what is booked instead.
+    CorrectIn,
+    /// LED-21.
+    MissingTheirs,
+    /// LED-21 undone: the street knows it after all, or took it back.
+    FoundTheirs,
+    /// LED-20: an execution nobody knew is a customer's.
+    Assigned,
+    /// Out of suspense, into the firm's error account.
+    ToError,
 }
 
 /// The event that makes a transfer; each posts at most once (LED-I4).
@@ -149,6 +164,17 @@ pub enum Cause {
         /// Its name for the execution.
         exec_id: ExecId,
     },
+    /// An execution that was for another quantity or price.
+    Corrected {
+        /// The venue.
+        venue: String,
+        /// Its name for the execution.
+        exec_id: ExecId,
+        /// Which correction of it, from 1.
+        nth: i32,
+        /// What is booked instead; else what is taken back.
+        anew: bool,
+    },
     /// An execution that belongs to no order of ours.
     Unknown {
         /// The venue.
@@ -156,7 +182,7 @@ pub enum Cause {
         /// Its name for the execution.
         exec_id: ExecId,
     },
-    /// One step of a deposit or withdrawal, by the money movement's own id.
+    /// One step of a deposit, a withdrawal or a reconciliation break, by its own id.
     Movement(TransferKind, Uuid),
 }
 
@@ -167,6 +193,9 @@ impl fmt::Display for Cause {
             Self::Release(order) => write!(f, "release:{order}"),
             Self::Fill { venue, exec_id } => write!(f, "fill:{venue}:{exec_id}"),
             Self::Bust { venue, exec_id } => write!(f, "bust:{venue}:{exec_id}"),
+            Self::Corrected {
+                venue, exec_id, nth, ..
+            } => write!(f, "{}:{venue}:{exec_id}:{nth}", self.kind()),
             Self::Unknown { venue, exec_id } => write!(f, "unknown:{venue}:{exec_id}"),
             Self::Movement(kind, id) => write!(f, "{kind}:{id}"),
         }
@@ -180,6 +209,8 @@ impl Cause {
             Self::Release(_) => TransferKind::Release,
             Self::Fill { .. } => TransferKind::Fill,
             Self::Bust { .. } => TransferKind::Bust,
+            Self::Corrected { anew: true, .. } => TransferKind::CorrectIn,
+            Self::Corrected { anew: false, .. } => TransferKind::CorrectOut,
             Self::Unknown { .. } => TransferKind::UnknownExecution,
             Self::Movement(kind, _) => *kind,
         }

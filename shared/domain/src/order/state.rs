@@ -58,6 +58,17 @@ pub enum OrderEvent {
         /// Dollars a share.
         price: Price,
     },
+    /// An execution was not what it was told to be: `qty` shares at `price`, in place of what was booked (ORD-12).
+    Corrected {
+        /// Shares as they were booked.
+        from_qty: Qty,
+        /// Dollars a share as they were booked.
+        from_price: Price,
+        /// Shares as they are.
+        qty: Qty,
+        /// Dollars a share as they are.
+        price: Price,
+    },
     /// A bust overtook its fill, which will now never be booked; its `qty` shares still count as heard of.
     BustedUnseen {
         /// Shares of the execution.
@@ -111,6 +122,8 @@ pub enum StreamEvent {
     OrderCancelRejected,
     /// An execution was taken back (Daybook's own word).
     TradeBust,
+    /// An execution's quantity or price was corrected (Daybook's own word).
+    TradeCorrect,
     /// The venue changed the order itself.
     Restated,
 }
@@ -210,9 +223,18 @@ impl OrderState {
             // A late acknowledgement never moves an order back (ORD-7).
             (_, E::Acknowledged) => Ok((self.seen(), vec![])),
             // A fill on a rejected order is nobody's: firm suspense (REC-4).
-            (S::Rejected, E::Filled { .. } | E::Busted { .. }) => self.refuse(event),
+            (S::Rejected, E::Filled { .. } | E::Busted { .. } | E::Corrected { .. }) => self.refuse(event),
             (_, E::Filled { qty, price }) => self.with_fill(qty, price),
             (_, E::Busted { qty, price }) => self.without_fill(qty, price),
+            (
+                _,
+                E::Corrected {
+                    from_qty,
+                    from_price,
+                    qty,
+                    price,
+                },
+            ) => self.with_other_fill((from_qty, from_price), (qty, price)),
             (_, E::BustedUnseen { qty }) => self.without_unseen(qty),
             (_, E::Ended { why, filled }) => self.with_end(why, filled),
             (S::New | S::PartiallyFilled, E::DoneForDay) => Ok(self.moved_to(S::DoneForDay, StreamEvent::DoneForDay)),
@@ -276,6 +298,32 @@ impl OrderState {
             ..self
         };
         Ok((next.settled(), vec![StreamEvent::TradeBust]))
+    }
+
+    /// One change, not a bust and a fill: the shares were never taken back, so nothing counts as busted.
+    fn with_other_fill(self, was: (Qty, Price), is: (Qty, Price)) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
+        let filled = self.filled.minus(was.0)?.plus(is.0)?;
+        if filled > self.ordered {
+            let ordered = self.ordered;
+            return Err(IllegalMove::OverFill { ordered, filled });
+        }
+        let notional = self
+            .notional
+            .minus(was.1.notional(was.0)?)?
+            .plus(is.1.notional(is.0)?)?;
+        // The venue's count at the end was of the fills as it then told them; it must not wait for shares that never were.
+        let fewer = was.0.minus(is.0).unwrap_or(Qty::ZERO);
+        let end = self
+            .end
+            .map(|(why, count)| (why, count.minus(fewer).unwrap_or(Qty::ZERO)));
+        let next = Self {
+            filled,
+            notional,
+            end,
+            ..self
+        }
+        .settled();
+        Ok((next, vec![StreamEvent::TradeCorrect]))
     }
 
     fn without_unseen(self, qty: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {

@@ -251,6 +251,7 @@ fn ord_3_the_highest_precedence_is_shown(#[case] script: &str, #[case] status: &
 #[case("buy 10 @ 5; ack; canceled; fill 10 @ 5", "new canceled fill")]
 #[case("buy 10 @ 5; ack; fill 4 @ 5; bust 1", "new partial_fill trade_bust")]
 #[case("buy 10 @ 5; bust unseen 4", "new")]
+#[case("buy 10 @ 5; ack; fill 4 @ 5; correct 1 to 4 @ 4", "new partial_fill trade_correct")]
 #[case(
     "buy 10 @ 5; ack; done for day; done for day; resumed; resumed",
     "new done_for_day restated"
@@ -262,4 +263,32 @@ fn the_stream_says_each_change_once(#[case] script: &str, #[case] words: &str) {
 #[test]
 fn a_bust_of_what_was_never_booked_is_refused() {
     refuses("buy 10 @ 5; ack; fill 3 @ 5; bust 1; bust 1");
+}
+
+/// ORD-12: a correction is one change. It counts no share as busted, and an end does not wait for shares that never were.
+#[rstest]
+#[case(
+    "buy 10 @ 5; ack; fill 10 @ 5; correct 1 to 8 @ 5",
+    "partially_filled, filled 8, leaves 2, average 5"
+)]
+#[case(
+    "buy 10 @ 5; ack; fill 4 @ 5; canceled; correct 1 to 3 @ 4",
+    "canceled, filled 3, leaves 0, average 4"
+)]
+#[case(
+    "buy 10 @ 5; ack; fill 4 @ 5; canceled; correct 1 to 10 @ 5",
+    "filled, filled 10, leaves 0, average 5"
+)]
+#[case(
+    "buy 10 @ 5; ack; fill 4 @ 5; expired after 6; correct 1 to 3 @ 5; fill 2 @ 5",
+    "expired, filled 5, leaves 0, average 5"
+)]
+fn ord_12_a_correction_is_one_change(#[case] script: &str, #[case] shown: &str) {
+    check(script, shown);
+}
+
+#[test]
+fn ord_2_a_correction_to_more_than_was_ordered_is_refused() {
+    let refusal = refuses("buy 10 @ 5; ack; fill 4 @ 5; fill 5 @ 5; correct 1 to 6 @ 5");
+    assert!(matches!(refusal, IllegalMove::OverFill { .. }), "{refusal}");
 }

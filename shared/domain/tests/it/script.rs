@@ -84,7 +84,7 @@ impl Life {
         self.state = next;
         self.words.extend(words);
         self.holds_together();
-        if let OrderEvent::Filled { qty, price } = event {
+        if let OrderEvent::Filled { qty, price } | OrderEvent::Corrected { qty, price, .. } = event {
             self.fills.push((qty, price));
         }
         Ok(())
@@ -102,7 +102,7 @@ impl Life {
             ("bust", rest) => vec![self.bust(rest)],
             ("correct", rest) => {
                 let (number, to) = rest.split_once(" to ").unwrap();
-                vec![self.bust(number), fill(to)]
+                vec![self.correct(number, to)]
             }
             (why, count) => vec![self.end(why, count)],
         }
@@ -114,6 +114,17 @@ impl Life {
         }
         let (qty, price) = self.fills[rest.parse::<usize>().unwrap() - 1];
         OrderEvent::Busted { qty, price }
+    }
+
+    fn correct(&self, number: &str, to: &str) -> OrderEvent {
+        let (from_qty, from_price) = self.fills[number.parse::<usize>().unwrap() - 1];
+        let (qty, price) = lot(to);
+        OrderEvent::Corrected {
+            from_qty,
+            from_price,
+            qty,
+            price,
+        }
     }
 
     fn end(&self, why: &str, count: &str) -> OrderEvent {

@@ -1,8 +1,12 @@
 //! The ledger's rules, pure: from what happened to the balanced transfer that books it.
 
+mod breaks;
+mod correct;
 mod money;
 mod order;
 
+pub use breaks::{Disputed, assigned, found_theirs, missing_theirs, missing_to_error, unknown_to_error};
+pub use correct::{Correction, correct};
 pub use money::{
     deposit_collected, deposit_started, unknown_execution, withdrawal_asked, withdrawal_failed, withdrawal_paid,
 };

@@ -32,6 +32,8 @@ pub struct Standing {
     pub shares_avail: Qty,
     /// Unsettled proceeds, in dollars.
     pub unsettled: Money,
+    /// Shares that a reversal just had to owe for the customer: the fill that takes its place pays them back first.
+    pub shares_owed: Qty,
 }
 
 /// The days a trade happens and settles on.
@@ -175,8 +177,9 @@ fn shares_in(lines: &mut Lines, symbol: &Symbol, qty: Decimal, standing: Standin
     lines.house(Book::StreetSecPending, security.clone(), -qty);
     // A bust of shares that are sold already cannot take them from the customer: operators buy in (LED-16).
     let missing = (-qty - standing.shares_avail.get()).max(Decimal::ZERO);
-    lines.customer(Book::SecAvail, security.clone(), qty + missing);
-    lines.house(Book::FirmSuspense, security, -missing);
+    let repaid = standing.shares_owed.get().min(qty).max(Decimal::ZERO);
+    lines.customer(Book::SecAvail, security.clone(), qty + missing - repaid);
+    lines.house(Book::FirmSuspense, security, repaid - missing);
 }
 
 fn shares_out(lines: &mut Lines, symbol: &Symbol, held: Decimal, qty: Decimal, standing: Standing) {

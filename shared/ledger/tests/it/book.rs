@@ -8,7 +8,7 @@ use ledger::{Cause, Transfer};
 use uuid::Uuid;
 
 /// The entries as `book asset amount`, credit above zero, in the order of the books' names.
-fn check(transfer: Option<Transfer>, expected: &[&str]) {
+pub fn check(transfer: Option<Transfer>, expected: &[&str]) {
     let mut lines: Vec<String> = transfer
         .iter()
         .flat_map(Transfer::entries)

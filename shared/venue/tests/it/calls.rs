@@ -226,7 +226,7 @@ async fn quotes_are_numbers_and_an_empty_side_has_no_price() {
 fn clearing(server: &MockServer) -> AlpacaVenue {
     AlpacaVenue::new(AlpacaSettings {
         trade_files: true,
-        trade_file_limit: 40,
+        trade_file_limit: 80,
         trade_file_timeout: Duration::from_millis(300),
         ..settings(server)
     })
@@ -249,8 +249,8 @@ async fn a_trade_file_comes_whole_or_not_at_all() {
         ),
         (ResponseTemplate::new(503), Err(Fault::Status(503))),
         (
-            ResponseTemplate::new(200).set_body_string("x".repeat(41)),
-            Err(Fault::Garbage("longer than 40 bytes".to_owned())),
+            ResponseTemplate::new(200).set_body_string("x".repeat(81)),
+            Err(Fault::Garbage("longer than 80 bytes".to_owned())),
         ),
         (
             ResponseTemplate::new(200).set_delay(Duration::from_secs(2)),
