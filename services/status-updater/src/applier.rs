@@ -169,6 +169,7 @@ async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: T
         return Err(DbError::Stale.into());
     }
     orders::mark_busted(conn, &written.busted).await?;
+    orders::correct_fills(conn, &written.corrected).await?;
     fail::fail_point!("updater::tx_fill_made");
     ledger::post(conn, &written.transfers).await?;
     fail::fail_point!("updater::tx_ledger_made");

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | acknowledged | `new`, unless it is further already (ORD-7) | – | `new` |
 //! | fill | quantity, cost, `partially_filled` or `filled`, after an end too (ORD-11) | LED-8, 11, 15 | `partial_fill`, `fill` |
+//! | correction | as if it had been so from the beginning (LED-17) | reversed and booked anew | `trade_correct` |
 //! | bust | as if the fill had not been (ORD-12) | LED-16 | `trade_bust` |
 //! | end | once the fills the venue counted are here | LED-7, 9, 10: the rest of the hold | `canceled`, `expired`, `rejected` |
 //! | day over, next session | `done_for_day` and back | – | `done_for_day`, `restated` |
@@ -14,6 +15,7 @@
 //! neighbours' books.
 
 use crate::books::{Books, News, Written};
+use crate::corrections::{Booked, taken_back};
 use crate::refuse::Refusal;
 use crate::report::{Execution, Heard, Report};
 use crate::stamps::{end_as_meant, name_at_venue, stamp};
@@ -21,7 +23,7 @@ use domain::calendar::{Calendar, to_new_york};
 use domain::order::{EndKind, OrderEvent, OrderState, StreamEvent};
 use domain::{Money, OrderId, OrderStatus, Qty, Timestamp};
 use ledger::Cause;
-use ledger::rules::{self, Change, Standing, TradeDates};
+use ledger::rules::{self, Standing, TradeDates};
 use orders::StoredOrder;
 
 /// One batch at work.
@@ -67,6 +69,7 @@ impl<'a> Desk<'a> {
         match &report.heard {
             Heard::Filled(execution) => self.fill(report, execution),
             Heard::Busted(execution) => self.bust(report, execution),
+            Heard::Corrected(execution) => self.correct(report, execution),
             Heard::Unmatched { execution, .. } => self.unmatched(report, execution),
             Heard::InDoubt => self.turn(report, &self.plain(report, OrderEvent::InDoubt)).map(drop),
             Heard::Acknowledged { .. } => self
@@ -163,7 +166,7 @@ impl<'a> Desk<'a> {
         let (after, words) = before.after(turn.event)?;
         let change = self.change(order, &before, &after, turn)?;
         // Nothing fails from here on.
-        if let Some(transfer) = change.transfer {
+        for transfer in change.transfers {
             if self.books.post(&transfer)
                 && let Some(account) = transfer.account
             {
@@ -203,11 +206,11 @@ impl<'a> Desk<'a> {
         before: &OrderState,
         after: &OrderState,
         turn: &Turn<'_>,
-    ) -> Result<Change, Refusal> {
+    ) -> Result<Booked, Refusal> {
         let posted_after = order.posted_cash;
         if before == after {
-            return Ok(Change {
-                transfer: None,
+            return Ok(Booked {
+                transfers: Vec::new(),
                 posted_after,
                 cash: Money::ZERO,
             });
@@ -225,6 +228,7 @@ impl<'a> Desk<'a> {
         let standing = Standing {
             shares_avail: shares.map(|s| s.avail).unwrap_or_default(),
             unsettled: account.map(|cash| cash.unsettled).unwrap_or_default(),
+            ..Standing::default()
         };
         let dates = trade_dates(self.calendar, turn.at);
         let cause = turn.cause.clone();
@@ -234,7 +238,15 @@ impl<'a> Desk<'a> {
             dates,
             standing,
         };
-        Ok(rules::change(&terms, before, after, posted_after, occasion)?)
+        if let OrderEvent::Corrected {
+            from_qty, from_price, ..
+        } = turn.event
+        {
+            let occasions = (taken_back(&occasion), occasion);
+            let was = (from_qty, from_price);
+            return Ok(rules::correct(&terms, (before, after), was, posted_after, occasions)?.into());
+        }
+        Ok(rules::change(&terms, before, after, posted_after, occasion)?.into())
     }
 
     /// Writes the order as it now is into the books.
@@ -305,7 +317,7 @@ fn shown_with(word: StreamEvent, after: &OrderState, more_than_one: bool) -> Ord
 const fn is_execution(word: StreamEvent) -> bool {
     matches!(
         word,
-        StreamEvent::PartialFill | StreamEvent::Fill | StreamEvent::TradeBust
+        StreamEvent::PartialFill | StreamEvent::Fill | StreamEvent::TradeBust | StreamEvent::TradeCorrect
     )
 }
 

@@ -5,7 +5,7 @@ use crate::report::{Execution, Report, fill_id};
 use domain::order::{Shown, StreamEvent};
 use domain::{AccountId, Money, OrderId, OrderStatus, Qty, RequestId, Symbol, Timestamp};
 use ledger::{Asset, Book, CashBalance, Entry, ShareBalance, Transfer};
-use orders::{KnownFill, NewFill, NewOrderEvent, Sequence, StoredOrder, VenueExec};
+use orders::{CorrectedFill, KnownFill, NewFill, NewOrderEvent, Sequence, StoredOrder, VenueExec};
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -39,6 +39,8 @@ pub struct Written {
     pub fills: Vec<NewFill>,
     /// Booked fills that were taken back, and when.
     pub busted: Vec<(VenueExec, Timestamp)>,
+    /// Booked fills that were for another quantity or price.
+    pub corrected: Vec<CorrectedFill>,
     /// Ledger transfers, in order.
     pub transfers: Vec<Transfer>,
     /// Rows of the accounts' event sequences, in order.
@@ -182,6 +184,16 @@ impl Written {
         };
         self.updates.push((update, stored.request_id.clone()));
         self.sequenced.insert(account);
+    }
+
+    /// Dollars booked for an execution that is new in this batch.
+    pub fn booked(&self, key: &VenueExec) -> Option<Money> {
+        let found = self
+            .fills
+            .iter()
+            .rev()
+            .find(|fill| fill.venue == key.0 && fill.exec_id == key.1);
+        found.map(|fill| fill.cash)
     }
 
     /// Adds an execution of an order as the order now is. `cash` is what it booked; `busted` where its bust overtook it.

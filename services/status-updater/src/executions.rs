@@ -121,6 +121,8 @@ impl Desk<'_> {
             qty,
             price,
             busted,
+            corrections: 0,
+            corrected_at: None,
         };
         self.books
             .fills
@@ -136,7 +138,11 @@ fn exec_state(known: Option<&KnownFill>) -> ExecState {
     }
 }
 
+/// What was corrected since is told with its old numbers still.
 fn tells_the_same(told: &KnownFill, report: &Report, execution: &Execution) -> bool {
+    if told.corrected_at.is_some() {
+        return told.order_id == report.order;
+    }
     told.order_id == report.order && told.qty == execution.qty.get() && told.price == execution.price.get()
 }
 
@@ -148,7 +154,7 @@ fn as_booked(told: &KnownFill, execution: &Execution) -> Result<Execution, Illeg
     })
 }
 
-fn within_limit(order: &StoredOrder, price: Price) -> Result<(), Refusal> {
+pub(crate) fn within_limit(order: &StoredOrder, price: Price) -> Result<(), Refusal> {
     let limit = order.limit_price;
     let beyond = match order.side {
         Side::Buy => price > limit,

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `report` | a report's numbers and names, checked once |
 //! | `books` | what a batch reads and writes, in memory |
-//! | `apply` `executions` `stamps` | decides report after report: pure |
+//! | `apply` `executions` `corrections` `stamps` | decides report after report: pure |
 //! | `refuse` `aside` | reports that no rule allows: suspense, and a row for the operator |
 //! | `applier` | loads, has it decided, writes set-based |
 //! | `intake` | the venue's stream and record of executions, onto the bus |
@@ -24,6 +24,7 @@ pub mod apply;
 pub mod aside;
 pub mod books;
 mod config;
+mod corrections;
 mod executions;
 pub mod intake;
 pub mod refuse;

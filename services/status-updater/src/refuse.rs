@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The execution is set aside itself; this takes it back.
     #[error("takes back an execution that was set aside")]
     BustOfAside,
+    /// The execution is set aside; this corrects it.
+    #[error("corrects an execution that was set aside")]
+    CorrectionOfAside,
     /// Its bust was here first and was set aside.
     #[error("an execution whose bust was set aside before it came")]
     BustedBefore,

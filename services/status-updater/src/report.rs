@@ -44,6 +44,8 @@ pub enum Heard {
     Filled(Execution),
     /// An execution taken back.
     Busted(Execution),
+    /// An execution that was for another quantity or price than it was told; told as it really was.
+    Corrected(Execution),
     /// An execution for an order that is none of ours (LED-20).
     Unmatched {
         /// The execution.
@@ -83,6 +85,7 @@ impl Heard {
             Self::Acknowledged { .. } => "acknowledged",
             Self::Filled(_) => "filled",
             Self::Busted(_) => "busted",
+            Self::Corrected(_) => "corrected",
             Self::Unmatched { .. } => "unmatched",
             Self::Ended { .. } => "ended",
             Self::CancelRefused { .. } => "cancel_refused",
@@ -162,7 +165,10 @@ impl Report {
     /// The execution it tells of, if any.
     pub const fn execution(&self) -> Option<&Execution> {
         match &self.heard {
-            Heard::Filled(execution) | Heard::Busted(execution) | Heard::Unmatched { execution, .. } => Some(execution),
+            Heard::Filled(execution)
+            | Heard::Busted(execution)
+            | Heard::Corrected(execution)
+            | Heard::Unmatched { execution, .. } => Some(execution),
             _ => None,
         }
     }
@@ -220,6 +226,12 @@ fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
             price,
             at,
         } => Heard::Busted(execution(exec_id, "", *qty, *price, *at)?),
+        Fact::Corrected {
+            exec_id,
+            qty,
+            price,
+            at,
+        } => Heard::Corrected(execution(exec_id, "", *qty, *price, *at)?),
         Fact::Unmatched {
             exec_id,
             venue_order_id,

@@ -58,6 +58,25 @@ pub struct KnownFill {
     pub price: Decimal,
     /// Whether the venue took it back.
     pub busted: bool,
+    /// How often it was corrected.
+    pub corrections: i32,
+    /// When it was last.
+    pub corrected_at: Option<Timestamp>,
+}
+
+/// A stored execution that was for another quantity or price. What it was told to be stands in the order's events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorrectedFill {
+    /// Which.
+    pub key: VenueExec,
+    /// Shares, as they really were.
+    pub qty: Decimal,
+    /// Dollars a share, as they really were.
+    pub price: Decimal,
+    /// Dollars booked for it now.
+    pub cash: Money,
+    /// When the venue corrected it.
+    pub at: Timestamp,
 }
 
 /// Stores the executions that are new and tells which those were.
@@ -113,7 +132,8 @@ pub async fn known_fills(
         return Ok(HashMap::new());
     }
     let rows = sqlx::query!(
-        r#"select f.venue, f.exec_id, f.order_id, f.qty, f.price, f.busted_at is not null as "busted!"
+        r#"select f.venue, f.exec_id, f.order_id, f.qty, f.price, f.busted_at is not null as "busted!", f.corrections,
+                  f.corrected_at
              from (select distinct * from unnest($1::text[], $2::text[])) as asked (venue, exec_id)
              join fills f using (venue, exec_id)"#,
         &texts(asked, |(venue, _)| venue.as_str()),
@@ -128,6 +148,8 @@ pub async fn known_fills(
                 qty: row.qty,
                 price: row.price,
                 busted: row.busted,
+                corrections: row.corrections,
+                corrected_at: row.corrected_at,
             };
             Ok(((row.venue, exec(&row.exec_id)?), known))
         })
@@ -151,6 +173,45 @@ pub async fn mark_busted(conn: &mut PgConnection, busted: &[(VenueExec, Timestam
         &texts(busted, |((venue, _), _)| venue.as_str()),
         &texts(busted, |((_, id), _)| id.as_str()),
         &busted.iter().map(|(_, at)| *at).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores executions as they really were.
+///
+/// # Errors
+/// What the database says.
+pub async fn correct_fills(conn: &mut PgConnection, corrected: &[CorrectedFill]) -> Result<(), DbError> {
+    // The last one of each: an update from two rows for one takes either.
+    let last: HashMap<&VenueExec, (i32, &CorrectedFill)> = corrected.iter().fold(HashMap::new(), |mut last, fill| {
+        let times = last.get(&fill.key).map_or(0, |(times, _)| *times);
+        last.insert(&fill.key, (times + 1, fill));
+        last
+    });
+    if last.is_empty() {
+        return Ok(());
+    }
+    let last: Vec<(i32, &CorrectedFill)> = last.into_values().collect();
+    sqlx::query!(
+        "update fills f
+            set qty = c.qty,
+                price = c.price,
+                cash = c.cash,
+                corrections = f.corrections + c.times,
+                corrected_at = c.at
+           from unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::numeric[], $6::int4[], $7::timestamptz[])
+             as c (venue, exec_id, qty, price, cash, times, at)
+          where f.venue = c.venue
+            and f.exec_id = c.exec_id",
+        &last.iter().map(|(_, c)| c.key.0.clone()).collect::<Vec<_>>(),
+        &last.iter().map(|(_, c)| c.key.1.as_str().to_owned()).collect::<Vec<_>>(),
+        &last.iter().map(|(_, c)| c.qty).collect::<Vec<_>>(),
+        &last.iter().map(|(_, c)| c.price).collect::<Vec<_>>(),
+        &last.iter().map(|(_, c)| c.cash.get()).collect::<Vec<_>>(),
+        &last.iter().map(|(times, _)| *times).collect::<Vec<_>>(),
+        &last.iter().map(|(_, c)| c.at).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;

@@ -12,7 +12,7 @@ mod wishes;
 mod write;
 
 pub use events::{Execution, NewOrderEvent, append_events};
-pub use fills::{KnownFill, NewFill, VenueExec, insert_fills, known_fills, mark_busted};
+pub use fills::{CorrectedFill, KnownFill, NewFill, VenueExec, correct_fills, insert_fills, known_fills, mark_busted};
 pub use sequence::{Sequence, open_sequence, sequences, store_sequences};
 pub use stored::StoredOrder;
 pub use wishes::{WishKind, clear_cancel_wishes, wish_to_end};

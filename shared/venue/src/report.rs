@@ -42,6 +42,15 @@ pub enum UpdateKind {
         /// Dollars a share.
         price: Price,
     },
+    /// An execution was for another quantity or price than it was told.
+    Corrected {
+        /// The venue's name for it.
+        exec_id: ExecId,
+        /// Shares, as they really were.
+        qty: Qty,
+        /// Dollars a share, as they really were.
+        price: Price,
+    },
     /// It is over; the order's `filled_qty` is the venue's count.
     Ended(EndKind),
     /// Its day is over, it trades again next session.

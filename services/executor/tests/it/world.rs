@@ -228,7 +228,7 @@ fn word(fact: &Fact) -> String {
             format!("{end} {}", filled_qty.normalize())
         }
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
-        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::DoneForDay | Fact::Resumed => {
+        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::Corrected { .. } | Fact::DoneForDay | Fact::Resumed => {
             "not the executor's word".to_owned()
         }
     }

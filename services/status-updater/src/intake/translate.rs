@@ -53,6 +53,15 @@ pub(super) fn update(update: &VenueUpdate) -> Option<Told> {
             };
             (Some(exec_id.clone()), bust.clone(), Some(bust))
         }
+        UpdateKind::Corrected { exec_id, qty, price } => {
+            let correction = Fact::Corrected {
+                exec_id: exec_id.to_string(),
+                qty: qty.get(),
+                price: price.get(),
+                at,
+            };
+            (Some(exec_id.clone()), correction.clone(), Some(correction))
+        }
         UpdateKind::Ended(kind) => {
             let reason = update.reason.clone();
             (

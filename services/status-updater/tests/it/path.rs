@@ -1,6 +1,6 @@
 //! One order's reports, from the bus into every table.
 
-use crate::world::{World, acknowledged, busted, ended, filled};
+use crate::world::{World, acknowledged, busted, corrected, ended, filled};
 use domain::OrderStatus;
 use identity::AccountKind;
 use orders::WishKind;
@@ -279,4 +279,35 @@ async fn a_request_can_be_followed_from_its_answer_to_its_fill() {
         requests.iter().all(|request| *request == format!("r-{order}")),
         "{requests:?}"
     );
+}
+
+/// LED-17 in every table: twice corrected, the older correction told once more, then taken back.
+#[tokio::test]
+async fn an_execution_is_corrected_keeps_its_id_and_is_taken_back_as_it_then_is() {
+    let mut world = World::new().await;
+    let account = world.account(10_000, 0).await;
+    let order = world.place(account, "buy 10 XYZ @ 100.00").await;
+    world
+        .report(&[
+            (order, account, acknowledged()),
+            (order, account, filled("a", "4", "99.90")),
+            (order, account, corrected("a", "4", "99.80", 5)),
+        ])
+        .await;
+    world.settle().await;
+    world.report(&[(order, account, corrected("a", "3", "99.70", 6))]).await;
+    world.report(&[(order, account, corrected("a", "4", "99.80", 5))]).await;
+    world.settle().await;
+    assert_eq!(
+        world.summary(order).await,
+        "partially_filled, filled 3, held 700.00, cash 9700.90"
+    );
+    let told = "accepted:accepted new:new partial_fill:partially_filled trade_correct:partially_filled \
+                trade_correct:partially_filled";
+    assert_eq!(world.told(account).await, told);
+    world.prove().await;
+    world.report(&[(order, account, busted("a", "3", "99.70"))]).await;
+    world.settle().await;
+    assert_eq!(world.summary(order).await, "new, filled 0, held 1000.00, cash 10000.00");
+    world.prove().await;
 }

@@ -341,3 +341,57 @@ fn the_customer_is_told_why() {
         "venue: symbol is halted"
     );
 }
+
+#[test]
+fn led_17_a_correction_books_what_really_was() {
+    let filled = "buy 10 @ 5.00; ack; fill#a 4 @ 4.90";
+    check(
+        &format!("{filled}; correct#a 4 @ 4.80"),
+        "partially_filled, filled 4, held 30.00, cash -19.20",
+    );
+    check(
+        &format!("{filled}; correct#a 3 @ 4.90"),
+        "partially_filled, filled 3, held 35.00, cash -14.70",
+    );
+    check(
+        &format!("{filled}; cancel; correct#a 10 @ 5.00"),
+        "filled, filled 10, held 0.00, cash -50.00",
+    );
+    check(
+        "sell 10 @ 5.00; ack; fill#a 4 @ 5.10; correct#a 3 @ 5.20",
+        "partially_filled, filled 3, held 7, cash 15.60",
+    );
+}
+
+#[test]
+fn ord_12_a_correction_is_told_once_and_its_fill_told_again_changes_nothing() {
+    let corrected = "buy 10 @ 5.00; ack; fill#a 4 @ 4.90; correct#a 4 @ 4.80";
+    check_told(
+        &format!("{corrected}; correct#a 4 @ 4.80; fill#a 4 @ 4.90"),
+        "new:new partial_fill:partially_filled trade_correct:partially_filled",
+    );
+    check(&format!("{corrected}; bust#a"), "new, filled 0, held 50.00, cash 0.00");
+    check(
+        &format!("{corrected}; bust#a; correct#a 4 @ 4.70"),
+        "new, filled 0, held 50.00, cash 0.00",
+    );
+}
+
+#[test]
+fn ord_6_a_correction_that_overtook_its_fill_books_it_as_it_was() {
+    check(
+        "buy 10 @ 5.00; ack; correct#a 3 @ 4.80; fill#a 4 @ 4.90",
+        "partially_filled, filled 3, held 35.00, cash -14.40",
+    );
+}
+
+#[test]
+fn a_correction_no_rule_allows_is_set_aside_and_changes_nothing() {
+    let filled = "buy 10 @ 5.00; ack; fill#a 4 @ 4.90; fill#b 6 @ 4.90";
+    for wrong in ["correct#a 5 @ 4.90", "correct#a 4 @ 5.10"] {
+        check(
+            &format!("{filled}; {wrong}"),
+            "filled, filled 10, held 0.00, cash -49.00, set aside 1",
+        );
+    }
+}

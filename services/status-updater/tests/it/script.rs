@@ -6,6 +6,7 @@
 //! | `doubt` `ack` `dfd` | submission in doubt, at the venue, done for day |
 //! | `fill 3 @ 4.90`, `fill#a 3 @ 4.90` | an execution, with a name if it comes again |
 //! | `bust#a`, `bust#a 3 @ 4.90` | it is taken back; with numbers where it comes before its fill |
+//! | `correct#a 3 @ 4.80` | it was for that much at that price |
 //! | `cancel`, `expire 3`, `reject` | the end, with the venue's count if it is not what was heard so far |
 //! | `wish cancel`, `wish expire` | what the customer or a job asks |
 //! | `refuse` | the venue refuses the cancel |
@@ -179,6 +180,12 @@ impl Scene {
             }),
             "fill" => self.fill(name, number(1).unwrap(), number(3).unwrap()),
             "bust" => self.bust(name, number(1).zip(number(3))),
+            "correct" => self.hear(Fact::Corrected {
+                exec_id: name.to_owned(),
+                qty: number(1).unwrap(),
+                price: number(3).unwrap(),
+                at: self.now,
+            }),
             "cancel" => self.end(End::Canceled, number(1)),
             "expire" => self.end(End::Expired, number(1)),
             "reject" => self.end(End::Rejected, number(1)),

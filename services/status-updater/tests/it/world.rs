@@ -403,6 +403,15 @@ pub fn busted(exec_id: &str, qty: &str, price: &str) -> Fact {
     }
 }
 
+pub fn corrected(exec_id: &str, qty: &str, price: &str, second: i64) -> Fact {
+    Fact::Corrected {
+        exec_id: exec_id.into(),
+        qty: qty.parse().unwrap(),
+        price: price.parse().unwrap(),
+        at: testkit::start_of_time() + TimeDelta::seconds(second),
+    }
+}
+
 pub fn ended(end: End, filled: &str) -> Fact {
     let at = testkit::start_of_time() + TimeDelta::seconds(3);
     Fact::Ended {

@@ -25,7 +25,7 @@ legal (before, status) as (
                                  'filled', 'canceled', 'expired', 'rejected', 'replaced']),
         ('pending_replace', array['pending_replace', 'pending_cancel', 'new', 'partially_filled', 'done_for_day',
                                   'filled', 'canceled', 'expired', 'replaced']),
-        -- A bust opens it again, or shows the end it had.
+        -- A bust or a correction opens it again, or shows the end it had.
         ('filled', array['filled', 'new', 'partially_filled', 'pending_cancel', 'canceled', 'expired']),
         ('canceled', array['canceled', 'filled']),
         ('expired', array['expired', 'filled']),
@@ -40,5 +40,5 @@ select 'order ' || m.order_id || ', event ' || m.seq as subject,
         and not exists (select from legal l where l.before = m.before and l.status = m.status))
     -- After an end only executions, busts and the answer to a cancel that came too late.
     or (m.before in ('filled', 'canceled', 'expired', 'rejected', 'replaced')
-        and m.event not in ('partial_fill', 'fill', 'trade_bust', 'order_cancel_rejected', 'restated'))
-    or (m.filled_qty < m.filled_before and m.event <> 'trade_bust')
+        and m.event not in ('partial_fill', 'fill', 'trade_bust', 'trade_correct', 'order_cancel_rejected', 'restated'))
+    or (m.filled_qty < m.filled_before and m.event not in ('trade_bust', 'trade_correct'))

@@ -5,12 +5,18 @@ select 'fill ' || f.exec_id || ' at ' || f.venue as subject,
        'of order ' || f.order_id || ' booked ' || f.cash || ', its transfer moved ' || coalesce(t.cash::text, 'nothing: there is none')
        as problem
   from fills f
-  left join (select t.cause, t.order_id, abs(coalesce(sum(e.amount) filter (where e.book = 'street.cash.pending'), 0)) as cash
-               from ledger_transfers t
-               left join ledger_entries e using (transfer_id)
-              where t.kind = 'fill'
-              group by t.transfer_id, t.cause, t.order_id) t on t.cause = 'fill:' || f.venue || ':' || f.exec_id
-                                                             and t.order_id = f.order_id
+  -- What the fill moved and what its corrections changed of it (LED-17), by venue and execution.
+  left join (select m.cause, m.order_id, abs(sum(m.cash)) as cash
+               from (select case t.kind when 'fill' then t.cause
+                                        else regexp_replace(t.cause, '^correct_(out|in):(.*):[0-9]+$', 'fill:\2') end as cause,
+                            t.order_id,
+                            coalesce(sum(e.amount) filter (where e.book = 'street.cash.pending'), 0) as cash
+                       from ledger_transfers t
+                       left join ledger_entries e using (transfer_id)
+                      where t.kind in ('fill', 'correct_out', 'correct_in')
+                      group by t.transfer_id, t.kind, t.cause, t.order_id) m
+              group by m.cause, m.order_id) t on t.cause = 'fill:' || f.venue || ':' || f.exec_id
+                                             and t.order_id = f.order_id
  -- A fill whose bust came first was never booked.
  where t.cash is distinct from f.cash
    and not (f.busted_at is not null and f.cash = 0 and t.cash is null)

@@ -85,6 +85,10 @@ fn kind(update: &TradeUpdate) -> Result<UpdateKind, Fault> {
             let (exec_id, qty, price) = execution_of(update)?;
             UpdateKind::Busted { exec_id, qty, price }
         }
+        "trade_correct" => {
+            let (exec_id, qty, price) = execution_of(update)?;
+            UpdateKind::Corrected { exec_id, qty, price }
+        }
         "done_for_day" => UpdateKind::DoneForDay,
         "order_cancel_rejected" => UpdateKind::CancelRefused,
         "canceled" | "expired" | "rejected" | "replaced" => UpdateKind::Ended(word::<EndKind>("event", &update.event)?),

@@ -166,6 +166,17 @@ pub enum Fact {
         /// When it was taken back.
         at: DateTime<Utc>,
     },
+    /// An execution was for another quantity or price than it was told (LED-17).
+    Corrected {
+        /// The venue's name for it.
+        exec_id: String,
+        /// Shares, as they really were.
+        qty: Decimal,
+        /// Dollars a share, as they really were.
+        price: Decimal,
+        /// When it was corrected; of two corrections the later one counts.
+        at: DateTime<Utc>,
+    },
     /// An execution for an order that is none of ours; it waits in suspense (LED-20).
     Unmatched {
         /// The venue's name for it.

@@ -1,0 +1,138 @@
+//! Corrections: an execution was for another quantity or price than it was told (ORD-12, LED-17).
+//!
+//! The execution keeps its id. What is told of it later is older than the correction and changes nothing; a correction that
+//! comes before its fill books it as it really was.
+
+use crate::apply::{Desk, Turn};
+use crate::executions::within_limit;
+use crate::refuse::Refusal;
+use crate::report::{Execution, Report};
+use domain::order::OrderEvent;
+use domain::{Money, Price, Qty};
+use ledger::{Cause, Transfer, rules};
+use orders::{CorrectedFill, KnownFill};
+
+/// What a turn books.
+pub(crate) struct Booked {
+    pub(crate) transfers: Vec<Transfer>,
+    /// Dollars booked for the order's fills so far.
+    pub(crate) posted_after: Money,
+    /// Dollars of the execution.
+    pub(crate) cash: Money,
+}
+
+impl From<rules::Change> for Booked {
+    fn from(change: rules::Change) -> Self {
+        Self {
+            transfers: change.transfer.into_iter().collect(),
+            posted_after: change.posted_after,
+            cash: change.cash,
+        }
+    }
+}
+
+impl From<rules::Correction> for Booked {
+    fn from(correction: rules::Correction) -> Self {
+        Self {
+            transfers: correction.transfers,
+            posted_after: correction.posted_after,
+            cash: correction.cash,
+        }
+    }
+}
+
+impl Desk<'_> {
+    pub(crate) fn correct(&mut self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
+        let key = (report.venue.clone(), execution.id.clone());
+        let Some(told) = self.books.fills.get(&key).cloned() else {
+            return self.correct_unseen(report, execution);
+        };
+        if told.order_id != report.order {
+            return Err(Refusal::Contradiction {
+                id: execution.id.clone(),
+                told: format!("of order {}", told.order_id),
+            });
+        }
+        let same = (told.qty, told.price) == (execution.qty.get(), execution.price.get());
+        let older = told.corrected_at.is_some_and(|at| at >= execution.at);
+        if told.busted || same || older {
+            return Ok(());
+        }
+        within_limit(self.order(report)?, execution.price)?;
+        let (from_qty, from_price) = as_told(&told)?;
+        let (venue, exec_id) = key;
+        let turn = Turn {
+            event: OrderEvent::Corrected {
+                from_qty,
+                from_price,
+                qty: execution.qty,
+                price: execution.price,
+            },
+            cause: Cause::Corrected {
+                venue,
+                exec_id,
+                nth: told.corrections + 1,
+                anew: true,
+            },
+            at: execution.at,
+            execution: Some(execution),
+            reason: None,
+        };
+        // It waits for no room: what is set aside as too much is offered again as a fill, and this is none.
+        let cash = self.turn(report, &turn).map_err(|refusal| match refusal {
+            Refusal::TooMuch(illegal) => Refusal::Illegal(illegal),
+            other => other,
+        })?;
+        self.remember_correction(report, execution, cash);
+        self.offer_again(report.order);
+        Ok(())
+    }
+
+    /// The correction overtook its fill: it is booked as what it really was, and its fill will change nothing.
+    fn correct_unseen(&mut self, report: &Report, execution: &Execution) -> Result<(), Refusal> {
+        if self.is_aside("fill", report, execution) || self.is_aside("bust", report, execution) {
+            return Err(Refusal::CorrectionOfAside);
+        }
+        self.fill(report, execution)?;
+        let key = (report.venue.clone(), execution.id.clone());
+        if let Some(cash) = self.written.booked(&key) {
+            self.remember_correction(report, execution, cash);
+        }
+        Ok(())
+    }
+
+    fn remember_correction(&mut self, report: &Report, execution: &Execution, cash: Money) {
+        let key = (report.venue.clone(), execution.id.clone());
+        let Some(told) = self.books.fills.get_mut(&key) else {
+            return;
+        };
+        told.qty = execution.qty.get();
+        told.price = execution.price.get();
+        told.corrections += 1;
+        told.corrected_at = Some(execution.at);
+        self.written.corrected.push(CorrectedFill {
+            key,
+            qty: told.qty,
+            price: told.price,
+            cash: Money::from_decimal(cash.get().abs()),
+            at: execution.at,
+        });
+    }
+}
+
+/// Two journals of one transaction: what was booked is taken back on this occasion, what is true is booked on `anew`.
+pub(crate) fn taken_back(anew: &rules::Occasion) -> rules::Occasion {
+    let mut back = anew.clone();
+    if let Cause::Corrected { anew, .. } = &mut back.cause {
+        *anew = false;
+    }
+    back
+}
+
+fn as_told(told: &KnownFill) -> Result<(Qty, Price), Refusal> {
+    let amount = |error| Refusal::Illegal(domain::order::IllegalMove::Amount(error));
+    Ok((
+        Qty::new(told.qty).map_err(amount)?,
+        Price::new(told.price).map_err(amount)?,
+    ))
+}
