@@ -34,9 +34,18 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+    /// The bell: orders of the night go to the exchange, from the open until it has the last of them.
+    Open {
+        /// Orders that wait for the bell.
+        #[arg(long, default_value_t = 50_000)]
+        orders: u64,
+        /// The rest; seconds, rounds and the like mean nothing here.
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
-/// What both need.
+/// What all need.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
     /// Connections kept alive; in the open loop the most that are in use at once.
@@ -93,10 +102,10 @@ fn name_and_value(text: &str) -> Result<(String, String), &'static str> {
 }
 
 impl Cli {
-    /// What both scenarios share.
+    /// What all scenarios share.
     pub fn common(&self) -> &Common {
         match &self.scenario {
-            Scenario::Place { common, .. } | Scenario::Fill { common, .. } => common,
+            Scenario::Place { common, .. } | Scenario::Fill { common, .. } | Scenario::Open { common, .. } => common,
         }
     }
 
@@ -105,6 +114,7 @@ impl Cli {
         match &self.scenario {
             Scenario::Place { rate, .. } => *rate,
             Scenario::Fill { rate, .. } => Some(*rate),
+            Scenario::Open { .. } => None,
         }
     }
 
@@ -113,6 +123,7 @@ impl Cli {
         match self.scenario {
             Scenario::Place { .. } => "place",
             Scenario::Fill { .. } => "fill",
+            Scenario::Open { .. } => "open",
         }
     }
 }
@@ -131,6 +142,8 @@ mod tests {
             (None, 512, true)
         );
         assert_eq!(read("load-tests place --rate 2000 --seconds 5").rate(), Some(2_000));
+        let open = read("load-tests open --orders 50000 --json");
+        assert!(matches!(open.scenario, Scenario::Open { orders: 50_000, .. }));
         assert_eq!(
             read("load-tests fill").rate(),
             Some(500),

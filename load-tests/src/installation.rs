@@ -270,6 +270,7 @@ async fn pool(url: &str, max_connections: u32) -> anyhow::Result<PgPool> {
         application_name: "load-tests".to_owned(),
         // Reading back a long run takes its time.
         statement_timeout_ms: 120_000,
+        lock_timeout_ms: 60_000,
         idle_in_transaction_timeout_ms: 60_000,
         acquire_timeout: Duration::from_secs(30),
     };

@@ -4,6 +4,7 @@
 //! cargo run --release -p load-tests -- place [--connections 512 | --rate 2000] --seconds 20 --json
 //! cargo run --release -p load-tests -- fill --rate 1000 --seconds 30
 //! cargo run --release -p load-tests -- place --compare-batch-of-one
+//! cargo run --release -p load-tests -- open --orders 50000 --json
 //! ```
 //!
 //! Each run starts a PostgreSQL of its own with durable settings, Daybook's release binary and the bundled exchange as
@@ -21,8 +22,10 @@
 //! | `bookings`     | what became of the orders, read from the database; backlog and drain       |
 //! | `usage` `database` `machine` | processor time a process, counters, and what machine this is     |
 //! | `scenario`     | one benchmark from start to audit; `compare` alternates two settings       |
+//! | `open`         | the orders of a night at the bell; `arrivals` reads how the exchange got them |
 //! | `report`       | the JSON object and the table                                              |
 
+mod arrivals;
 mod binary;
 mod bookings;
 mod cli;
@@ -34,6 +37,7 @@ mod http;
 mod installation;
 mod latency;
 mod machine;
+mod open;
 mod orders;
 mod process;
 mod report;
@@ -60,6 +64,11 @@ async fn main() -> ExitCode {
 
 async fn measured(options: cli::Cli) -> anyhow::Result<()> {
     let binary = binary::daybook(options.common()).await?;
+    if let cli::Scenario::Open { orders, .. } = options.scenario {
+        let report = open::run(&options, orders, &binary).await?;
+        report.print(options.common().json);
+        return report.verdict();
+    }
     let report = if options.common().compare_batch_of_one {
         compare::run(&options, &binary).await?
     } else {

@@ -36,10 +36,24 @@ const STOCKING_RATE: u64 = 250;
 /// # Errors
 /// What keeps it from being measured. Nothing is left running either way.
 pub async fn run(options: &Cli, binary: &Path, extra: Option<(&str, &str)>) -> anyhow::Result<Report> {
+    let measure = async |installation: &mut Installation| measure(options, installation, extra).await;
+    on_its_own(options, binary, extra, measure).await
+}
+
+/// Measures something on an installation of its own, and stops that again whatever happens.
+///
+/// # Errors
+/// What keeps it from being measured.
+pub async fn on_its_own<T>(
+    options: &Cli,
+    binary: &Path,
+    extra: Option<(&str, &str)>,
+    measure: impl AsyncFnOnce(&mut Installation) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut installation = Installation::new(options.common(), binary, extra.as_slice())?;
     let outcome = tokio::select! {
-        outcome = measure(options, &mut installation, extra) => outcome,
+        outcome = measure(&mut installation) => outcome,
         _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         _ = terminate.recv() => Err(anyhow::anyhow!("terminated")),
     };
@@ -138,7 +152,7 @@ async fn stock(
 }
 
 /// `daybook audit`. Filling ends at rest by its nature; what rests at the exchange may still be on its way there.
-async fn audit(options: &Cli, installation: &mut Installation, drained: bool) -> Audit {
+pub async fn audit(options: &Cli, installation: &mut Installation, drained: bool) -> Audit {
     let at_rest = drained || matches!(options.scenario, Scenario::Fill { .. });
     let words: &[&str] = if at_rest { &["audit", "--at-rest"] } else { &["audit"] };
     let outcome = installation.command(words).await;
@@ -172,7 +186,7 @@ struct Measured {
 impl Bench<'_> {
     fn kind(&self) -> Kind {
         match self.options.scenario {
-            Scenario::Place { .. } => Kind::Resting,
+            Scenario::Place { .. } | Scenario::Open { .. } => Kind::Resting,
             Scenario::Fill { .. } => Kind::Trading,
         }
     }
@@ -239,7 +253,7 @@ impl Bench<'_> {
 
     async fn bookings(&self, measured: &Measured) -> anyhow::Result<Option<Bookings>> {
         match self.options.scenario {
-            Scenario::Place { .. } => Ok(None),
+            Scenario::Place { .. } | Scenario::Open { .. } => Ok(None),
             Scenario::Fill { .. } => {
                 // Without statistics the planner takes these tables for empty ones.
                 sqlx::query("analyze").execute(&self.superuser).await?;
@@ -304,7 +318,7 @@ impl Bench<'_> {
 }
 
 /// How it was set up: what the figures depend on, and Daybook's settings of the caller's environment.
-fn settings(options: &Cli, extra: Option<(&str, &str)>, load_average: &str) -> BTreeMap<String, String> {
+pub fn settings(options: &Cli, extra: Option<(&str, &str)>, load_average: &str) -> BTreeMap<String, String> {
     let common = options.common();
     let fixed = [
         ("customers", common.customers.to_string()),
