@@ -63,8 +63,10 @@ async fn an_order_not_sent_yet_is_withdrawn_without_a_call() {
 async fn an_order_and_its_cancel_in_one_batch_never_reach_the_venue() {
     let world = World::new().await;
     let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    world.cancel(order, "AAPL").await;
+    let accepted = world.order("AAPL");
+    let order = OrderId::new(accepted.order_id);
+    let both = [world.accepted(&accepted), world.cancel_of(order, "AAPL")];
+    world.append(&both).await;
     settle(&mut executor).await;
     assert_eq!(world.told(order).await, "canceled 0@never_sent");
     assert_eq!(world.venue.calls(), []);

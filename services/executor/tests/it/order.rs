@@ -65,10 +65,7 @@ async fn orders_of_a_symbol_go_out_in_their_order_and_no_more_than_the_window_at
     world.config.symbol_window = 3;
     let mut executor = world.executor();
     world.venue.pause();
-    let mut orders = Vec::new();
-    for _ in 0..8 {
-        orders.push(world.place("AAPL").await);
-    }
+    let orders = world.place_many(&["AAPL"; 8]).await;
     let other = world.place("MSFT").await;
     steps(&mut executor).await;
     let mut states = Vec::new();
@@ -268,10 +265,7 @@ async fn all_that_waits_at_the_end_of_its_session_leaves_in_parts() {
     let mut world = World::new().await;
     world.config.leave = 3;
     let mut executor = world.executor();
-    let mut orders = Vec::new();
-    for _ in 0..8 {
-        orders.push(world.place("AAPL").await);
-    }
+    let orders = world.place_many(&["AAPL"; 8]).await;
     world.clock.set("2026-11-23T21:00:00Z".parse().unwrap());
     settle(&mut executor).await;
     let mut at_once: Vec<i64> = sqlx::query_scalar(

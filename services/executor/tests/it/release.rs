@@ -63,10 +63,7 @@ async fn orders_of_the_night_are_filed_at_once_and_go_at_the_bell_in_their_order
     let (mut world, _) = overnight().await;
     world.config.symbol_window = 4;
     let mut executor = world.executor();
-    let mut orders = Vec::new();
-    for _ in 0..20 {
-        orders.push(world.place("AAPL").await);
-    }
+    let orders = world.place_many(&["AAPL"; 20]).await;
     settle(&mut executor).await;
     for order in &orders {
         assert_eq!(world.row(*order).await, "queued/0/none");
@@ -112,10 +109,7 @@ async fn an_order_that_waits_for_its_own_time_holds_up_nobody_and_is_passed_by_n
     settle(&mut executor).await;
     assert_eq!(arrived(&world), [first]);
     world.venue.pause();
-    let mut later = Vec::new();
-    for _ in 0..3 {
-        later.push(world.place("AAPL").await);
-    }
+    let later = world.place_many(&["AAPL"; 3]).await;
     steps(&mut executor).await;
     world.clock.set(at("2026-11-23T15:30:00Z"));
     steps(&mut executor).await;
@@ -311,10 +305,7 @@ async fn a_release_that_is_killed_again_and_again_sends_each_order_once() {
     drop(first);
     (world.config.symbol_window, world.config.load_page) = (2, 7);
     let mut executor = world.executor();
-    let mut orders = Vec::new();
-    for n in 0..24 {
-        orders.push(world.place(SYMBOLS[n % 4]).await);
-    }
+    let orders = world.place_many(&SYMBOLS.repeat(6)).await;
     settle(&mut executor).await;
     world.clock.set(at(BELL));
     for round in 0..6 {

@@ -3,7 +3,7 @@
 use chassis::step::Step;
 use venue::fake::{Act, CallKind};
 
-use crate::world::{World, calls_answered, settle, settle_for, steps};
+use crate::world::{SYMBOLS, World, calls_answered, settle, settle_for, steps};
 
 /// executor::intent_committed, lease::loaded: the new owner asks by key before anything is sent.
 #[tokio::test]
@@ -58,10 +58,7 @@ async fn an_owner_that_died_before_it_recorded_the_answer_is_followed_by_one_tha
 async fn many_open_intents_are_one_question() {
     let world = World::new().await;
     let mut first = world.executor();
-    let mut orders = Vec::new();
-    for n in 0..40 {
-        orders.push(world.place(crate::world::SYMBOLS[n % 4]).await);
-    }
+    let orders = world.place_many(&SYMBOLS.repeat(10)).await;
     calls_answered(&mut first, 40).await;
     drop(first);
     world.leases_run_out().await;
@@ -108,7 +105,7 @@ async fn two_executors_share_the_work() {
     let (mut first, mut second) = (world.executor(), world.executor());
     let mut orders = Vec::new();
     for n in 0..12 {
-        orders.push(world.place(crate::world::SYMBOLS[n % 4]).await);
+        orders.push(world.place(SYMBOLS[n % 4]).await);
         settle(&mut first).await;
         settle(&mut second).await;
     }
@@ -146,10 +143,7 @@ async fn what_waits_in_line_survives_its_owner_in_its_order() {
     world.config.symbol_window = 1;
     let mut first = world.executor();
     world.venue.pause();
-    let mut orders = Vec::new();
-    for _ in 0..4 {
-        orders.push(world.place("AAPL").await);
-    }
+    let orders = world.place_many(&["AAPL"; 4]).await;
     steps(&mut first).await;
     drop(first);
     world.venue.resume();
@@ -209,12 +203,9 @@ async fn open_submissions_are_taken_over_page_by_page() {
     world.config.load_page = 3;
     let mut first = world.executor();
     world.venue.pause();
-    let mut orders = Vec::new();
-    for n in 0..10 {
-        orders.push(world.place(crate::world::SYMBOLS[n % 4]).await);
-    }
+    let orders = world.place_many(&SYMBOLS.repeat(3)).await;
     steps(&mut first).await;
-    assert_eq!(world.open_rows().await, 10);
+    assert_eq!(world.open_rows().await, 12);
     drop(first);
     world.venue.resume();
     world.leases_run_out().await;

@@ -83,17 +83,28 @@ impl World {
         self.put(&[self.order(symbol)]).await[0]
     }
 
+    /// Accepted orders of these symbols, in this order; the log has all of them at the same moment.
+    pub async fn place_many(&self, symbols: &[&str]) -> Vec<OrderId> {
+        let orders: Vec<OrderAccepted> = symbols.iter().map(|symbol| self.order(symbol)).collect();
+        self.put(&orders).await
+    }
+
+    pub fn accepted(&self, order: &OrderAccepted) -> NewEvent {
+        NewEvent::order_accepted(order, request())
+    }
+
     pub async fn put(&self, orders: &[OrderAccepted]) -> Vec<OrderId> {
-        let events: Vec<NewEvent> = orders
-            .iter()
-            .map(|order| NewEvent::order_accepted(order, request()))
-            .collect();
+        let events: Vec<NewEvent> = orders.iter().map(|order| self.accepted(order)).collect();
         self.append(&events).await;
         orders.iter().map(|order| OrderId::new(order.order_id)).collect()
     }
 
     /// A customer's wish to end an order.
     pub async fn cancel(&self, order: OrderId, symbol: &str) {
+        self.append(&[self.cancel_of(order, symbol)]).await;
+    }
+
+    pub fn cancel_of(&self, order: OrderId, symbol: &str) -> NewEvent {
         let event = CancelRequested {
             order_id: order.get(),
             account_id: Uuid::from_u128(1),
@@ -101,7 +112,7 @@ impl World {
             asked_by: "customer".to_owned(),
             requested_at: self.clock.now(),
         };
-        self.append(&[NewEvent::cancel_requested(&event, request())]).await;
+        NewEvent::cancel_requested(&event, request())
     }
 
     /// A job's word that an order may not be sent.
