@@ -41,13 +41,17 @@ install_missing() {
   [[ -e /etc/ssl/certs/ca-certificates.crt ]] || missing+=(ca-certificates)
   { have setpriv && have flock && have setsid; } || missing+=(util-linux)
   pg_find_bin >/dev/null || missing+=(postgresql)
-  [[ ${#missing[@]} -eq 0 ]] && return
-  step "installing ${missing[*]}"
-  am_root || fail "missing: ${missing[*]}. Not root, so please run: sudo apt-get install ${missing[*]}"
-  have apt-get || fail "missing: ${missing[*]}. There is no apt-get here, so please install them by hand."
-  [[ " ${missing[*]} " != *" postgresql "* ]] || keep_system_cluster_away
+  [[ ${#missing[@]} -eq 0 ]] || install_packages "${missing[@]}"
+}
+
+# Installs Debian packages, or says what the machine's owner has to do.
+install_packages() {
+  step "installing $*"
+  am_root || fail "missing: $*. Not root, so please run: sudo apt-get install $*"
+  have apt-get || fail "missing: $*. There is no apt-get here, so please install them by hand."
+  [[ " $* " != *" postgresql "* ]] || keep_system_cluster_away
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 # Debian's package creates and starts a cluster of its own when it is installed; Daybook never uses it, so none is made, unless

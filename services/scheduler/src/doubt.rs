@@ -93,7 +93,10 @@ pub struct Doubt {
 pub fn doubt(order: &Seen, now: Timestamp, calendar: &Calendar, patience: &Patience) -> Option<Doubt> {
     let look_up = |why| Some(Doubt { ask: Ask::LookUp, why });
     let is_over = |since: Timestamp, patience: Duration| now - since > span(patience);
-    let (opens, closes) = calendar.session_bounds(SessionDate::new(order.session_date))?;
+    let session = SessionDate::new(order.session_date);
+    let closes = calendar.ends_at(session)?;
+    // A session that was taken away opens no more: nothing is lost before it would have ended.
+    let opens = calendar.session_bounds(session).map_or(closes, |(opens, _)| opens);
     if !order.filed {
         // An order for a later session is filed at once, too; but nothing is lost before that session.
         let since = order.submitted_at.max(opens);
@@ -137,6 +140,7 @@ fn span(patience: Duration) -> TimeDelta {
 mod tests {
     //! When an order looks wrong.
     use super::*;
+    use domain::calendar::Exception;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a literal of this file")
@@ -236,6 +240,22 @@ mod tests {
             ..working()
         };
         assert_eq!(asked(&gtc, "2026-11-24T15:00:00Z"), None);
+    }
+
+    #[test]
+    fn cal_4_an_order_whose_session_was_taken_away_is_looked_up_after_the_usual_close() {
+        let closed = [(working().session_date, Exception::Closed)];
+        let calendar = Calendar::nyse().with_exceptions(closed);
+        let doubt = |order: &Seen, now: &str| doubt(order, at(now), &calendar, &Patience::default());
+        let asked = |order: &Seen, now: &str| doubt(order, now).map(|doubt| doubt.ask);
+        let unfiled = Seen {
+            filed: false,
+            ..working()
+        };
+        assert_eq!(asked(&working(), "2026-11-23T21:10:00Z"), None);
+        assert_eq!(asked(&working(), "2026-11-23T21:10:01Z"), Some(Ask::LookUp));
+        assert_eq!(asked(&unfiled, "2026-11-23T21:00:30Z"), None);
+        assert_eq!(asked(&unfiled, "2026-11-23T21:00:31Z"), Some(Ask::FileAgain));
     }
 
     #[test]

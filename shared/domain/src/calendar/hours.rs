@@ -31,6 +31,12 @@ pub(super) const ALL_DAY: Hours = Hours {
 pub(super) const GTC_AGED_OUT: NaiveTime = time(16, 15, 0);
 
 impl Hours {
+    /// These hours cut off at this time; nothing is left if they start no sooner.
+    pub(super) fn until(self, time: NaiveTime) -> Option<Self> {
+        let close = self.close.min(time);
+        (self.open < close).then_some(Self { close, ..self })
+    }
+
     /// These hours on a date, as a session.
     pub(super) fn on(self, date: SessionDate) -> Option<Session> {
         Some(Session {

@@ -1,7 +1,10 @@
 //! When the market is open: sessions, their bounds in UTC, and the days on which trades settle.
 //!
-//! A calendar is data handed in by the caller: a rule for the sessions and the exchange's special closures. Every
-//! time is computed in New York and then turned into UTC, never by a fixed offset (CAL-5). `now` is a parameter.
+//! A calendar is a rule for the sessions and the exceptions to it that the caller hands in (CAL-4). Every time is
+//! computed in New York and then turned into UTC, never by a fixed offset (CAL-5). `now` is a parameter.
+//!
+//! Days on which trades settle are a calendar of their own (CAL-6): banks rest on two days on which the exchange
+//! trades, and they and the clearing house work when the exchange stays shut for a day of mourning or a storm.
 
 mod hours;
 mod nyse;
@@ -12,7 +15,8 @@ pub use session::{Session, SessionDate};
 
 use crate::Timestamp;
 use chrono::{Days, NaiveDate, NaiveTime};
-use std::collections::BTreeSet;
+use hours::Hours;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -44,6 +48,15 @@ pub struct TradingDay {
     pub settlement_date: NaiveDate,
 }
 
+/// What is different about one day, against the rule (CAL-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exception {
+    /// No session.
+    Closed,
+    /// The session ends at this time of day in New York, or when it usually does if that is sooner.
+    ClosesAt(NaiveTime),
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
     Nyse,
@@ -54,15 +67,15 @@ enum Rule {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendar {
     rule: Rule,
-    closures: BTreeSet<NaiveDate>,
+    exceptions: BTreeMap<NaiveDate, Exception>,
 }
 
 impl Calendar {
-    /// The New York Stock Exchange: holidays, half days, and the special closures known so far.
+    /// The New York Stock Exchange: holidays, half days, and the special closures of the past.
     pub fn nyse() -> Self {
         Self {
             rule: Rule::Nyse,
-            closures: nyse::past_closures(),
+            exceptions: BTreeMap::new(),
         }
     }
 
@@ -70,15 +83,25 @@ impl Calendar {
     pub fn always_open() -> Self {
         Self {
             rule: Rule::AlwaysOpen,
-            closures: nyse::past_closures(),
+            exceptions: BTreeMap::new(),
         }
     }
 
-    /// The same calendar with more special closures of the NYSE (CAL-4): days that no rule foretells.
+    /// The same calendar with these exceptions on top of the ones it has (CAL-4): days that no rule foretells. They hold
+    /// for the sessions of every rule, since an operator who closes a day means this installation.
     #[must_use]
-    pub fn with_closures(mut self, days: impl IntoIterator<Item = NaiveDate>) -> Self {
-        self.closures.extend(days);
+    pub fn with_exceptions(mut self, days: impl IntoIterator<Item = (NaiveDate, Exception)>) -> Self {
+        self.exceptions.extend(days);
         self
+    }
+
+    /// The same rule without any exception: what is usual.
+    #[must_use]
+    pub fn usual(&self) -> Self {
+        Self {
+            rule: self.rule,
+            exceptions: BTreeMap::new(),
+        }
     }
 
     /// The session of this date, if there is one.
@@ -86,11 +109,8 @@ impl Calendar {
     /// # Errors
     /// [`OutsideCalendar`] if the exchange's days are not known that far.
     pub fn session(&self, date: SessionDate) -> Result<Option<Session>, OutsideCalendar> {
-        let hours = match self.rule {
-            Rule::AlwaysOpen => Some(hours::ALL_DAY),
-            Rule::Nyse => nyse::hours(date.get(), &self.closures)?,
-        };
-        Ok(hours.and_then(|hours| hours.on(date)))
+        let usual = self.usual_hours(date.get())?;
+        Ok(self.excepted(date.get(), usual).and_then(|hours| hours.on(date)))
     }
 
     /// When the session of this date opens and closes; `None` if there is none or the date is not known.
@@ -150,16 +170,13 @@ impl Calendar {
     /// When the day orders of this session are over: its close. If a special closure has taken the session away
     /// since they were accepted, the time it would usually have closed (CAL-4), so they neither linger nor vanish.
     pub fn ends_at(&self, date: SessionDate) -> Option<Timestamp> {
-        let usual = || hours::FULL_DAY.on(date);
-        match self.session(date) {
-            Ok(Some(session)) => Some(session.close),
-            Ok(None) => usual().map(|session| session.close),
-            Err(OutsideCalendar { .. }) => None,
-        }
+        let usual = self.usual_hours(date.get()).ok()?;
+        let hours = self.excepted(date.get(), usual).or(usual).unwrap_or(hours::FULL_DAY);
+        hours.on(date).map(|session| session.close)
     }
 
     /// When a `gtc` order accepted now is aged out (TIF-2): at 16:15 New York 90 days on, or on the last session day
-    /// before that; with the close if that day is a half day.
+    /// before that; with the close if that day closes early, by rule or by exception.
     ///
     /// # Errors
     /// [`OutsideCalendar`] if that day is not known.
@@ -171,14 +188,15 @@ impl Calendar {
         loop {
             if let Some(session) = self.session(SessionDate::new(date))? {
                 let aged_out = hours::at(date, hours::GTC_AGED_OUT).ok_or(OutsideCalendar { date })?;
-                let half_day = to_new_york(session.close).time() < hours::FULL_DAY.close;
-                return Ok(if half_day { session.close } else { aged_out });
+                let closes_early = to_new_york(session.close).time() < hours::FULL_DAY.close;
+                return Ok(if closes_early { session.close } else { aged_out });
             }
             date = date.pred_opt().ok_or(OutsideCalendar { date })?;
         }
     }
 
-    /// The day on which a trade of `trade_date` settles: the first settlement day after it (T+1, CAL-6).
+    /// The day on which a trade of `trade_date` settles: the first settlement day after it (T+1, CAL-6). Exceptions do
+    /// not move it: the clearing house works when the exchange alone stays shut, and a date once booked stands.
     ///
     /// # Errors
     /// [`OutsideCalendar`] if that day is not known.
@@ -186,14 +204,14 @@ impl Calendar {
         let mut date = trade_date;
         loop {
             date = date.succ_opt().ok_or(OutsideCalendar { date })?;
-            if nyse::settles_on(date, &self.closures)? {
+            if nyse::settles_on(date)? {
                 return Ok(date);
             }
         }
     }
 
-    /// The NYSE's trading days from `from` to `to`, both included, whichever calendar is in force. Days outside
-    /// [`Calendar::known_days`] are left out, since nobody has set them yet.
+    /// The NYSE's trading days from `from` to `to`, both included, with the exceptions of this calendar, whichever rule
+    /// is in force. Days outside [`Calendar::known_days`] are left out, since nobody has set them yet.
     pub fn nyse_days(&self, from: NaiveDate, to: NaiveDate) -> Vec<TradingDay> {
         let known = Self::known_days();
         let (first, last) = (from.max(*known.start()), to.min(*known.end()));
@@ -204,14 +222,14 @@ impl Calendar {
             .collect()
     }
 
-    /// The span in which trading days and their settlement dates are known. The last trading day of the holiday
-    /// table is not in it, because the day its trades settle is in the year after.
+    /// The span in which trading days and their settlement dates are known: the years of the holiday table. The
+    /// calendar answers for two more weeks, so that the last of these days have a next open and a settlement.
     pub fn known_days() -> RangeInclusive<NaiveDate> {
         nyse::KNOWN_FROM..=nyse::KNOWN_TO
     }
 
     fn trading_day(&self, date: NaiveDate) -> Option<TradingDay> {
-        let hours = nyse::hours(date, &self.closures).ok().flatten()?;
+        let hours = self.excepted(date, nyse::hours(date).ok()?)?;
         let settlement_date = self.settle_date(date).ok()?;
         Some(TradingDay {
             date,
@@ -219,6 +237,22 @@ impl Calendar {
             close: hours.close,
             settlement_date,
         })
+    }
+
+    fn usual_hours(&self, date: NaiveDate) -> Result<Option<Hours>, OutsideCalendar> {
+        match self.rule {
+            Rule::AlwaysOpen => Ok(Some(hours::ALL_DAY)),
+            Rule::Nyse => nyse::hours(date),
+        }
+    }
+
+    /// What the exception of this date, if it has one, leaves of the usual hours.
+    fn excepted(&self, date: NaiveDate, usual: Option<Hours>) -> Option<Hours> {
+        match self.exceptions.get(&date) {
+            None => usual,
+            Some(Exception::Closed) => None,
+            Some(Exception::ClosesAt(time)) => usual?.until(*time),
+        }
     }
 
     fn first_session(&self, now: Timestamp, wanted: impl Fn(&Session) -> bool) -> Result<Session, OutsideCalendar> {

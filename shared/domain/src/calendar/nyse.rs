@@ -4,12 +4,14 @@ use super::OutsideCalendar;
 use super::hours::{FULL_DAY, HALF_DAY, Hours};
 use chrono::{Datelike, Days, NaiveDate, Weekday};
 use nyse_holiday_cal::{Holiday, HolidayCal};
-use std::collections::BTreeSet;
 
 /// The first day of the holiday table.
 pub(super) const KNOWN_FROM: NaiveDate = day(2020, 1, 1);
-/// The last day whose trades settle within the holiday table, which ends with 2028.
-pub(super) const KNOWN_TO: NaiveDate = day(2028, 12, 28);
+/// The last day of the holiday table.
+pub(super) const KNOWN_TO: NaiveDate = day(2028, 12, 31);
+/// In the two weeks after it no rule puts a holiday but New Year's Day (CAL-1; the next one is on the 15th at the
+/// earliest). They are needed: trades of the table's last day settle in them, and the next session is in them.
+const FORESEEN_TO: NaiveDate = day(2029, 1, 14);
 
 /// Days on which the exchange stayed shut for a reason no rule foretells (CAL-4).
 const PAST_CLOSURES: [NaiveDate; 1] = [
@@ -17,28 +19,34 @@ const PAST_CLOSURES: [NaiveDate; 1] = [
     day(2025, 1, 9),
 ];
 
-/// The special closures of the past, to start a calendar with.
-pub(super) fn past_closures() -> BTreeSet<NaiveDate> {
-    BTreeSet::from(PAST_CLOSURES)
-}
-
 /// The hours of this date, or none if the exchange is closed.
-pub(super) fn hours(date: NaiveDate, closures: &BTreeSet<NaiveDate>) -> Result<Option<Hours>, OutsideCalendar> {
-    if !trades_on(date, closures)? {
+pub(super) fn hours(date: NaiveDate) -> Result<Option<Hours>, OutsideCalendar> {
+    if is_rest_day(date)? || PAST_CLOSURES.contains(&date) {
         return Ok(None);
     }
     Ok(Some(if closes_early(date) { HALF_DAY } else { FULL_DAY }))
 }
 
 /// Whether trades settle on this date. Banks rest on Columbus and Veterans Day although the exchange trades (CAL-6).
-pub(super) fn settles_on(date: NaiveDate, closures: &BTreeSet<NaiveDate>) -> Result<bool, OutsideCalendar> {
-    Ok(trades_on(date, closures)? && !is_columbus_day(date) && !is_veterans_day(date))
+/// They and the clearing house worked on each special closure of the exchange, so those do not count.
+pub(super) fn settles_on(date: NaiveDate) -> Result<bool, OutsideCalendar> {
+    Ok(!is_rest_day(date)? && !is_columbus_day(date) && !is_veterans_day(date))
 }
 
-fn trades_on(date: NaiveDate, closures: &BTreeSet<NaiveDate>) -> Result<bool, OutsideCalendar> {
-    // Asked even of weekends, so that a search beyond the table fails at its first day.
-    let holiday = date.holiday().map_err(|_| OutsideCalendar { date })?;
-    Ok(holiday.is_none() && !date.is_weekend() && !closures.contains(&date))
+/// CAL-1, and weekends. Asked even of weekends whether it is known, so that a search beyond the table fails at once.
+fn is_rest_day(date: NaiveDate) -> Result<bool, OutsideCalendar> {
+    let is_holiday = match date.holiday() {
+        Ok(holiday) => holiday.is_some(),
+        Err(_) if KNOWN_TO < date && date <= FORESEEN_TO => is_new_years_day(date),
+        Err(_) => return Err(OutsideCalendar { date }),
+    };
+    Ok(is_holiday || date.is_weekend())
+}
+
+/// The first of January, or the second if that is a Monday; a Saturday is not made up for.
+fn is_new_years_day(date: NaiveDate) -> bool {
+    let observed_late = date.day() == 2 && date.weekday() == Weekday::Mon;
+    date.month() == 1 && (date.day() == 1 || observed_late)
 }
 
 /// CAL-2, of a day that is known to trade: the eves of Independence Day and Christmas where they are Monday to

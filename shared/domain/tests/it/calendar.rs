@@ -166,7 +166,9 @@ fn always_open_has_a_session_every_day(
 #[case("Veterans Day", "2026-11-11", "2026-11-12")]
 #[case("its eve", "2026-11-10", "2026-11-12")]
 #[case("Veterans Day on a Saturday is not made up for", "2023-11-09", "2023-11-10")]
-#[case("a special closure", "2025-01-08", "2025-01-10")]
+#[case("a special closure of the exchange alone", "2025-01-08", "2025-01-09")]
+#[case("the year's end", "2027-12-31", "2028-01-03")]
+#[case("the end of the holiday table", "2028-12-29", "2029-01-02")]
 #[case("a trade on a Sunday", "2026-11-22", "2026-11-23")]
 fn cal_6_trades_settle_on_the_next_settlement_day(#[case] why: &str, #[case] traded: &str, #[case] settles: &str) {
     for calendar in [Calendar::nyse(), Calendar::always_open()] {
@@ -201,18 +203,28 @@ fn the_calendar_route_lists_nyse_days_whichever_calendar_is_in_force() {
 }
 
 #[test]
-fn nothing_is_guessed_beyond_the_holiday_table() {
-    let (calendar, late) = (Calendar::nyse(), utc("2028-12-29 21:00:00"));
+fn the_last_day_of_the_holiday_table_has_a_next_one() {
+    let (calendar, last) = (Calendar::nyse(), utc("2028-12-29 15:00:00"));
+    assert_eq!(calendar.session_for(last), Ok(session("2028-12-29")));
+    assert_eq!(calendar.next_open(last), Ok(utc("2029-01-02 14:30:00")));
+    let evening = utc("2028-12-29 21:00:00");
+    assert_eq!(calendar.session_for(evening), Ok(session("2029-01-02")));
+    assert_eq!(calendar.session_bounds(session("2029-01-01")), None, "New Year's Day");
+}
+
+#[test]
+fn nothing_is_guessed_beyond_the_holiday_table_and_two_weeks() {
+    let (calendar, late) = (Calendar::nyse(), utc("2029-01-12 21:00:00"));
     let refused = OutsideCalendar {
-        date: day("2029-01-01"),
+        date: day("2029-01-15"),
     };
     assert_eq!(calendar.session_for(late), Err(refused));
     assert_eq!(calendar.next_open(late), Err(refused));
     assert_eq!(calendar.next_close(late), Err(refused));
-    assert_eq!(calendar.settle_date(day("2028-12-29")), Err(refused));
-    assert_eq!(calendar.session_bounds(session("2029-01-02")), None);
-    assert!(!calendar.is_open(utc("2029-01-02 15:00:00")));
-    assert_eq!(calendar.ends_at(session("2029-01-02")), None);
+    assert_eq!(calendar.settle_date(day("2029-01-12")), Err(refused));
+    assert_eq!(calendar.session_bounds(session("2029-01-16")), None);
+    assert!(!calendar.is_open(utc("2029-01-16 15:00:00")));
+    assert_eq!(calendar.ends_at(session("2029-01-16")), None);
     assert_eq!(
         calendar.session_for(utc("2019-12-31 15:00:00")),
         Err(OutsideCalendar {
@@ -227,26 +239,10 @@ fn a_list_over_all_time_holds_the_known_days_each_with_its_settlement() {
     assert_eq!(days.first().map(|d| d.date), Some(day("2020-01-02")));
     assert_eq!(
         days.last().map(|d| (d.date, d.settlement_date)),
-        Some((day("2028-12-28"), day("2028-12-29")))
+        Some((day("2028-12-29"), day("2029-01-02")))
     );
     assert!(days.windows(2).all(|pair| pair[0].date < pair[1].date));
     assert_eq!(Calendar::nyse().nyse_days(day("2026-11-30"), day("2026-11-02")), []);
-}
-
-#[test]
-fn cal_4_a_closure_announced_today_ends_todays_orders_and_queues_new_ones() {
-    let (now, today) = (utc("2026-11-20 15:00:00"), session("2026-11-20"));
-    let before = Calendar::nyse();
-    assert_eq!(before.session_for(now), Ok(today));
-    let after = before.with_closures([today.get()]);
-    assert_eq!(after.session_for(now), Ok(session("2026-11-23")));
-    assert!(!after.is_open(now));
-    assert_eq!(after.ends_at(today), Some(utc("2026-11-20 21:00:00")));
-    assert_eq!(after.settle_date(day("2026-11-19")), Ok(day("2026-11-23")));
-    assert!(
-        Calendar::always_open().with_closures([today.get()]).is_open(now),
-        "the exchange's closures are not ours"
-    );
 }
 
 #[test]
