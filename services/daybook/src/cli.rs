@@ -1,5 +1,9 @@
 //! The commands as a person types them.
 
+mod jobs;
+
+pub use jobs::{AddJob, Alerts, Due, Jobs};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::Money;
 use uuid::Uuid;
@@ -43,7 +47,7 @@ pub enum Running {
     Executor,
     /// Moves orders by what the exchange reports.
     StatusUpdater,
-    /// Jobs: the sweep of orders in doubt, housekeeping of the event log.
+    /// Jobs by schedule, and the sweep of orders in doubt.
     Scheduler,
     /// Keeps assets and last quotes.
     MarketData,
@@ -121,6 +125,12 @@ pub enum Admin {
     /// Messages that could not be handled.
     #[command(subcommand)]
     Parked(Parked),
+    /// Jobs: their schedules, runs and logs.
+    #[command(subcommand)]
+    Jobs(Jobs),
+    /// What an operator has to know.
+    #[command(subcommand)]
+    Alerts(Alerts),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

@@ -17,6 +17,8 @@ use crate::cli::Command;
 const PREFIX: &str = "DAYBOOK_";
 /// Where the settings of an installation are, within its folder.
 pub const FILE: &str = "daybook.env";
+/// A token that nobody guesses.
+const ADMIN_TOKEN_MIN: usize = 16;
 /// The most symbols that the bundled exchange lists.
 const SYMBOLS_MAX: usize = 1_000;
 
@@ -40,6 +42,19 @@ pub struct Settings {
     /// The address to listen on.
     #[serde(default = "default_host")]
     pub host: std::net::IpAddr,
+    /// The operator's listener, on 127.0.0.1 unless `admin_host` says otherwise; it is there where a token is set and the
+    /// scheduler runs.
+    #[serde(default = "default_admin_port")]
+    pub admin_port: u16,
+    /// The address of the operator's listener.
+    #[serde(default = "default_host")]
+    pub admin_host: std::net::IpAddr,
+    /// What an operator shows there.
+    #[serde(default)]
+    pub admin_token: Option<SecretString>,
+    /// Where alerts are sent to.
+    #[serde(default)]
+    pub operator_webhook_url: Option<SecretString>,
     /// `nyse` or `always-open`.
     #[serde(default = "default_calendar")]
     pub calendar: String,
@@ -92,6 +107,10 @@ pub struct Settings {
 
 fn default_port() -> u16 {
     8080
+}
+
+fn default_admin_port() -> u16 {
+    8070
 }
 
 fn default_host() -> std::net::IpAddr {
@@ -167,7 +186,29 @@ impl Settings {
         if self.exchange_port != 0 && self.exchange_port == self.port {
             return Err(bad("EXCHANGE_PORT", "is the same as DAYBOOK_PORT"));
         }
+        self.check_operator()?;
         self.check_exchange()
+    }
+
+    fn check_operator(&self) -> Result<(), ConfigError> {
+        let token = self.admin_token.as_ref().map(ExposeSecret::expose_secret);
+        if token
+            .is_some_and(|token| token.len() < ADMIN_TOKEN_MIN || !token.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            let wrong = format!("must have at least {ADMIN_TOKEN_MIN} printable characters without blanks");
+            return Err(bad("ADMIN_TOKEN", wrong));
+        }
+        if token.is_some() && self.admin_port != 0 && self.admin_port == self.port {
+            return Err(bad(
+                "ADMIN_PORT",
+                "is the same as DAYBOOK_PORT: customers would reach it",
+            ));
+        }
+        let url = self.operator_webhook_url.as_ref().map(ExposeSecret::expose_secret);
+        if url.is_some_and(|url| !(url.starts_with("http://") || url.starts_with("https://"))) {
+            return Err(bad("OPERATOR_WEBHOOK_URL", "must begin with http:// or https://"));
+        }
+        Ok(())
     }
 
     fn check_exchange(&self) -> Result<(), ConfigError> {
@@ -344,6 +385,9 @@ mod tests {
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),
             ("DAYBOOK_LOG_FORMAT", "xml"),
+            ("DAYBOOK_ADMIN_TOKEN", "short"),
+            ("DAYBOOK_ADMIN_TOKEN", "long enough but with blanks"),
+            ("DAYBOOK_OPERATOR_WEBHOOK_URL", "mailto:me"),
         ] {
             let complaint = complaint(&[url, (key, value)]);
             assert!(complaint.starts_with(&format!("{key}: ")), "{key}={value}: {complaint}");

@@ -7,6 +7,7 @@
 //! | `compose` | what runs in which process, in which order it starts and stops                      |
 //! | `migrate` | both lists of migrations                                                            |
 //! | `admin`   | an operator's acts, each written down in its own transaction                        |
+//! | `operator` | jobs and alerts over HTTP, on a port of its own                                     |
 //! | `audit`   | proves in SQL what a database can show of the invariants                            |
 
 pub mod admin;
@@ -15,6 +16,7 @@ pub mod cli;
 pub mod compose;
 pub mod config;
 mod migrate;
+pub mod operator;
 
 use std::process::ExitCode;
 

@@ -6,14 +6,17 @@
 //! | `keys`      | API keys                                                 |
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
 //! | `show`      | a customer's ledger, an order's life, what is parked     |
+//! | `jobs`      | schedules, runs, alerts                                  |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
 pub mod customers;
+pub mod jobs;
 pub mod keys;
 pub mod money;
 pub mod seed;
 mod show;
+mod show_jobs;
 mod table;
 
 use std::sync::Arc;
@@ -167,6 +170,8 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Block { account } => desk.block(&account, true).await?,
         Admin::Unblock { account } => desk.block(&account, false).await?,
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
+        Admin::Jobs(command) => jobs::jobs(desk, command).await?,
+        Admin::Alerts(command) => jobs::alerts(desk, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())

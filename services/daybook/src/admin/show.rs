@@ -251,7 +251,7 @@ fn facts(object: &Value) -> String {
     fields.map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn print(as_json: bool, object: &Value, text: impl FnOnce() -> String) {
+pub(super) fn print(as_json: bool, object: &Value, text: impl FnOnce() -> String) {
     if as_json {
         println!("{object:#}")
     } else {

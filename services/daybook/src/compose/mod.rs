@@ -6,7 +6,7 @@
 //!
 //! | layer      | what                                                        | why in this place                              |
 //! |------------|-------------------------------------------------------------|------------------------------------------------|
-//! | `front`    | the door, order-manager, readiness                          | nothing new is promised                        |
+//! | `front`    | the doors, order-manager, readiness                         | nothing new is promised                        |
 //! | `middle`   | scheduler, executor, status-updater, market-data, observing | calls that are out get their answer recorded   |
 //! | –          | leases are given back                                       | nobody has to wait for their end               |
 //! | `exchange` | the bundled exchange                                        | it answered to the end                         |
@@ -108,6 +108,8 @@ pub struct Running {
     pub address: SocketAddr,
     /// The bundled exchange, where this process runs it.
     pub exchange: Option<Exchange>,
+    /// The operator's listener, where this process has it.
+    pub admin_address: Option<SocketAddr>,
     layers: Layers,
     bus: Option<Bus>,
 }

@@ -25,7 +25,9 @@ use super::observe::{Observe, Refresh};
 use super::ready::Readiness;
 use super::time::{self, FOLLOW_EVERY, FollowTime};
 use super::{Layers, Part, Running};
+use crate::admin::Desk;
 use crate::config::Settings;
+use crate::operator;
 
 /// The bundled exchange's key where none is set: it listens on this machine only and plays with play money.
 const BUNDLED_KEY: (&str, &str) = ("exchange-key", "exchange-secret");
@@ -62,6 +64,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
         return Ok(Running {
             address,
             exchange: Some(exchange),
+            admin_address: None,
             layers: layers.clone(),
             bus: None,
         });
@@ -88,7 +91,8 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     );
     let health = Health::new();
     health.follow(&layers.front);
-    start_middle(part, &deps, layers);
+    start_middle(part, settings, &deps, layers);
+    let admin_address = start_operator(part, settings, &deps, layers).await?;
     let router = start_front(part, settings, &deps, &health, layers);
     layers
         .front
@@ -96,6 +100,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     Ok(Running {
         address,
         exchange,
+        admin_address,
         layers: layers.clone(),
         bus: Some(deps.bus),
     })
@@ -225,7 +230,7 @@ fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<Alpa
 }
 
 /// Everything behind the door, the later ones in need of the earlier.
-fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
+fn start_middle(part: Part, settings: &Settings, deps: &Deps, layers: &Layers) {
     let middle = &layers.middle;
     if let Some(venue) = &deps.venue {
         start_with_venue(part, deps, venue, layers);
@@ -241,11 +246,48 @@ fn start_middle(part: Part, deps: &Deps, layers: &Layers) {
         };
         middle.spawn(
             "scheduler",
-            scheduler::run(scheduler::Config::default(), jobs, middle.clone()),
+            scheduler::run(scheduler_config(settings), jobs, middle.clone()),
         );
         let observe = Observe::new(deps.middle.clone());
         middle.spawn("observe", run_loop(observe, Wake::new(), OBSERVE_EVERY, middle.clone()));
     }
+}
+
+fn scheduler_config(settings: &Settings) -> scheduler::Config {
+    let usual = scheduler::Config::default();
+    scheduler::Config {
+        engine: scheduler::engine::Settings {
+            lease: Duration::from_millis(settings.lease_ms),
+            ..usual.engine
+        },
+        webhook: settings.operator_webhook_url.clone(),
+        ..usual
+    }
+}
+
+/// The operator's listener: where the scheduler runs and a token is set, on a port of its own.
+async fn start_operator(
+    part: Part,
+    settings: &Settings,
+    deps: &Deps,
+    layers: &Layers,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(token) = settings.admin_token.as_ref().filter(|_| part.does(Part::Scheduler)) else {
+        return Ok(None);
+    };
+    let address = SocketAddr::new(settings.admin_host, settings.admin_port);
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("DAYBOOK_ADMIN_PORT: cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    let desk = Desk::new(deps.middle.clone(), deps.ids.clone(), deps.clock.clone(), "http");
+    let router = operator::router(desk, token, deps.ids.clone());
+    layers.front.spawn(
+        "admin-http",
+        chassis::http::serve(router, listener, layers.front.clone()),
+    );
+    tracing::info!(%address, "operators are served at http://{address}");
+    Ok(Some(address))
 }
 
 fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &Layers) {
