@@ -25,6 +25,8 @@ pub struct Config {
     pub calendar: Calendar,
     /// Most commands of one transaction.
     pub batch_max: usize,
+    /// Most orders that one transaction releases at the open or ends at the close.
+    pub round_max: usize,
 }
 
 impl Default for Config {
@@ -38,6 +40,7 @@ impl Default for Config {
             largest_quote: 100,
             calendar: Calendar::always_open(),
             batch_max: 512,
+            round_max: 2_000,
         }
     }
 }

@@ -34,6 +34,8 @@ pub enum Kind {
     Slow,
     /// The call takes effect, its reports go out, and the answer follows after `delay_ms`.
     ReportBeforeAck,
+    /// The head of the answer comes at once, its body bit by bit over `delay_ms`.
+    SlowBody,
     /// The answer is cut in the middle of the body.
     BodyCut,
     /// The answer is not JSON.
@@ -62,6 +64,12 @@ pub enum Kind {
     Overfill,
     /// An execution is taken back right after.
     Bust,
+    /// A new order's `client_order_id` is forgotten at once: no look-up by it finds the order, and it can be used again.
+    KeyForgotten,
+    /// A new order is acknowledged and then unknown, under its id too.
+    AcceptedThenLost,
+    /// Half of what an order's end left had traded just before, or before the close, and is told of `delay_ms` later.
+    LatePrint,
     /// The trade file ends in the middle of a line.
     FileCut,
     /// The trade file has no trailer.
@@ -89,7 +97,13 @@ impl Kind {
     const fn is_of_orders(self) -> bool {
         matches!(
             self,
-            Self::RejectLater | Self::FillAfterCancel | Self::Overfill | Self::Bust
+            Self::RejectLater
+                | Self::FillAfterCancel
+                | Self::Overfill
+                | Self::Bust
+                | Self::KeyForgotten
+                | Self::AcceptedThenLost
+                | Self::LatePrint
         )
     }
 
@@ -150,7 +164,7 @@ pub struct Rule {
     /// For this order only.
     #[serde(default)]
     pub client_order_id: Option<String>,
-    /// How long the slow kinds wait.
+    /// How long the slow kinds wait; a late print by the exchange's clock.
     #[serde(default = "usual_delay")]
     pub delay_ms: u64,
     /// Which calls; of new orders unless said otherwise, of look-ups for `not_found`.
@@ -249,7 +263,12 @@ impl Faults {
 
     /// Whether this kind strikes an order or one of its reports.
     pub fn strikes(&self, kind: Kind, about: About<'_>) -> bool {
-        self.strike(|rule| rule.kind == kind && is_of(rule, about)).is_some()
+        self.struck_by(kind, about).is_some()
+    }
+
+    /// The rule of this kind that strikes an order or one of its reports.
+    pub fn struck_by(&self, kind: Kind, about: About<'_>) -> Option<Rule> {
+        self.strike(|rule| rule.kind == kind && is_of(rule, about))
     }
 
     fn strike(&self, wanted: impl Fn(&Rule) -> bool) -> Option<Rule> {

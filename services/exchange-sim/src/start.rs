@@ -18,7 +18,7 @@ use tokio::time::MissedTickBehavior;
 use crate::board::Board;
 use crate::config::Config;
 use crate::core::{Listing, SymbolIx, listings};
-use crate::engine::{Command, Engine, Parts, Refusal};
+use crate::engine::{Answer, Command, Engine, Parts, Refusal};
 use crate::faults::Faults;
 use crate::http::{self, App, Shared};
 use crate::names::Names;
@@ -131,7 +131,8 @@ impl Exchange {
     /// # Errors
     /// [`Busy`] when the queue is full or closed; a database that is away is told by the next answers.
     pub async fn step(&self) -> Result<(), Busy> {
-        tick(&self.app.engine).await
+        while tick(&self.app.engine).await? {}
+        Ok(())
     }
 }
 
@@ -140,17 +141,17 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
     let names = Names::new(salt(&deps).await?);
     let listings: Arc<[Listing]> = listings(config.symbols).into();
     let (board, faults) = (Arc::new(Board::default()), Arc::new(Faults::new(config.seed)));
-    let settings = Arc::new(Settings::new(deps.clock.clone()));
+    let settings = Arc::new(Settings::new(deps.clock.clone(), config.calendar.clone()));
     let health = Health::new();
     health.follow(shutdown);
     let mut engine = Engine::new(Parts {
         pool: deps.pool.clone(),
         settings: settings.clone(),
-        calendar: config.calendar.clone(),
         listings: listings.clone(),
         names,
         seed: config.seed,
         largest_quote: config.largest_quote,
+        round_max: config.round_max.max(1),
         board: board.clone(),
         faults: faults.clone(),
         gate: health.gate("exchange-books"),
@@ -176,7 +177,6 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
         listings,
         symbols,
         names,
-        calendar: config.calendar,
         settings,
         ids: deps.ids,
         keys: config.keys,
@@ -217,16 +217,18 @@ async fn ticker(engine: Batcher<Command, crate::engine::Reply>, every: Duration,
             _ = ticks.tick() => {}
         }
         // A full queue has work enough; the next tick comes soon.
-        let _ = tick(&engine).await;
+        while let Ok(true) = tick(&engine).await {}
     }
 }
 
-async fn tick(engine: &Batcher<Command, crate::engine::Reply>) -> Result<(), Busy> {
+/// One round; whether there is more to do at once.
+async fn tick(engine: &Batcher<Command, crate::engine::Reply>) -> Result<bool, Busy> {
     match engine.submit(Command::Tick).await? {
-        Ok(_) | Err(Refusal::Storage) => Ok(()),
+        Ok(Answer::Done { more, .. }) => Ok(more),
+        Ok(Answer::Order(_)) | Err(Refusal::Storage) => Ok(false),
         Err(refusal) => {
             tracing::warn!(%refusal, "a tick was refused");
-            Ok(())
+            Ok(false)
         }
     }
 }

@@ -121,6 +121,8 @@ struct Stall {
     shown: QuoteSetting,
     quotes: [Option<MakerQuote>; 2],
     last: Ticks,
+    /// Orders are taken and canceled, nothing trades.
+    halted: bool,
 }
 
 /// The whole market, in memory.
@@ -132,6 +134,8 @@ pub struct Market {
     expiries: BTreeSet<(Timestamp, OrderNo)>,
     largest_quote: i64,
     in_session: bool,
+    /// Some of those that waited for the session are still to be released: whoever comes now stands behind them.
+    lining_up: bool,
 }
 
 impl Market {
@@ -146,18 +150,21 @@ impl Market {
             expiries: BTreeSet::new(),
             largest_quote,
             in_session: true,
+            lining_up: false,
         }
     }
 
-    /// Takes an order. `fok` trades all or nothing, `ioc` what it can; the others rest. Without a session day and gtc
-    /// orders wait for it, the immediate ones are canceled.
+    /// Takes an order. `fok` trades all or nothing, `ioc` what it can; the others rest. Without a session, or in a
+    /// halt, day and gtc orders wait for it, the immediate ones are canceled. While those that waited are released,
+    /// everybody stands behind them.
     pub fn submit(&mut self, order: NewOrder) -> Vec<CoreEvent> {
         let mut events = Vec::new();
         let immediate = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
-        if self.in_session {
+        let trades = self.in_session && !self.stalls[order.symbol.0].halted;
+        if trades && !self.lining_up {
             events.push(CoreEvent::Opened(order.no));
             self.trade(order, &mut events);
-        } else if immediate {
+        } else if immediate && !trades {
             events.push(CoreEvent::Ended(order.no, End::Canceled));
         } else {
             events.push(CoreEvent::Parked(order.no));
@@ -189,17 +196,49 @@ impl Market {
 
     /// One tick of the market at `now`: ends what is due, opens or closes the session, walks and quotes.
     pub fn tick(&mut self, now: Timestamp, in_session: bool) -> Vec<CoreEvent> {
+        self.round(now, in_session, usize::MAX).0
+    }
+
+    /// A tick that ends or releases no more than `most` orders; true when there are more to come. Nothing trades
+    /// before all that is due has ended, and no quote moves before all that waited are on the book.
+    pub fn round(&mut self, due: Timestamp, in_session: bool, most: usize) -> (Vec<CoreEvent>, bool) {
         let mut events = Vec::new();
-        self.expire(now, &mut events);
-        self.in_session = in_session;
-        if in_session {
-            self.release_parked(&mut events);
+        let more_due = self.expire(due, most, &mut events);
+        self.in_session = in_session && !more_due;
+        if !self.in_session {
+            return (events, more_due);
+        }
+        self.lining_up = self.release_parked(most.saturating_sub(events.len()), &mut events);
+        if !self.lining_up {
             for symbol in 0..self.stalls.len() {
                 self.stalls[symbol].step();
                 self.requote(SymbolIx(symbol), &mut events);
             }
         }
-        events
+        (events, self.lining_up)
+    }
+
+    /// Halts a symbol, or lifts its halt.
+    pub fn set_halted(&mut self, symbol: SymbolIx, halted: bool) {
+        let was = std::mem::replace(&mut self.stalls[symbol.0].halted, halted);
+        // Who comes before the next tick releases those that waited stands behind them.
+        self.lining_up |= was && !halted && !self.parked.is_empty();
+    }
+
+    /// Some shares of an order on the book traded elsewhere, as in a closing auction: `qty` are left, and go behind those
+    /// of their price.
+    ///
+    /// # Errors
+    /// [`NotOpen`] when the order is not on the book.
+    pub fn shrink(&mut self, order: NewOrder) -> Result<(), NotOpen> {
+        if self.parked.contains_key(&order.no) {
+            return Err(NotOpen);
+        }
+        self.forget(order.no).ok_or(NotOpen)?;
+        if order.qty > 0 {
+            self.rest(&order, order.qty);
+        }
+        Ok(())
     }
 
     /// Sets a symbol's quote by hand and trades what it crosses.
@@ -209,7 +248,11 @@ impl Market {
         stall.walk.set_mid(i64::midpoint(setting.bid.0, setting.ask.0));
         stall.pinned = setting.pin.then_some(setting);
         stall.shown = setting;
-        self.requote(symbol, &mut events);
+        if self.in_session {
+            self.requote(symbol, &mut events);
+        } else {
+            self.stalls[symbol.0].withdraw();
+        }
         events
     }
 
@@ -325,43 +368,69 @@ impl Market {
             Owner::Customer(no) => no,
             Owner::Maker(side) => return stall.take_from_quote(side, found.qty),
         };
-        let Some(order) = self.open.get_mut(&no) else { return };
-        order.leaves -= found.qty;
+        events.extend(self.fill(no, found.price, found.qty));
+    }
+
+    /// Shares of an open order traded.
+    fn fill(&mut self, no: OrderNo, price: Ticks, qty: i64) -> Option<CoreEvent> {
+        let order = self.open.get_mut(&no)?;
+        order.leaves -= qty;
         let leaves = order.leaves;
-        events.push(CoreEvent::Traded {
-            order: no,
-            price: found.price,
-            qty: found.qty,
-            leaves,
-        });
         if leaves == 0 {
             self.forget(no);
         }
+        Some(CoreEvent::Traded {
+            order: no,
+            price,
+            qty,
+            leaves,
+        })
     }
 
-    fn expire(&mut self, now: Timestamp, events: &mut Vec<CoreEvent>) {
+    /// Ends what is due, `most` at most; true when more is.
+    fn expire(&mut self, due: Timestamp, most: usize, events: &mut Vec<CoreEvent>) -> bool {
         while let Some(&(at, no)) = self.expiries.first()
-            && at <= now
+            && at <= due
         {
+            if events.len() >= most {
+                return true;
+            }
             self.forget(no);
             self.expiries.remove(&(at, no));
             events.push(CoreEvent::Ended(no, End::Expired));
         }
+        false
     }
 
-    fn release_parked(&mut self, events: &mut Vec<CoreEvent>) {
-        for (no, order) in std::mem::take(&mut self.parked) {
-            self.forget(no);
-            events.push(CoreEvent::Opened(no));
+    /// Releases those that waited and may trade, `most` at most; true when there are more.
+    fn release_parked(&mut self, most: usize, events: &mut Vec<CoreEvent>) -> bool {
+        let may_trade = |order: &&NewOrder| !self.stalls[order.symbol.0].halted;
+        let mut first: Vec<NewOrder> = self
+            .parked
+            .values()
+            .filter(may_trade)
+            .take(most.saturating_add(1))
+            .copied()
+            .collect();
+        let more = first.len() > most;
+        first.truncate(most);
+        for order in first {
+            self.forget(order.no);
+            events.push(CoreEvent::Opened(order.no));
             self.trade(order, events);
         }
+        more
     }
 
     /// Sets the market maker's quotes anew, trading with what they cross. A quote that is to stay as it is keeps its
-    /// place in the queue.
+    /// place in the queue. In a halt there are none.
     fn requote(&mut self, symbol: SymbolIx, events: &mut Vec<CoreEvent>) {
         let stall = &mut self.stalls[symbol.0];
+        // Drawn in a halt, too, so that the walk does not depend on it.
         let sizes = stall.sizes(self.largest_quote);
+        if stall.halted {
+            return stall.withdraw();
+        }
         let prices = [stall.shown.bid, stall.shown.ask];
         let changed = [0, 1].map(|place| stall.withdraw_unless(place, prices[place], sizes[place]));
         for (place, side) in [Side::Buy, Side::Sell].into_iter().enumerate() {
@@ -402,6 +471,7 @@ impl Stall {
             shown,
             quotes: [None, None],
             last: listing.start,
+            halted: false,
         }
     }
 
@@ -420,6 +490,15 @@ impl Stall {
             self.book.remove(quote.id);
         }
         true
+    }
+
+    /// Takes both quotes away.
+    fn withdraw(&mut self) {
+        for quote in &mut self.quotes {
+            if let Some(quote) = quote.take() {
+                self.book.remove(quote.id);
+            }
+        }
     }
 
     fn take_from_quote(&mut self, side: Side, qty: i64) {

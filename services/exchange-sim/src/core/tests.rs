@@ -376,3 +376,81 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_close_with_many_orders_ends_them_in_rounds_and_nothing_trades_between() {
+    let mut market = quiet();
+    let due = at("2026-11-24T04:59:59Z");
+    for no in 1..=5 {
+        market.submit(NewOrder {
+            expires_at: Some(due),
+            ..buy(no, 100, 10)
+        });
+    }
+    assert!(market.round(due, true, 2).1, "three are left");
+    assert!(!market.in_session(), "nothing trades before all that is due has ended");
+    assert_eq!(told(&market.submit(sell(6, 100, 10))), ["6 accepted"]);
+    let (events, more) = market.round(due, false, 3);
+    assert_eq!((told(&events).len(), more), (3, false));
+    assert_eq!(market.leaves(OrderNo(6)), Some(10));
+}
+
+#[test]
+fn an_open_with_many_orders_releases_them_in_rounds_and_nobody_overtakes() {
+    let mut market = quiet();
+    market.tick(noon(), false);
+    for no in 1..=3 {
+        market.submit(buy(no, 100, 10));
+    }
+    let (events, more) = market.round(noon(), true, 2);
+    assert_eq!(
+        (told(&events), more),
+        (vec!["1 new".to_owned(), "2 new".to_owned()], true)
+    );
+    let late = market.submit(with(TimeInForce::Ioc, buy(4, 100, 10)));
+    assert_eq!(told(&late), ["4 accepted"], "it stands behind the third");
+    let (events, more) = market.round(noon(), true, 2);
+    assert_eq!((told(&events)[0].as_str(), more), ("3 new", false));
+    assert_eq!(told(&events)[1], "4 new");
+}
+
+#[test]
+fn in_a_halt_orders_are_taken_and_canceled_and_nothing_trades() {
+    let mut market = quiet();
+    market.submit(sell(1, 100, 10));
+    market.set_halted(AAPL, true);
+    assert_eq!(told(&market.submit(buy(2, 100, 4))), ["2 accepted"]);
+    assert_eq!(
+        told(&market.submit(with(TimeInForce::Ioc, buy(3, 100, 4)))),
+        ["3 canceled"]
+    );
+    assert_eq!(told(&market.tick(noon(), true)), [""; 0]);
+    market.submit(buy(4, 100, 1));
+    assert_eq!(told(&market.cancel(OrderNo(4)).expect("it is open")), ["4 canceled"]);
+    market.set_halted(AAPL, false);
+    assert_eq!(
+        told(&market.submit(buy(5, 100, 1))),
+        ["5 accepted"],
+        "behind those that waited"
+    );
+    let told = told(&market.tick(noon(), true));
+    assert_eq!(told[..3], ["2 new", "2 4@100 left 0", "1 4@100 left 6"]);
+    assert_eq!(told[3], "5 new");
+}
+
+#[test]
+fn a_price_set_outside_the_session_trades_nothing_before_the_open() {
+    let mut market = quiet();
+    market.submit(buy(1, 100, 10));
+    market.tick(noon(), false);
+    let cheap = QuoteSetting {
+        bid: Ticks(900_000),
+        ask: Ticks(950_000),
+        bid_size: Some(5),
+        ask_size: Some(5),
+        pin: true,
+    };
+    assert_eq!(told(&market.set_quote(AAPL, cheap)), [""; 0]);
+    assert_eq!(market.quote(AAPL).ask, Ticks(950_000));
+    assert_eq!(told(&market.tick(noon(), true)), ["1 5@95 left 5"]);
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{OrderStatus, Side, TimeInForce};
+use domain::{OrderStatus, Side, TimeInForce, Timestamp};
 use uuid::Uuid;
 
 use crate::core::{QuoteSetting, SymbolIx, Ticks};
@@ -26,6 +26,19 @@ pub struct Ticket {
     pub qty: i64,
 }
 
+/// An execution that nobody was told of when it happened.
+#[derive(Debug, Clone, Copy)]
+pub struct Print {
+    /// The order's number.
+    pub order_no: i64,
+    /// Dollars a share; its limit if absent.
+    pub price: Option<Ticks>,
+    /// Shares; all that are left if absent.
+    pub qty: Option<i64>,
+    /// When it happened.
+    pub at: Timestamp,
+}
+
 /// Something for the engine to do.
 #[derive(Debug, Clone)]
 pub enum Command {
@@ -33,7 +46,7 @@ pub enum Command {
     Submit(Ticket),
     /// Take an order off the book.
     Cancel(Uuid),
-    /// One tick of the market maker, the session and the expiries.
+    /// One tick of the market maker, the session and the expiries; of a close or an open with many orders, one round.
     Tick,
     /// Set a symbol's quote.
     SetQuote(SymbolIx, QuoteSetting),
@@ -41,6 +54,8 @@ pub enum Command {
     Bust(Uuid),
     /// Do nothing: when this is answered, all that was asked before is committed.
     Await,
+    /// Report an execution that happened a while ago.
+    Print(Print),
     /// Set something by hand.
     Set(Setting),
 }
@@ -54,6 +69,8 @@ pub enum Answer {
     Done {
         /// How many reports it caused.
         reports: usize,
+        /// Whether a tick left some for the next one, which should come at once.
+        more: bool,
     },
 }
 
@@ -69,6 +86,9 @@ pub enum Refusal {
     /// The order is over.
     #[error("order is already in \"{0}\" state")]
     NotOpen(OrderStatus),
+    /// Nothing of the order is left to trade.
+    #[error("nothing of order {0} is left to print")]
+    NothingLeft(Uuid),
     /// No such execution, or taken back already.
     #[error("no live execution {0}")]
     NoSuchExecution(Uuid),

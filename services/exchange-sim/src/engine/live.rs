@@ -8,12 +8,15 @@ use chrono::TimeDelta;
 use db::{DbError, PgConnection};
 use domain::{OrderStatus, Timestamp};
 
-use super::Parts;
+use super::{Parts, Print};
 use crate::core::{Market, NewOrder, OrderNo, SymbolIx, Ticks};
+use crate::settings::Halt;
 use crate::store::rows::OrderRow;
 use crate::store::state::{self, Last};
 
 const LOCK_TRIES: u32 = 20;
+/// Open orders read at a time: a million come in many short statements.
+const PAGE: i64 = 20_000;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Memory that agrees with the tables.
@@ -24,8 +27,12 @@ pub(super) struct Live {
     /// The open orders by number.
     pub(super) open: HashMap<i64, OrderRow>,
     pub(super) last: Last,
+    /// Whether any symbol is.
+    halted: bool,
     /// Symbols by name.
     pub(super) symbols: HashMap<String, SymbolIx>,
+    /// Prints to come, by the time they are told of.
+    pub(super) prints: Vec<(Timestamp, Print)>,
     /// When the walks were saved.
     pub(super) walks_saved_at: Timestamp,
 }
@@ -49,12 +56,14 @@ impl Live {
         let mut live = Self {
             market: Market::new(&parts.listings, parts.seed, parts.largest_quote),
             open: HashMap::new(),
+            halted: false,
             last: state::last(&mut connection).await?,
             symbols,
+            prints: Vec::new(),
             walks_saved_at: now,
             connection,
         };
-        live.market.set_session(parts.calendar.is_open(now));
+        live.market.set_session(parts.settings.calendar().is_open(now));
         live.resume_walks().await?;
         live.rebuild_books().await?;
         parts.board.set_head(live.last.event);
@@ -94,19 +103,42 @@ impl Live {
     }
 
     async fn rebuild_books(&mut self) -> Result<(), DbError> {
-        for order in state::open_orders(&mut self.connection).await? {
-            let symbol = *self.symbols.get(&*order.symbol).ok_or_else(|| DbError::Inconsistent {
-                table: "sim_orders",
-                what: format!(
-                    "order {} trades {}, which is not listed: raise the number of symbols",
-                    order.no, order.symbol
-                ),
-            })?;
-            let parked = order.status == OrderStatus::Accepted;
-            self.market.restore(core_order(&order, symbol, order.leaves()), parked);
-            self.open.insert(order.no, order);
+        let mut after = 0;
+        loop {
+            let page = state::open_orders(&mut self.connection, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.no;
+            for order in page {
+                self.rebuild(order)?;
+            }
         }
+    }
+
+    fn rebuild(&mut self, order: OrderRow) -> Result<(), DbError> {
+        let symbol = *self.symbols.get(&*order.symbol).ok_or_else(|| DbError::Inconsistent {
+            table: "sim_orders",
+            what: format!(
+                "order {} trades {}, which is not listed: raise the number of symbols",
+                order.no, order.symbol
+            ),
+        })?;
+        let parked = order.status == OrderStatus::Accepted;
+        self.market.restore(core_order(&order, symbol, order.leaves()), parked);
+        self.open.insert(order.no, order);
         Ok(())
+    }
+
+    /// Puts the halts in force.
+    pub(super) fn heed_halts(&mut self, parts: &Parts, now: Timestamp) {
+        let halts = parts.settings.halts(now);
+        if halts.is_empty() && !self.halted {
+            return;
+        }
+        self.halted = !halts.is_empty();
+        for (ix, listing) in (0..).map(SymbolIx).zip(parts.listings.iter()) {
+            let is_meant = |halt: &Halt| halt.symbol.as_ref().is_none_or(|symbol| *symbol == listing.symbol);
+            self.market.set_halted(ix, halts.iter().any(is_meant));
+        }
     }
 }
 

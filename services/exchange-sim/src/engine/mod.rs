@@ -9,14 +9,13 @@ mod batch;
 mod command;
 mod live;
 
-pub use command::{Answer, Command, Refusal, Reply, Ticket};
+pub use command::{Answer, Command, Print, Refusal, Reply, Ticket};
 
 use std::sync::Arc;
 
 use chassis::batch::BatchWork;
 use chassis::health::Gate;
 use db::{DbError, PgPool};
-use domain::calendar::Calendar;
 
 use crate::board::Board;
 use crate::core::Listing;
@@ -30,11 +29,11 @@ use live::Live;
 pub(crate) struct Parts {
     pub(crate) pool: PgPool,
     pub(crate) settings: Arc<Settings>,
-    pub(crate) calendar: Calendar,
     pub(crate) listings: Arc<[Listing]>,
     pub(crate) names: Names,
     pub(crate) seed: u64,
     pub(crate) largest_quote: i64,
+    pub(crate) round_max: usize,
     pub(crate) board: Arc<Board>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) gate: Gate,

@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use chassis::clock::Clock as _;
 use chassis::http::{ApiError, JsonBody, Query};
+use chrono::TimeDelta;
 use domain::Price;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use wire::rest::Text;
 
 use super::{App, Shared, db_failed, render};
 use crate::core::{QuoteSetting, Ticks};
-use crate::engine::{Answer, Command};
+use crate::engine::{Answer, Command, Print};
 use crate::faults::{ActiveRule, Rule};
 use crate::store::read::{self, ExecutionFilter};
 
@@ -48,6 +50,35 @@ pub(super) struct BustBody {
 /// `POST /sim/bust`: takes an execution back; 404 when there is none alive under this id.
 pub(super) async fn bust(State(app): State<App>, JsonBody(body): JsonBody<BustBody>) -> Result<Json<Value>, ApiError> {
     done(app.ask(Command::Bust(body.execution_id)).await?)
+}
+
+/// Which order traded without being told.
+#[derive(Debug, Deserialize)]
+pub(super) struct LatePrintBody {
+    client_order_id: String,
+    qty: Option<i64>,
+    price: Option<Text>,
+    at: Option<domain::Timestamp>,
+}
+
+/// `POST /sim/late-print`: reports an execution that happened before: at `at`, else shortly before the last close.
+pub(super) async fn late_print(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<LatePrintBody>,
+) -> Result<Json<Value>, ApiError> {
+    let key = body.client_order_id;
+    let found = read::by_client_ids(&app.pool, std::slice::from_ref(&key)).await;
+    let order = found.map_err(db_failed)?.pop();
+    let order = order.ok_or_else(|| ApiError::not_found(format!("order not found for {key}")))?;
+    let now = app.settings.now();
+    let before_the_close = || Some(app.settings.last_close(now)? - TimeDelta::seconds(1));
+    let print = Print {
+        order_no: order.no,
+        price: body.price.map(|price| ticks("price", price)).transpose()?,
+        qty: body.qty,
+        at: body.at.or_else(before_the_close).unwrap_or(now).min(now),
+    };
+    done(app.ask(Command::Print(print)).await?)
 }
 
 /// A price set by hand.
@@ -96,14 +127,25 @@ fn ticks(name: &str, text: Text) -> Result<Ticks, ApiError> {
     ticks.ok_or_else(|| ApiError::parameter(format!("{name} is no price")))
 }
 
-/// `POST /sim/step`: one tick of the market.
+/// `POST /sim/step`: one tick of the market, with all the rounds that a close or an open takes.
 pub(super) async fn step(State(app): State<App>) -> Result<Json<Value>, ApiError> {
-    done(app.ask(Command::Tick).await?)
+    let mut reports = 0;
+    loop {
+        match app.ask(Command::Tick).await? {
+            Answer::Done { reports: these, more } => {
+                reports += these;
+                if !more {
+                    return Ok(Json(json!({ "reports": reports })));
+                }
+            }
+            Answer::Order(_) => return Err(ApiError::internal()),
+        }
+    }
 }
 
 fn done(answer: Answer) -> Result<Json<Value>, ApiError> {
     match answer {
-        Answer::Done { reports } => Ok(Json(json!({ "reports": reports }))),
+        Answer::Done { reports, .. } => Ok(Json(json!({ "reports": reports }))),
         Answer::Order(_) => Err(ApiError::internal()),
     }
 }

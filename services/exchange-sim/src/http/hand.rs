@@ -2,17 +2,19 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::Response;
 use chassis::clock::Clock as _;
-use chassis::http::{ApiError, JsonBody};
+use chassis::http::{ApiError, JsonBody, Path};
+use chrono::{NaiveDate, NaiveTime};
 use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::line::Line;
 use super::{App, Shared};
 use crate::engine::Command;
-use crate::settings::{Setting, clock_offset};
+use crate::settings::{Closure, Halt, Setting, clock_offset};
 
 /// How far the clock shall be off.
 #[derive(Debug, Deserialize)]
@@ -65,6 +67,82 @@ pub(super) async fn outage(State(app): State<App>) -> Json<OutageBody> {
     Json(OutageBody {
         on: app.settings.is_out(),
     })
+}
+
+/// A special closure of the exchange's own.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ClosureBody {
+    date: NaiveDate,
+    /// When it closes in New York; null when it does not open.
+    #[serde(default)]
+    closes_at: Option<NaiveTime>,
+}
+
+/// `POST /sim/closures`: no session that day, or one that ends early. Its day orders end with it.
+pub(super) async fn close_day(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<ClosureBody>,
+) -> Result<Json<Vec<ClosureBody>>, ApiError> {
+    let closure = Closure {
+        day: body.date,
+        closes_at: body.closes_at,
+    };
+    set(&app, Setting::Closure(closure)).await?;
+    Ok(closures(State(app)).await)
+}
+
+/// `DELETE /sim/closures/{date}`: the usual hours again. Orders keep the end they were promised meanwhile.
+pub(super) async fn open_day(State(app): State<App>, Path(day): Path<NaiveDate>) -> Result<StatusCode, ApiError> {
+    set(&app, Setting::NoClosure(day)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /sim/closures`.
+pub(super) async fn closures(State(app): State<App>) -> Json<Vec<ClosureBody>> {
+    let shown = |(date, closes_at)| ClosureBody { date, closes_at };
+    Json(app.settings.closures().into_iter().map(shown).collect())
+}
+
+/// What shall halt, or go on.
+#[derive(Debug, Deserialize)]
+pub(super) struct HaltBody {
+    /// All symbols if absent.
+    symbol: Option<String>,
+    on: bool,
+}
+
+/// A halt.
+#[derive(Debug, Serialize)]
+pub(super) struct HaltShown {
+    symbol: Option<String>,
+    ends_at: Timestamp,
+}
+
+/// `POST /sim/halt`: orders are taken and canceled, nothing trades, until it is lifted or the session closes.
+pub(super) async fn set_halt(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<HaltBody>,
+) -> Result<Json<Vec<HaltShown>>, ApiError> {
+    let unknown = body.symbol.as_ref().filter(|symbol| !app.symbols.contains_key(*symbol));
+    if let Some(symbol) = unknown {
+        return Err(ApiError::not_found(format!("asset not found for {symbol}")));
+    }
+    let ends_at = app.settings.calendar().next_close(app.settings.now());
+    let ends_at = ends_at.map_err(|_| ApiError::rule("the trading calendar does not know the next session"))?;
+    let symbol = body.symbol;
+    let setting = match body.on {
+        true => Setting::Halt(Halt { symbol, ends_at }),
+        false => Setting::NoHalt(symbol),
+    };
+    set(&app, setting).await?;
+    Ok(halts(State(app)).await)
+}
+
+/// `GET /sim/halt`: the halts in force.
+pub(super) async fn halts(State(app): State<App>) -> Json<Vec<HaltShown>> {
+    let shown = |Halt { symbol, ends_at }| HaltShown { symbol, ends_at };
+    let halts = app.settings.halts(app.settings.now());
+    Json(halts.into_iter().map(shown).collect())
 }
 
 /// Cuts the connection of whoever calls in an outage.

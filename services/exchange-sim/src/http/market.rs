@@ -45,14 +45,14 @@ fn asset(listing: &Listing) -> Asset {
 
 /// `GET /v2/clock`.
 pub(super) async fn clock(State(app): State<App>) -> Result<Json<Clock>, ApiError> {
-    let now = app.settings.now();
+    let (now, calendar) = (app.settings.now(), app.settings.calendar());
     let local = |at: Timestamp| to_new_york(at).fixed_offset();
     let unknown = |_| ApiError::unavailable("the trading calendar does not know the next session", 60);
     Ok(Json(Clock {
         timestamp: local(now),
-        is_open: app.calendar.is_open(now),
-        next_open: local(app.calendar.next_open(now).map_err(unknown)?),
-        next_close: local(app.calendar.next_close(now).map_err(unknown)?),
+        is_open: calendar.is_open(now),
+        next_open: local(calendar.next_open(now).map_err(unknown)?),
+        next_close: local(calendar.next_close(now).map_err(unknown)?),
     }))
 }
 

@@ -48,6 +48,7 @@ where
         Kind::DuplicateKey => ApiError::parameter("client_order_id must be unique").into_response(),
         Kind::NotFound => ApiError::not_found("order not found").into_response(),
         Kind::Reject => ApiError::rule("order refused by request").into_response(),
+        Kind::SlowBody => trickling(delay, work.await).await,
         Kind::BodyCut | Kind::BrokenJson | Kind::WrongOrderId | Kind::WrongQty => {
             garbled(rule.kind, app, work.await).await
         }
@@ -87,6 +88,20 @@ async fn garbled(kind: Kind, app: &Shared, answer: Response) -> Response {
         _ => with_member(&body, "qty", |qty| format!("{qty}1")),
     };
     (parts.status, [(CONTENT_TYPE, "application/json")], spoiled).into_response()
+}
+
+/// The head at once, the body in so many bits.
+async fn trickling(delay: Duration, answer: Response) -> Response {
+    const BITS: u32 = 5;
+    let (parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, ANSWER_LIMIT).await.unwrap_or_default();
+    let size = body.len().div_ceil(BITS as usize).max(1);
+    let bits: Vec<Bytes> = body.chunks(size).map(Bytes::copy_from_slice).collect();
+    let bits = stream::iter(bits).then(move |bit| async move {
+        tokio::time::sleep(delay / BITS).await;
+        Ok::<_, std::io::Error>(bit)
+    });
+    Response::from_parts(parts, Body::from_stream(bits))
 }
 
 /// Promises the whole length and ends half-way.

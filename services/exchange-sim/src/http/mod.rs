@@ -32,13 +32,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use chassis::batch::Batcher;
 use chassis::http::ApiError;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use db::PgPool;
-use domain::calendar::Calendar;
 
 use crate::board::Board;
 use crate::config::KeyPair;
@@ -57,7 +56,6 @@ pub(crate) struct Shared {
     pub(crate) listings: Arc<[Listing]>,
     pub(crate) symbols: HashMap<String, SymbolIx>,
     pub(crate) names: Names,
-    pub(crate) calendar: Calendar,
     pub(crate) settings: Arc<Settings>,
     pub(crate) ids: SharedIds,
     pub(crate) keys: KeyPair,
@@ -103,6 +101,10 @@ pub(crate) fn router(app: &App) -> Router {
         )
         .route("/sim/clock", post(hand::set_clock).get(hand::clock))
         .route("/sim/outage", post(hand::set_outage).get(hand::outage))
+        .route("/sim/closures", post(hand::close_day).get(hand::closures))
+        .route("/sim/closures/{day}", delete(hand::open_day))
+        .route("/sim/halt", post(hand::set_halt).get(hand::halts))
+        .route("/sim/late-print", post(admin::late_print))
         .route("/sim/bust", post(admin::bust))
         .route("/sim/price", post(admin::price))
         .route("/sim/step", post(admin::step))
@@ -116,7 +118,7 @@ fn refused(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::DuplicateKey => ApiError::parameter(text),
         Refusal::NoSuchOrder(_) | Refusal::NoSuchExecution(_) => ApiError::not_found(text),
-        Refusal::NotOpen(_) | Refusal::NoSession => ApiError::rule(text),
+        Refusal::NotOpen(_) | Refusal::NothingLeft(_) | Refusal::NoSession => ApiError::rule(text),
         Refusal::Storage => ApiError::unavailable(text, 1),
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn update(names: Names, event: &EventRow, row: &OrderRow) -> TradeUpd
         event_id: Some(format!("{:020}", event.no)),
         at: Some(event.at),
         execution_id: event.execution.map(|x| names.execution(x.no).to_string()),
-        timestamp: event.at,
+        timestamp: event.execution.and_then(|x| x.executed_at).unwrap_or(event.at),
         price: event.execution.map(|x| dollars(x.price)),
         qty: event.execution.map(|x| shares(x.qty)),
         position_qty: None,

@@ -48,7 +48,7 @@ pub struct ExecutionFilter {
 /// Those of the client order ids that are used already.
 pub async fn taken(db: &mut PgConnection, client_order_ids: &[String]) -> Result<HashSet<String>, DbError> {
     let found = sqlx::query_scalar!(
-        "select client_order_id from sim_orders where client_order_id = any($1)",
+        "select client_order_id from sim_orders where client_order_id = any($1) and not key_forgotten",
         client_order_ids
     )
     .fetch_all(db)
@@ -80,6 +80,7 @@ pub async fn by_client_ids(pool: &PgPool, client_order_ids: &[String]) -> Result
                 busted_qty, status, submitted_at, updated_at, ended_at, expires_at
            from sim_orders
           where client_order_id = any($1)
+            and not key_forgotten
           order by order_no",
         client_order_ids
     )
@@ -100,7 +101,13 @@ pub async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderRow>
         Some(false) => "where status in ('filled', 'canceled', 'expired', 'rejected')",
         None => "where true",
     });
-    bound(&mut sql, " and submitted_at > ", filter.after);
+    // Times grow with the numbers by which the list is sorted: a page begins by its number, found in one step, and is
+    // not looked for among all orders before it.
+    if let Some(after) = filter.after {
+        sql.push(" and order_no > coalesce((select order_no from sim_orders where submitted_at <= ")
+            .push_bind(after)
+            .push(" order by submitted_at desc limit 1), 0)");
+    }
     bound(&mut sql, " and submitted_at < ", filter.until);
     if !filter.symbols.is_empty() {
         sql.push(" and symbol = any(")
@@ -223,6 +230,7 @@ struct EventRecord {
     event_qty: Option<i64>,
     reason: Option<String>,
     happened_at: Timestamp,
+    executed_at: Option<Timestamp>,
     #[sqlx(flatten)]
     order: OrderRecord,
 }
@@ -232,7 +240,7 @@ pub async fn events_after(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<(
     let records: Vec<EventRecord> = sqlx::query_as(
         "select v.event_no, v.event, v.status as event_status, v.filled_qty as event_filled_qty,
                 v.filled_ticks as event_filled_ticks, v.execution_no, v.price_ticks, v.qty as event_qty, v.reason,
-                v.happened_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
+                v.happened_at, v.executed_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
                 o.filled_qty, o.filled_ticks, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
                 o.expires_at
            from sim_events v
@@ -270,6 +278,7 @@ fn event(r: EventRecord) -> Result<(EventRow, OrderRow), DbError> {
             no,
             price: Ticks(price),
             qty,
+            executed_at: r.executed_at,
         }),
         _ => None,
     };

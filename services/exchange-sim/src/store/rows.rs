@@ -98,6 +98,8 @@ pub struct EventExecution {
     pub price: Ticks,
     /// Shares.
     pub qty: i64,
+    /// When it happened, if the report came late.
+    pub executed_at: Option<Timestamp>,
 }
 
 /// One entry of the report stream.

@@ -4,7 +4,7 @@ use db::{DbError, PgConnection};
 use domain::Timestamp;
 
 use super::rows::{OrderRecord, OrderRow};
-use crate::settings::StoredSettings;
+use crate::settings::{Closure, Halt, StoredSettings};
 
 /// Any number, the same in all versions: whoever holds this lock is the exchange.
 const ENGINE_LOCK: i64 = 0x6578_6368_616e_6765;
@@ -71,15 +71,19 @@ pub async fn last(db: &mut PgConnection) -> Result<Last, DbError> {
     })
 }
 
-/// All open orders, in the order of their numbers: that is their priority.
-pub async fn open_orders(db: &mut PgConnection) -> Result<Vec<OrderRow>, DbError> {
+/// Open orders after a number, in the order of their numbers: that is their priority.
+pub async fn open_orders(db: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<OrderRow>, DbError> {
     let records = sqlx::query_as!(
         OrderRecord,
         "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
                 busted_qty, status, submitted_at, updated_at, ended_at, expires_at
            from sim_open_orders
            join sim_orders using (order_no)
-          order by order_no"
+          where order_no > $1
+          order by order_no
+          limit $2",
+        after,
+        limit
     )
     .fetch_all(db)
     .await?;
@@ -88,10 +92,24 @@ pub async fn open_orders(db: &mut PgConnection) -> Result<Vec<OrderRow>, DbError
 
 /// What was set by hand.
 pub async fn settings(db: &mut PgConnection) -> Result<StoredSettings, DbError> {
-    let stored = sqlx::query_as!(StoredSettings, "select clock_offset_ms, outage from sim_settings")
-        .fetch_one(db)
+    let row = sqlx::query!("select clock_offset_ms, outage from sim_settings")
+        .fetch_one(&mut *db)
         .await?;
-    Ok(stored)
+    let closures = sqlx::query_as!(Closure, "select day, closes_at from sim_closures order by day")
+        .fetch_all(&mut *db)
+        .await?;
+    let halts = sqlx::query_as!(
+        Halt,
+        r#"select nullif(symbol, '') as "symbol", ends_at from sim_halts order by symbol"#
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(StoredSettings {
+        clock_offset_ms: row.clock_offset_ms,
+        outage: row.outage,
+        closures,
+        halts,
+    })
 }
 
 /// The saved walks.

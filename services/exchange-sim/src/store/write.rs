@@ -1,23 +1,30 @@
 //! One batch of the engine, set-based: the same few statements for one order and for hundreds.
 
+use std::collections::HashSet;
+
 use db::{DbError, PgConnection};
 use domain::Timestamp;
 
 use super::rows::{EventRow, ExecutionRow, OrderRow};
 use super::state::WalkRow;
-use crate::settings::Setting;
+use crate::settings::{Closure, Halt, Setting};
 
-/// Inserts new orders.
-pub async fn insert_orders(db: &mut PgConnection, orders: &[&OrderRow]) -> Result<(), DbError> {
+/// Inserts new orders; the names of some are forgotten at once.
+pub async fn insert_orders(
+    db: &mut PgConnection,
+    orders: &[&OrderRow],
+    forgotten: &HashSet<i64>,
+) -> Result<(), DbError> {
     if orders.is_empty() {
         return Ok(());
     }
     sqlx::query!(
         "insert into sim_orders (order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty,
-                                 filled_ticks, busted_qty, status, submitted_at, updated_at, ended_at, expires_at)
+                                 filled_ticks, busted_qty, status, submitted_at, updated_at, ended_at, expires_at,
+                                 key_forgotten)
          select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
                               $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::timestamptz[],
-                              $13::timestamptz[], $14::timestamptz[], $15::timestamptz[])",
+                              $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::boolean[])",
         &each(orders, |o| o.no),
         &each(orders, |o| o.client_order_id.to_string()),
         &each(orders, |o| o.symbol.to_string()),
@@ -33,6 +40,7 @@ pub async fn insert_orders(db: &mut PgConnection, orders: &[&OrderRow]) -> Resul
         &each(orders, |o| o.updated_at),
         &each(orders, |o| o.ended_at) as &[Option<Timestamp>],
         &each(orders, |o| o.expires_at) as &[Option<Timestamp>],
+        &each(orders, |o| forgotten.contains(&o.no)),
     )
     .execute(db)
     .await?;
@@ -135,9 +143,10 @@ pub async fn insert_events(db: &mut PgConnection, events: &[EventRow]) -> Result
     }
     sqlx::query!(
         "insert into sim_events (event_no, order_no, event, status, filled_qty, filled_ticks, execution_no, price_ticks,
-                                 qty, reason, happened_at)
+                                 qty, reason, happened_at, executed_at)
          select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
-                              $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::timestamptz[])",
+                              $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::timestamptz[],
+                              $12::timestamptz[])",
         &each(events, |e| e.no),
         &each(events, |e| e.order_no),
         &each(events, |e| e.event.to_string()),
@@ -149,6 +158,7 @@ pub async fn insert_events(db: &mut PgConnection, events: &[EventRow]) -> Result
         &each(events, |e| e.execution.map(|x| x.qty)) as &[Option<i64>],
         &each(events, |e| e.reason.as_deref().map(str::to_owned)) as &[Option<String>],
         &each(events, |e| e.at),
+        &each(events, |e| e.execution.and_then(|x| x.executed_at)) as &[Option<Timestamp>],
     )
     .execute(db)
     .await?;
@@ -176,14 +186,53 @@ pub async fn set(db: &mut PgConnection, setting: &Setting) -> Result<(), DbError
         Setting::ClockOffset(offset_ms) => {
             sqlx::query!("update sim_settings set clock_offset_ms = $1", offset_ms)
                 .execute(db)
-                .await?
+                .await?;
         }
         Setting::Outage(on) => {
             sqlx::query!("update sim_settings set outage = $1", on)
                 .execute(db)
-                .await?
+                .await?;
+        }
+        Setting::Closure(closure) => return close_day(db, closure).await,
+        Setting::NoClosure(day) => {
+            sqlx::query!("delete from sim_closures where day = $1", day)
+                .execute(db)
+                .await?;
+        }
+        Setting::Halt(halt) => return self::halt(db, halt).await,
+        Setting::NoHalt(symbol) => {
+            let symbol = symbol.as_deref();
+            sqlx::query!("delete from sim_halts where $1::text is null or symbol = $1", symbol)
+                .execute(db)
+                .await?;
         }
     };
+    Ok(())
+}
+
+async fn close_day(db: &mut PgConnection, closure: &Closure) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into sim_closures (day, closes_at)
+         values ($1, $2)
+             on conflict (day) do update set closes_at = excluded.closes_at",
+        closure.day,
+        closure.closes_at
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+async fn halt(db: &mut PgConnection, halt: &Halt) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into sim_halts (symbol, ends_at)
+         values ($1, $2)
+             on conflict (symbol) do update set ends_at = excluded.ends_at",
+        halt.symbol.as_deref().unwrap_or_default(),
+        halt.ends_at
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod by_hand;
 mod faults;
+mod prints;
 mod restart;
 mod rig;
 mod stream;

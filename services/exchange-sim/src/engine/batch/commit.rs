@@ -43,7 +43,7 @@ impl Batch<'_> {
             .map(|order| order.no)
             .collect();
         let mut tx = connection.begin().await?;
-        write::insert_orders(&mut tx, &new).await?;
+        write::insert_orders(&mut tx, &new, &self.changes.forgotten).await?;
         write::update_orders(&mut tx, &old).await?;
         write::open_and_close(&mut tx, &opened, &self.changes.closed).await?;
         write::insert_executions(&mut tx, &self.changes.executions).await?;

@@ -1,7 +1,7 @@
 //! What events do to orders, executions and reports, in memory.
 
-use domain::OrderStatus;
 use domain::order::StreamEvent;
+use domain::{OrderStatus, Timestamp};
 
 use super::{Batch, about};
 use crate::core::{CoreEvent, End, Ticks};
@@ -19,11 +19,15 @@ impl Batch<'_> {
                     price,
                     qty,
                     leaves,
-                } => self.traded(order.0, price, qty, leaves),
-                CoreEvent::Ended(no, End::Canceled) => {
-                    self.end(no.0, OrderStatus::Canceled, StreamEvent::Canceled, None)
+                } => self.traded(order.0, price, qty, leaves, None),
+                CoreEvent::Ended(no, end) => {
+                    let (status, event) = match end {
+                        End::Canceled => (OrderStatus::Canceled, StreamEvent::Canceled),
+                        End::Expired => (OrderStatus::Expired, StreamEvent::Expired),
+                    };
+                    self.end(no.0, status, event, None);
+                    self.perhaps_print_later(no.0);
                 }
-                CoreEvent::Ended(no, End::Expired) => self.end(no.0, OrderStatus::Expired, StreamEvent::Expired, None),
             }
         }
     }
@@ -35,8 +39,8 @@ impl Batch<'_> {
         self.report(no, event, None, None);
     }
 
-    fn traded(&mut self, no: i64, price: Ticks, qty: i64, leaves: i64) {
-        let execution = self.execute(no, price, qty, leaves);
+    pub(super) fn traded(&mut self, no: i64, price: Ticks, qty: i64, leaves: i64, late: Option<Timestamp>) {
+        let execution = self.execute(no, price, qty, leaves, late);
         let filled = leaves == 0;
         let (status, event) = match filled {
             true => (OrderStatus::Filled, StreamEvent::Fill),
@@ -58,7 +62,7 @@ impl Batch<'_> {
         let faults = self.parts.faults.clone();
         let Some(order) = self.row(no).cloned() else { return };
         if filled && faults.strikes(Kind::Overfill, about(&order)) {
-            let more = self.execute(no, execution.price, 1, 0);
+            let more = self.execute(no, execution.price, 1, 0, None);
             self.report(no, StreamEvent::Fill, Some(more), None);
         }
         if faults.strikes(Kind::Bust, about(&order)) {
@@ -71,19 +75,27 @@ impl Batch<'_> {
         let faults = self.parts.faults.clone();
         let Some(order) = self.row(no).cloned() else { return };
         if leaves > 0 && faults.any() && faults.strikes(Kind::FillAfterCancel, about(&order)) {
-            let late = self.execute(no, order.limit, (leaves + 1) / 2, 0);
+            let late = self.execute(no, order.limit, (leaves + 1) / 2, 0, None);
             self.report(no, StreamEvent::PartialFill, Some(late), None);
         }
     }
 
-    fn execute(&mut self, no: i64, price: Ticks, qty: i64, leaves_qty: i64) -> EventExecution {
+    pub(super) fn execute(
+        &mut self,
+        no: i64,
+        price: Ticks,
+        qty: i64,
+        leaves_qty: i64,
+        executed_at: Option<Timestamp>,
+    ) -> EventExecution {
         self.live.last.execution += 1;
         let execution = EventExecution {
             no: self.live.last.execution,
             price,
             qty,
+            executed_at,
         };
-        let at = self.live.next_time(self.now);
+        let at = executed_at.unwrap_or_else(|| self.live.next_time(self.now));
         let cum_qty = self.row(no).map_or(qty, |order| {
             order.filled_qty += qty;
             order.filled_ticks += price.0 * qty;
@@ -132,7 +144,12 @@ impl Batch<'_> {
         self.report(
             order_no,
             StreamEvent::TradeBust,
-            Some(EventExecution { no, price, qty }),
+            Some(EventExecution {
+                no,
+                price,
+                qty,
+                executed_at: None,
+            }),
             None,
         );
         true

@@ -2,6 +2,7 @@
 
 mod commit;
 mod effects;
+mod prints;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -27,6 +28,7 @@ const SAVE_WALKS_EVERY: TimeDelta = TimeDelta::seconds(5);
 /// Does the commands in their order and commits them together.
 pub(super) async fn run(parts: &Parts, live: &mut Live, commands: &[Command]) -> Result<Vec<Reply>, DbError> {
     let now = parts.settings.now();
+    live.heed_halts(parts, now);
     let mut batch = Batch::prepare(parts, live, commands, now).await?;
     let replies = commands.iter().map(|command| batch.apply(command)).collect();
     batch.commit().await?;
@@ -59,6 +61,8 @@ struct Changes {
     events: Vec<EventRow>,
     walks: Vec<WalkRow>,
     settings: Vec<Setting>,
+    /// New orders whose names are forgotten.
+    forgotten: HashSet<i64>,
 }
 
 impl<'a> Batch<'a> {
@@ -77,7 +81,9 @@ impl<'a> Batch<'a> {
                     orders.extend(parts.names.order_no(*id).filter(|no| !live.open.contains_key(no)))
                 }
                 Command::Bust(id) => executions.extend(parts.names.execution_no(*id)),
-                Command::Tick | Command::SetQuote(..) | Command::Set(_) | Command::Await => {}
+                Command::Print(print) => orders.push(print.order_no),
+                Command::Tick => orders.extend(live.prints.iter().map(|(_, print)| print.order_no)),
+                Command::SetQuote(..) | Command::Set(_) | Command::Await => {}
             }
         }
         let taken = if keys.is_empty() {
@@ -97,7 +103,8 @@ impl<'a> Batch<'a> {
         } else {
             read::by_numbers(&mut live.connection, &orders).await?
         };
-        let ended = found.into_iter().map(|order| (order.no, order)).collect();
+        let found = found.into_iter().filter(|order| !live.open.contains_key(&order.no));
+        let ended = found.map(|order| (order.no, order)).collect();
         Ok(Self {
             parts,
             last_old: live.last.order,
@@ -112,10 +119,12 @@ impl<'a> Batch<'a> {
 
     fn apply(&mut self, command: &Command) -> Reply {
         let before = self.changes.events.len();
+        let mut more = false;
         match command {
             Command::Submit(ticket) => return self.submit(ticket),
             Command::Cancel(id) => self.cancel(self.parts.names.order_no(*id).ok_or(Refusal::NoSuchOrder(*id))?)?,
-            Command::Tick => self.tick(),
+            Command::Tick => more = self.tick(),
+            Command::Print(print) => self.print(print)?,
             Command::SetQuote(symbol, setting) => {
                 let events = self.live.market.set_quote(*symbol, *setting);
                 self.changes.quoted.insert(*symbol);
@@ -130,6 +139,7 @@ impl<'a> Batch<'a> {
         }
         Ok(Answer::Done {
             reports: self.changes.events.len() - before,
+            more,
         })
     }
 
@@ -139,6 +149,15 @@ impl<'a> Batch<'a> {
         }
         let order = self.new_order(ticket)?;
         let no = order.no;
+        let strikes = |kind| self.parts.faults.strikes(kind, about(&order));
+        if strikes(Kind::AcceptedThenLost) {
+            self.taken.remove(&*ticket.client_order_id);
+            return Ok(Answer::Order(Box::new(lost(order))));
+        }
+        if strikes(Kind::KeyForgotten) {
+            self.taken.remove(&*ticket.client_order_id);
+            self.changes.forgotten.insert(no);
+        }
         let rejected = self.parts.faults.strikes(Kind::RejectLater, about(&order));
         let core = core_order(&order, ticket.symbol, order.qty);
         self.changes.touched.insert(no);
@@ -161,7 +180,7 @@ impl<'a> Batch<'a> {
     }
 
     fn new_order(&mut self, ticket: &Ticket) -> Result<OrderRow, Refusal> {
-        let calendar = &self.parts.calendar;
+        let calendar = self.parts.settings.calendar();
         let expires_at = match ticket.time_in_force {
             TimeInForce::Day => Some(calendar.next_close(self.now).map_err(|_| Refusal::NoSession)?),
             TimeInForce::Gtc => calendar.gtc_ends_at(self.now).ok(),
@@ -203,9 +222,13 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn tick(&mut self) {
-        let in_session = self.parts.calendar.is_open(self.now);
-        let events = self.live.market.tick(self.now, in_session);
+    /// One round; true when it left some for the next one.
+    fn tick(&mut self) -> bool {
+        self.print_what_is_due();
+        let settings = &self.parts.settings;
+        let in_session = settings.calendar().is_open(self.now);
+        let due = settings.due(self.now);
+        let (events, more) = self.live.market.round(due, in_session, self.parts.round_max);
         self.absorb(events);
         self.changes.quoted.extend((0..self.parts.listings.len()).map(SymbolIx));
         // Either way: the clock may have been put back.
@@ -213,6 +236,7 @@ impl<'a> Batch<'a> {
             self.live.walks_saved_at = self.now;
             self.changes.walks = self.walk_rows();
         }
+        more
     }
 
     fn walk_rows(&self) -> Vec<WalkRow> {
@@ -223,6 +247,17 @@ impl<'a> Batch<'a> {
             generator: walk.dice.state.cast_signed(),
         };
         names.zip(self.live.market.walks()).map(row).collect()
+    }
+}
+
+/// An order that was acknowledged and is unknown from then on: under a number that nobody will have again, since its
+/// time is its own.
+fn lost(order: OrderRow) -> OrderRow {
+    const LOST: i64 = 1 << 58;
+    OrderRow {
+        no: LOST + order.submitted_at.timestamp_micros(),
+        status: OrderStatus::New,
+        ..order
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) async fn of_session(
     line: Line,
     Path(date): Path<NaiveDate>,
 ) -> Result<Response, ApiError> {
-    let session = app.calendar.session(SessionDate::new(date)).ok().flatten();
+    let session = app.settings.calendar().session(SessionDate::new(date)).ok().flatten();
     let session = session.ok_or_else(|| ApiError::not_found(format!("there is no session on {date}")))?;
     if app.settings.now() <= session.close {
         let close = session.close.to_rfc3339_opts(SecondsFormat::Secs, true);
