@@ -10,12 +10,16 @@ use crate::books::{Books, SetAside, Written};
 use crate::report::{Heard, Report, Unreadable, aside_id, aside_id_raw};
 use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
+use chrono::TimeDelta;
 use db::{DbError, PgConnection};
 use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp};
 use identity::FlagChange;
-use orders::{Sequence, StoredOrder, VenueExec};
+use ledger::rules::FeeRates;
+use ledger::{BookedTrade, Cause, TransferId};
+use orders::{KnownFill, Sequence, StoredOrder, VenueExec};
 use sessions::Sessions;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
 use wire::events::v1::OrderUpdated;
@@ -23,11 +27,16 @@ use wire::events::v1::OrderUpdated;
 /// The consumer group.
 pub const GROUP: &str = "status-updater";
 
+/// How long fee rates are used before they are read again.
+const RATES_FRESH: TimeDelta = TimeDelta::seconds(10);
+
 /// The handler behind the runner.
 pub struct Applier {
     bus: Bus,
     clock: SharedClock,
     sessions: Sessions,
+    /// Fee rates, and when they were read.
+    rates: Option<(Arc<FeeRates>, Timestamp)>,
     /// What the batch under way will be told about once it is committed.
     tidings: Tidings,
 }
@@ -50,13 +59,15 @@ impl Applier {
             bus,
             clock,
             sessions,
+            rates: None,
             tidings: Tidings::default(),
         }
     }
 
     async fn apply(&mut self, conn: &mut PgConnection, events: &[Event]) -> Result<(), HandleError> {
         let (reports, unreadable) = read(events)?;
-        let books = load(conn, &reports).await?;
+        let rates = self.rates(conn).await?;
+        let books = load(conn, &reports, rates).await?;
         // Under the locks, so that what waited for them is not told with a time from before.
         let now = self.clock.now();
         let calendar = self.sessions.calendar();
@@ -73,6 +84,21 @@ impl Applier {
         write(conn, &books, &written, now).await?;
         self.tidings = Tidings::of(&reports, written, now);
         Ok(())
+    }
+}
+
+impl Applier {
+    /// The fee rates, read again every now and then: one that is added for tomorrow is known by then.
+    async fn rates(&mut self, conn: &mut PgConnection) -> Result<Arc<FeeRates>, DbError> {
+        let now = self.clock.now();
+        if let Some((rates, read_at)) = &self.rates
+            && now - *read_at < RATES_FRESH
+        {
+            return Ok(Arc::clone(rates));
+        }
+        let rates = Arc::new(ledger::fees::rates(conn).await?);
+        self.rates = Some((Arc::clone(&rates), now));
+        Ok(rates)
     }
 }
 
@@ -116,7 +142,7 @@ fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAsid
 }
 
 /// Locks and reads what the reports may touch.
-async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbError> {
+async fn load(conn: &mut PgConnection, reports: &[Report], rates: Arc<FeeRates>) -> Result<Books, DbError> {
     let ids: BTreeSet<OrderId> = reports.iter().map(|report| report.order).collect();
     let orders = orders::lock(conn, &Vec::from_iter(ids)).await?;
     let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id))
@@ -130,6 +156,7 @@ async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbEr
         cash,
         shares,
         sequences,
+        rates,
         ..Books::default()
     };
     let executions: Vec<VenueExec> = reports
@@ -142,6 +169,7 @@ async fn load(conn: &mut PgConnection, reports: &[Report]) -> Result<Books, DbEr
             .iter()
             .flat_map(|(venue, id)| ["fill", "bust"].map(|kind| aside_id(kind, venue, id)));
         books.aside = aside::known(conn, &Vec::from_iter(ids)).await?;
+        books.trades = standing_trades(conn, reports, &books.fills).await?;
         books.too_much = aside::too_much(conn, &busted_orders(reports)).await?;
     }
     Ok(books)
@@ -151,6 +179,44 @@ fn pairs(orders: &HashMap<OrderId, StoredOrder>) -> Vec<(AccountId, Symbol)> {
     BTreeSet::from_iter(orders.values().map(|order| (order.account_id, order.symbol.clone())))
         .into_iter()
         .collect()
+}
+
+/// The trades that the batch's busts and corrections take back: of each execution the one booked last.
+async fn standing_trades(
+    conn: &mut PgConnection,
+    reports: &[Report],
+    fills: &HashMap<VenueExec, KnownFill>,
+) -> Result<HashMap<VenueExec, BookedTrade>, DbError> {
+    let mut bookings: Vec<(TransferId, VenueExec)> = Vec::new();
+    for report in reports {
+        let (Heard::Busted(execution) | Heard::Corrected(execution)) = &report.heard else {
+            continue;
+        };
+        let key = (report.venue.clone(), execution.id.clone());
+        let corrections = fills.get(&key).map_or(0, |fill| fill.corrections);
+        bookings.extend((0..=corrections).map(|nth| (booking(&key, nth), key.clone())));
+    }
+    let ids: Vec<TransferId> = bookings.iter().map(|(id, _)| *id).collect();
+    let booked = ledger::booked_trades(conn, &ids).await?;
+    // In the order of the corrections: the last one stands.
+    let standing = bookings
+        .into_iter()
+        .filter_map(|(id, key)| Some((key, *booked.get(&id)?)));
+    Ok(standing.collect())
+}
+
+/// The transfer that booked an execution first, or anew by its nth correction.
+fn booking((venue, exec_id): &VenueExec, nth: i32) -> TransferId {
+    let (venue, exec_id) = (venue.clone(), exec_id.clone());
+    TransferId::of(&match nth {
+        0 => Cause::Fill { venue, exec_id },
+        _ => Cause::Corrected {
+            venue,
+            exec_id,
+            nth,
+            anew: true,
+        },
+    })
 }
 
 fn busted_orders(reports: &[Report]) -> Vec<OrderId> {

@@ -22,8 +22,8 @@ use crate::stamps::{end_as_meant, name_at_venue, stamp};
 use domain::calendar::{Calendar, to_new_york};
 use domain::order::{EndKind, OrderEvent, OrderState, StreamEvent};
 use domain::{Money, OrderId, OrderStatus, Qty, Timestamp};
-use ledger::Cause;
 use ledger::rules::{self, Standing, TradeDates};
+use ledger::{Accrual, BookedTrade, Cause};
 use orders::StoredOrder;
 
 /// One batch at work.
@@ -230,23 +230,60 @@ impl<'a> Desk<'a> {
             unsettled: account.map(|cash| cash.unsettled).unwrap_or_default(),
             ..Standing::default()
         };
-        let dates = trade_dates(self.calendar, turn.at);
+        let BookedTrade { dates, accrual } = self.trade(order, turn);
         let cause = turn.cause.clone();
         let occasion = rules::Occasion {
             cause,
             at: self.now,
             dates,
+            accrual,
             standing,
         };
         if let OrderEvent::Corrected {
             from_qty, from_price, ..
         } = turn.event
         {
-            let occasions = (taken_back(&occasion), occasion);
+            let accrual = self.booked(turn).and_then(|booked| booked.reversed().accrual);
+            let occasions = (taken_back(&occasion, accrual), occasion);
             let was = (from_qty, from_price);
             return Ok(rules::correct(&terms, (before, after), was, posted_after, occasions)?.into());
         }
         Ok(rules::change(&terms, before, after, posted_after, occasion)?.into())
+    }
+
+    /// The trade that a bust or a correction takes back.
+    fn booked(&self, turn: &Turn<'_>) -> Option<&BookedTrade> {
+        match &turn.cause {
+            Cause::Bust { venue, exec_id } | Cause::Corrected { venue, exec_id, .. } => {
+                self.books.trades.get(&(venue.clone(), exec_id.clone()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The days and the fees of the trade that a turn books. A bust takes its fill back, so it has its fill's; a
+    /// correction is of the same days.
+    fn trade(&self, order: &StoredOrder, turn: &Turn<'_>) -> BookedTrade {
+        let booked = self.booked(turn);
+        let dates = booked.map_or_else(|| trade_dates(self.calendar, turn.at), |booked| booked.dates);
+        let accrual = match turn.event {
+            OrderEvent::Busted { .. } => booked.and_then(|booked| booked.reversed().accrual),
+            _ => turn.execution.map(|execution| self.accrual(order, execution, dates)),
+        };
+        BookedTrade { dates, accrual }
+    }
+
+    /// Exactly what the fees are (FEE-2). No rate keeps a fill from being booked: the fee job asks for it (FEE-4).
+    fn accrual(&self, order: &StoredOrder, execution: &Execution, dates: TradeDates) -> Accrual {
+        let executed = rules::Executed {
+            side: order.side,
+            qty: execution.qty,
+            price: execution.price,
+        };
+        Accrual {
+            price: execution.price.get(),
+            fees: self.books.rates.accrue(dates.trade, &executed).ok().flatten(),
+        }
     }
 
     /// Writes the order as it now is into the books.

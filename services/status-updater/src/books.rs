@@ -4,10 +4,12 @@
 use crate::report::{Execution, Report, fill_id};
 use domain::order::{Shown, StreamEvent};
 use domain::{AccountId, Money, OrderId, OrderStatus, Qty, RequestId, Symbol, Timestamp};
-use ledger::{Asset, Book, CashBalance, Entry, ShareBalance, Transfer};
+use ledger::rules::{FeeRates, TradeDates};
+use ledger::{Asset, Book, BookedTrade, CashBalance, Cause, Entry, ShareBalance, Transfer};
 use orders::{CorrectedFill, KnownFill, NewFill, NewOrderEvent, Sequence, StoredOrder, VenueExec};
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use uuid::Uuid;
 use wire::events::v1::OrderUpdated;
 
@@ -26,6 +28,10 @@ pub struct Books {
     pub fills: HashMap<VenueExec, KnownFill>,
     /// The batch's reports that were set aside already, as they came, by their id.
     pub aside: HashMap<Uuid, String>,
+    /// The trades that stand for the batch's executions, should a bust or a correction take them back.
+    pub trades: HashMap<VenueExec, BookedTrade>,
+    /// Fee rates as known.
+    pub rates: Arc<FeeRates>,
     /// Fills that were too much for their order (ORD-2), should a bust make room.
     pub too_much: HashMap<OrderId, Vec<Report>>,
 }
@@ -104,6 +110,17 @@ impl Books {
     /// Takes a transfer into the balances. True when it left the customer's free cash below zero.
     pub fn post(&mut self, transfer: &Transfer) -> bool {
         let mut below = false;
+        if let Some(trade) = transfer.trade.as_ref().filter(|trade| !trade.reversal) {
+            let dates = TradeDates {
+                trade: trade.trade_date,
+                settle: trade.settle_date,
+            };
+            let accrual = trade.accrual;
+            if let Cause::Fill { venue, exec_id } | Cause::Corrected { venue, exec_id, .. } = transfer.cause() {
+                let execution = (venue.clone(), exec_id.clone());
+                self.trades.insert(execution, BookedTrade { dates, accrual });
+            }
+        }
         for entry in transfer.entries() {
             let Some(account) = entry.account else { continue };
             match &entry.asset {

@@ -9,7 +9,7 @@ use crate::refuse::Refusal;
 use crate::report::{Execution, Report};
 use domain::order::OrderEvent;
 use domain::{Money, Price, Qty};
-use ledger::{Cause, Transfer, rules};
+use ledger::{Accrual, Cause, Transfer, rules};
 use orders::{CorrectedFill, KnownFill};
 
 /// What a turn books.
@@ -121,8 +121,12 @@ impl Desk<'_> {
 }
 
 /// Two journals of one transaction: what was booked is taken back on this occasion, what is true is booked on `anew`.
-pub(crate) fn taken_back(anew: &rules::Occasion) -> rules::Occasion {
-    let mut back = anew.clone();
+/// The fees that were accrued go back, too.
+pub(crate) fn taken_back(anew: &rules::Occasion, accrual: Option<Accrual>) -> rules::Occasion {
+    let mut back = rules::Occasion {
+        accrual,
+        ..anew.clone()
+    };
     if let Cause::Corrected { anew, .. } = &mut back.cause {
         *anew = false;
     }

@@ -71,6 +71,12 @@ pub const CHECKS: &[Check] = &[
         "running share balances are the sums of their entries"
     ),
     check!(
+        "V1",
+        "v1_accrued_fees",
+        "accounts",
+        "running sums of fees to come are the sums of their accruals"
+    ),
+    check!(
         "V2",
         "v2_not_below_zero",
         "balances",
@@ -93,6 +99,12 @@ pub const CHECKS: &[Check] = &[
         "v2_order_holds",
         "orders",
         "each open order holds what it can still cost, an ended one nothing"
+    ),
+    check!(
+        "V2",
+        "v2_unsettled",
+        "accounts",
+        "unsettled proceeds are those of sales that have not settled (BP-8)"
     ),
     check!(
         "V3",
@@ -157,8 +169,43 @@ pub const CHECKS: &[Check] = &[
         "each fill is booked once, each busted one taken back"
     ),
     check!(at rest: "V6", "v6_set_aside", "reports", "no report of the venue waits for an operator"),
-    check!("V7", "v7_cash", "accounts", "cash is money in - out - bought + sold"),
+    check!(
+        "V7",
+        "v7_cash",
+        "accounts",
+        "cash is money in - out - bought + sold - fees"
+    ),
     check!("V7", "v7_positions", "positions", "positions are the sums of fills"),
+    check!(
+        "V7",
+        "v7_accruals",
+        "trades",
+        "each trade accrues its fees by the rates of its date (FEE-3, FEE-4)"
+    ),
+    check!(
+        "V7",
+        "v7_fees",
+        "days of accounts",
+        "each posted fee is what its day accrued, up to the cent (FEE-2)"
+    ),
+    check!(
+        "V7",
+        "v7_settlement",
+        "trades",
+        "each trade settled once, on its day or later (LED-13, LED-14)"
+    ),
+    check!(
+        "V7",
+        "v7_street_cash",
+        "trades",
+        "cash due and settled at the street is that of the trades"
+    ),
+    check!(
+        "V7",
+        "v7_street_shares",
+        "positions",
+        "customers' shares and the firm's are the street's (LED-I5)"
+    ),
     check!(at rest: "V8", "v8_read", "positions of consumers", "every consumer has read everything"),
     check!(at rest: "V8", "v8_parked", "parked messages", "no message is parked"),
     check!(

@@ -78,7 +78,11 @@ pub async fn look_at_all(conn: &mut PgConnection, at_rest: bool) -> Result<Repor
     Ok(Report { at_rest, findings })
 }
 
-async fn look(conn: &mut PgConnection, check: &'static Check) -> Result<Finding, sqlx::Error> {
+/// Runs one check in the caller's own transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn look(conn: &mut PgConnection, check: &'static Check) -> Result<Finding, sqlx::Error> {
     let rows: i64 = sqlx::query_scalar(check.rows_sql()).fetch_one(&mut *conn).await?;
     let statement = format!(
         "select subject, problem, count(*) over () as total from ({}) v limit {TOLD}",

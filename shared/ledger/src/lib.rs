@@ -9,6 +9,9 @@
 //! | fill | held -> street, price x qty; the rest of limit x qty -> avail | held -> street |
 //! | order ended | rest of held -> avail | same |
 //!
+//! A sale's cash comes from the street to avail (`limited_margin`) or unsettled (`cash_strict`). At the end of the day
+//! the fees that trades accrued are posted, and what was due at the street for trades of the day before settles.
+//!
 //! Invariants: every transfer sums to zero per asset (there is no other way to build one, a trigger checks it again,
 //! and `daybook audit` a third time); `avail >= 0` unless the account is flagged; a closed order holds nothing.
 
@@ -17,6 +20,7 @@ pub mod rules;
 mod transfer;
 
 pub use pg::{
-    CashBalance, HistoryRow, ShareBalance, cash, history, lock, open_account, positions, post, shares, withdrawable,
+    BookedTrade, CashBalance, HistoryRow, ShareBalance, booked_trades, cash, fees, history, lock, open_account,
+    positions, post, settlement, shares, withdrawable,
 };
-pub use transfer::{Asset, Book, Cause, Entry, LedgerError, Trade, Transfer, TransferId, TransferKind};
+pub use transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer, TransferId, TransferKind};

@@ -1,5 +1,7 @@
 //! Transfers: balanced by construction, named by their cause.
 
+use crate::rules::Fees;
+use chrono::NaiveDate;
 use domain::{AccountId, AmountError, ExecId, OrderId, Side, Symbol, Timestamp};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
@@ -75,6 +77,12 @@ pub enum Book {
     /// Shares due at the clearing firm for unsettled trades.
     #[strum(serialize = "street.sec.pending")]
     StreetSecPending,
+    /// Cash at the clearing firm.
+    #[strum(serialize = "street.cash.settled")]
+    StreetCashSettled,
+    /// Shares at the clearing firm.
+    #[strum(serialize = "street.sec.settled")]
+    StreetSecSettled,
     /// The customers' bank account.
     #[strum(serialize = "bank.fbo")]
     BankFbo,
@@ -87,6 +95,18 @@ pub enum Book {
     /// What the firm's own mistakes brought it, in cash and shares.
     #[strum(serialize = "firm.error")]
     FirmError,
+    /// What the firm bears of fees that a customer cannot pay.
+    #[strum(serialize = "firm.rounding")]
+    FirmRounding,
+    /// Section 31 fees, collected for the SEC.
+    #[strum(serialize = "fees.sec")]
+    FeesSec,
+    /// Trading activity fees, collected for FINRA.
+    #[strum(serialize = "fees.taf")]
+    FeesTaf,
+    /// Audit trail fees, collected for CAT.
+    #[strum(serialize = "fees.cat")]
+    FeesCat,
 }
 
 impl Book {
@@ -141,6 +161,10 @@ pub enum TransferKind {
     Assigned,
     /// Out of suspense, into the firm's error account.
     ToError,
+    /// LED-12.
+    Fees,
+    /// LED-13, LED-14.
+    Settlement,
 }
 
 /// The event that makes a transfer; each posts at most once (LED-I4).
@@ -184,6 +208,17 @@ pub enum Cause {
     },
     /// One step of a deposit, a withdrawal or a reconciliation break, by its own id.
     Movement(TransferKind, Uuid),
+    /// The fees of a customer's trades of one date. Late trades and busts are charged by further postings.
+    Fees {
+        /// Whose.
+        account: AccountId,
+        /// The trade date.
+        date: NaiveDate,
+        /// Counts the postings of the date, from 1.
+        posting: i32,
+    },
+    /// A trade settled; named by the transfer that booked it.
+    Settle(TransferId),
 }
 
 impl fmt::Display for Cause {
@@ -198,6 +233,8 @@ impl fmt::Display for Cause {
             } => write!(f, "{}:{venue}:{exec_id}:{nth}", self.kind()),
             Self::Unknown { venue, exec_id } => write!(f, "unknown:{venue}:{exec_id}"),
             Self::Movement(kind, id) => write!(f, "{kind}:{id}"),
+            Self::Fees { account, date, posting } => write!(f, "fees:{account}:{date}:{posting}"),
+            Self::Settle(trade) => write!(f, "settle:{}", trade.get()),
         }
     }
 }
@@ -213,6 +250,8 @@ impl Cause {
             Self::Corrected { anew: false, .. } => TransferKind::CorrectOut,
             Self::Unknown { .. } => TransferKind::UnknownExecution,
             Self::Movement(kind, _) => *kind,
+            Self::Fees { .. } => TransferKind::Fees,
+            Self::Settle(_) => TransferKind::Settlement,
         }
     }
 }
@@ -251,6 +290,15 @@ pub struct Entry {
     pub amount: Decimal,
 }
 
+/// What a trade accrues in fees. A bust accrues the same with the other sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accrual {
+    /// Dollars a share of the execution.
+    pub price: Decimal,
+    /// Exact dollars; `None` while the date has no rates, until the fee job knows them.
+    pub fees: Option<Fees>,
+}
+
 /// What a fill (or its bust, with `reversal`) means for positions and settlement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trade {
@@ -263,11 +311,13 @@ pub struct Trade {
     /// Dollars, zero or above (tiny fills may round to nothing).
     pub cash: Decimal,
     /// The day of the trade.
-    pub trade_date: chrono::NaiveDate,
+    pub trade_date: NaiveDate,
     /// The day it settles.
-    pub settle_date: chrono::NaiveDate,
+    pub settle_date: NaiveDate,
     /// Whether this takes an earlier fill back.
     pub reversal: bool,
+    /// Its fees; `None` for the bust of a trade that had none.
+    pub accrual: Option<Accrual>,
 }
 
 /// Entries that sum to zero per asset, with their cause.
@@ -326,6 +376,13 @@ impl Transfer {
             account: Some(account),
             ..self
         }
+    }
+
+    /// The same transfer, said to concern the customer of its entries, where it has any.
+    #[must_use]
+    pub fn of_customers(self) -> Self {
+        let account = self.entries.iter().find_map(|entry| entry.account);
+        Self { account, ..self }
     }
 
     /// The same transfer, said to concern this order of this customer.

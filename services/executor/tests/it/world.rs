@@ -239,9 +239,12 @@ fn word(fact: &Fact) -> String {
             format!("{end} {}", filled_qty.normalize())
         }
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
-        Fact::Filled { .. } | Fact::Unmatched { .. } | Fact::Busted { .. } | Fact::Corrected { .. } | Fact::DoneForDay | Fact::Resumed => {
-            "not the executor's word".to_owned()
-        }
+        Fact::Filled { .. }
+        | Fact::Unmatched { .. }
+        | Fact::Busted { .. }
+        | Fact::Corrected { .. }
+        | Fact::DoneForDay
+        | Fact::Resumed => "not the executor's word".to_owned(),
     }
 }
 

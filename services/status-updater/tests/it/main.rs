@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod crashes;
+mod fees;
 mod intake;
 mod path;
 mod properties;

@@ -277,6 +277,7 @@ fn cash(dollars: i64) -> CashBalance {
         dep_pending: Money::ZERO,
         wd_pending: Money::ZERO,
         debit_allowed: false,
+        accrued_fees: Money::ZERO,
     }
 }
 

@@ -1,11 +1,16 @@
 //! The ledger's tables: balances under their account's lock, transfers posted set-based.
 
+pub mod fees;
 mod post;
 mod read;
+pub mod settlement;
+mod trades;
 
 pub use post::post;
 pub use read::{HistoryRow, cash, history, positions, withdrawable};
+pub use trades::{BookedTrade, booked_trades};
 
+use crate::transfer::Book;
 use db::{DbError, PgConnection};
 use domain::{AccountId, Money, Qty, Symbol};
 use rust_decimal::Decimal;
@@ -28,8 +33,10 @@ pub struct CashBalance {
     pub dep_pending: Money,
     /// Withdrawals on their way out.
     pub wd_pending: Money,
-    /// Whether a late fill, bust or returned deposit may have left `avail` below zero.
+    /// Whether a late fill, bust or returned deposit left `avail` below zero.
     pub debit_allowed: bool,
+    /// Exact fees that are not posted yet; below zero after the bust of a trade whose fee is.
+    pub accrued_fees: Money,
 }
 
 impl CashBalance {
@@ -38,9 +45,24 @@ impl CashBalance {
         Money::from_decimal(self.avail.get() + self.held.get() + self.unsettled.get())
     }
 
-    /// What new buys may cost, never below zero (BP-11).
+    /// What new buys may cost: free cash less fees to come, never below zero (BP-11). A fee to be given back counts
+    /// when it is.
     pub fn buying_power(&self) -> Money {
-        self.avail.or_zero()
+        Money::from_decimal(self.avail.get() - self.accrued_fees.or_zero().get()).or_zero()
+    }
+}
+
+impl CashBalance {
+    /// The balance after this transfer, for deciding on the next one before either is posted.
+    pub(crate) fn take(&mut self, transfer: &crate::Transfer) {
+        for entry in transfer.entries().iter().filter(|e| e.account == Some(self.account)) {
+            let balance = match entry.book {
+                Book::CashAvail => &mut self.avail,
+                Book::CashUnsettled => &mut self.unsettled,
+                _ => continue,
+            };
+            *balance = Money::from_decimal(balance.get() + entry.amount);
+        }
     }
 }
 
@@ -92,7 +114,8 @@ pub async fn lock(conn: &mut PgConnection, accounts: &[AccountId]) -> Result<Has
     let ids: Vec<uuid::Uuid> = accounts.iter().map(|a| a.get()).collect();
     let rows = sqlx::query_as!(
         CashRow,
-        "select account_id, strict, avail, held, unsettled, dep_pending, wd_pending, debit_allowed
+        "select account_id, strict, avail, held, unsettled, dep_pending, wd_pending, debit_allowed,
+                accrued_fees
            from ledger_cash
           where account_id = any($1)
           order by account_id
@@ -144,6 +167,7 @@ struct CashRow {
     dep_pending: Decimal,
     wd_pending: Decimal,
     debit_allowed: bool,
+    accrued_fees: Decimal,
 }
 
 impl From<CashRow> for CashBalance {
@@ -157,6 +181,7 @@ impl From<CashRow> for CashBalance {
             dep_pending: Money::from_decimal(row.dep_pending),
             wd_pending: Money::from_decimal(row.wd_pending),
             debit_allowed: row.debit_allowed,
+            accrued_fees: Money::from_decimal(row.accrued_fees),
         }
     }
 }

@@ -3,7 +3,8 @@
 //! Set-based: a handful of statements however many transfers. A transfer whose id is there already is left out
 //! with everything that belongs to it (LED-I4). The caller holds the lock of every account concerned.
 
-use crate::transfer::{Asset, Book, Trade, Transfer, TransferId};
+use crate::rules::FeeKind;
+use crate::transfer::{Accrual, Asset, Book, Trade, Transfer, TransferId};
 use db::{DbError, PgConnection};
 use domain::{AccountId, Side, Symbol};
 use rust_decimal::Decimal;
@@ -28,6 +29,7 @@ pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<Has
     move_cash(conn, &deltas).await?;
     move_shares(conn, &deltas, &fresh).await?;
     insert_trades(conn, &fresh).await?;
+    insert_accruals(conn, &fresh).await?;
     Ok(new)
 }
 
@@ -107,6 +109,7 @@ struct CashDelta {
     unsettled: Decimal,
     dep_pending: Decimal,
     wd_pending: Decimal,
+    accrued_fees: Decimal,
     may_debit: bool,
 }
 
@@ -123,6 +126,9 @@ impl Deltas {
             shares: BTreeMap::new(),
         };
         for transfer in transfers {
+            if let (Some(account), Some(fees)) = (transfer.account, accrued(transfer)) {
+                deltas.cash.entry(account).or_default().accrued_fees += fees;
+            }
             for entry in transfer.entries() {
                 let Some(account) = entry.account else { continue };
                 match &entry.asset {
@@ -145,6 +151,11 @@ impl Deltas {
         }
         deltas
     }
+}
+
+/// What the transfer's trade accrues, where that is known.
+fn accrued(transfer: &Transfer) -> Option<Decimal> {
+    Some(transfer.trade.as_ref()?.accrual?.fees?.total())
 }
 
 impl CashDelta {
@@ -185,9 +196,11 @@ async fn move_cash(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), DbErr
                 unsettled = c.unsettled + d.unsettled,
                 dep_pending = c.dep_pending + d.dep_pending,
                 wd_pending = c.wd_pending + d.wd_pending,
-                debit_allowed = c.debit_allowed or (d.may_debit and c.avail + d.avail < 0)
-           from unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::bool[])
-             as d (account_id, avail, held, unsettled, dep_pending, wd_pending, may_debit)
+                accrued_fees = c.accrued_fees + d.accrued_fees,
+                debit_allowed = c.avail + d.avail < 0 and (c.debit_allowed or d.may_debit)
+           from unnest($1::uuid[], $2::numeric[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[],
+                       $7::numeric[], $8::bool[])
+             as d (account_id, avail, held, unsettled, dep_pending, wd_pending, accrued_fees, may_debit)
           where c.account_id = d.account_id",
         &accounts,
         &column(|d| d.avail),
@@ -195,6 +208,7 @@ async fn move_cash(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), DbErr
         &column(|d| d.unsettled),
         &column(|d| d.dep_pending),
         &column(|d| d.wd_pending),
+        &column(|d| d.accrued_fees),
         &may_debit,
     )
     .execute(conn)
@@ -300,6 +314,41 @@ async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Resu
         &trades.iter().map(|(_, _, trade)| signed(trade, trade.cash)).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.trade_date).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.settle_date).collect::<Vec<_>>(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+async fn insert_accruals(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<(), DbError> {
+    let accruals: Vec<(&Transfer, AccountId, &Trade, Accrual)> = transfers
+        .iter()
+        .filter_map(|t| {
+            let trade = t.trade.as_ref()?;
+            Some((*t, t.account?, trade, trade.accrual?))
+        })
+        .collect();
+    if accruals.is_empty() {
+        return Ok(());
+    }
+    let fees = |kind| {
+        let each = accruals.iter().map(|(.., accrual)| accrual.fees.map(|f| f.get(kind)));
+        each.collect::<Vec<Option<Decimal>>>()
+    };
+    sqlx::query!(
+        "insert into ledger_fee_accruals (transfer_id, account_id, trade_date, price, sec, taf, cat)
+         select *
+           from unnest($1::uuid[], $2::uuid[], $3::date[], $4::numeric[], $5::numeric[], $6::numeric[], $7::numeric[])",
+        &accruals.iter().map(|(t, ..)| t.id().get()).collect::<Vec<_>>(),
+        &accruals.iter().map(|(_, a, ..)| a.get()).collect::<Vec<_>>(),
+        &accruals
+            .iter()
+            .map(|(_, _, trade, _)| trade.trade_date)
+            .collect::<Vec<_>>(),
+        &accruals.iter().map(|(.., accrual)| accrual.price).collect::<Vec<_>>(),
+        &fees(FeeKind::Sec) as &[Option<Decimal>],
+        &fees(FeeKind::Taf) as &[Option<Decimal>],
+        &fees(FeeKind::Cat) as &[Option<Decimal>],
     )
     .execute(conn)
     .await?;

@@ -13,7 +13,8 @@ use uuid::Uuid;
 pub async fn cash(conn: &mut PgConnection, account: AccountId) -> Result<Option<CashBalance>, DbError> {
     let row = sqlx::query_as!(
         CashRow,
-        "select account_id, strict, avail, held, unsettled, dep_pending, wd_pending, debit_allowed
+        "select account_id, strict, avail, held, unsettled, dep_pending, wd_pending, debit_allowed,
+                accrued_fees
            from ledger_cash
           where account_id = $1",
         account.get(),
@@ -42,21 +43,26 @@ pub async fn positions(conn: &mut PgConnection, account: AccountId) -> Result<Ve
     rows.into_iter().map(ShareRow::read).collect()
 }
 
-/// Dollars that can leave the account: free cash less sale proceeds that have not settled (BP-9, BP-10). Call it
-/// under the account's lock to decide on a withdrawal.
+/// Dollars that can leave the account (BP-9, BP-10): free cash less sale proceeds that have not settled, or less fees
+/// to come where those are more, since they are paid from the proceeds first. Call it under the account's lock to
+/// decide on a withdrawal.
 ///
 /// # Errors
 /// What the database says.
 pub async fn withdrawable(conn: &mut PgConnection, account: AccountId) -> Result<Money, DbError> {
-    // In `cash_strict` the proceeds are not in avail to begin with.
+    // In `cash_strict` the proceeds are not in avail to begin with. A bust has the dates of its trade; one that comes
+    // after the settlement frees nothing.
     let amount = sqlx::query_scalar!(
-        r#"select c.avail - case when c.strict then 0 else coalesce(
-                    (select sum(t.cash)
-                       from ledger_trades t
-                      where t.account_id = c.account_id
-                        and t.side = 'sell'
-                        and t.settled_at is null), 0) end as "amount!"
+        r#"select c.avail - case when c.strict then greatest(c.accrued_fees - c.unsettled, 0)
+                                 else greatest(c.accrued_fees, d.unsettled, 0) end as "amount!"
              from ledger_cash c
+            cross join lateral (select sum(greatest(day.cash, 0)) as unsettled
+                                  from (select sum(t.cash) as cash
+                                          from ledger_trades t
+                                         where t.account_id = c.account_id
+                                           and t.side = 'sell'
+                                           and t.settled_at is null
+                                         group by t.settle_date) day) d
             where c.account_id = $1"#,
         account.get(),
     )

@@ -4,7 +4,7 @@
 //! by the street (a bust, a late line of its file), by a customer's name, or by the firm's own error account.
 
 use super::order::TradeDates;
-use crate::transfer::{Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
+use crate::transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
 use domain::{AccountId, Money, Qty, Side, Symbol, Timestamp};
 use rust_decimal::Decimal;
 
@@ -112,6 +112,7 @@ pub fn assigned(
         trade_date: dates.trade,
         settle_date: dates.settle,
         reversal: false,
+        accrual: accrual(it),
     };
     let lines = vec![
         line(Book::FirmSuspense, &security, -shares),
@@ -122,6 +123,13 @@ pub fn assigned(
     Ok(Transfer::new(cause, at, lines)?
         .of_account(account)
         .of_trade(Some(trade), false))
+}
+
+/// The customer's fees, which the fee job computes by the rates of the trade's day.
+fn accrual(it: &Disputed) -> Option<Accrual> {
+    // Nine decimals, as prices have: what that leaves off is far below what a fee is counted in.
+    let price = it.cash.get().checked_div(it.qty.get())?.round_dp(9);
+    (!price.is_zero()).then_some(Accrual { price, fees: None })
 }
 
 /// `other` gives what the execution's shares are to `shares`, and takes its dollars from `dollars`.

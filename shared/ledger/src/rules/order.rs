@@ -3,7 +3,7 @@
 //! All follow from two snapshots of the order. The hold is a function of a snapshot (BP-3), what the fills cost is
 //! another (LED-I6), so a change books the differences and any path between two snapshots books the same.
 
-use crate::transfer::{Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
+use crate::transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
 use domain::order::OrderState;
 use domain::{AccountId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
 use rust_decimal::Decimal;
@@ -54,6 +54,8 @@ pub struct Occasion {
     pub at: Timestamp,
     /// The days of the trade.
     pub dates: TradeDates,
+    /// What the trade accrues in fees.
+    pub accrual: Option<Accrual>,
     /// What a reversal can take back.
     pub standing: Standing,
 }
@@ -129,6 +131,7 @@ pub fn change(
         cause,
         at,
         dates,
+        accrual,
         standing,
     } = occasion;
     // LED-I6: ties to even on the cumulative cost, so any split into partial fills books the same total.
@@ -153,7 +156,7 @@ pub fn change(
         }
     }
     let may_debit = !before.status.is_open() || cash < Money::ZERO || qty < Decimal::ZERO;
-    let trade = trade_of(order, qty, cash, dates);
+    let trade = trade_of(order, qty, cash, dates, accrual);
     let transfer = Transfer::new(cause, at, lines.entries)?
         .of_order(order.account, order.order)
         .of_trade(trade, may_debit);
@@ -204,7 +207,7 @@ fn sale_proceeds(lines: &mut Lines, strict: bool, cash: Money, standing: Standin
     lines.customer(Book::CashAvail, Asset::Usd, cash.get() - unsettled);
 }
 
-fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates) -> Option<Trade> {
+fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates, accrual: Option<Accrual>) -> Option<Trade> {
     (!qty.is_zero()).then(|| Trade {
         symbol: order.symbol.clone(),
         side: order.side,
@@ -213,6 +216,7 @@ fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates) -> Opti
         trade_date: dates.trade,
         settle_date: dates.settle,
         reversal: qty < Decimal::ZERO,
+        accrual,
     })
 }
 

@@ -31,6 +31,7 @@ fn correct(life: &Life, shares_avail: &str, to: (&str, &str)) -> Correction {
         },
         at: at(),
         dates: dates(),
+        accrual: None,
         standing,
     };
     let occasions = (occasion(false), occasion(true));

@@ -2,6 +2,11 @@
 
 mod book;
 mod breaks;
+mod closing;
+mod days;
+mod fees;
 mod properties;
+mod settling;
+mod shop;
 mod tables;
 mod world;

@@ -3,7 +3,7 @@
 use domain::order::{OrderEvent, OrderState};
 use domain::{AccountId, ExecId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
 use ledger::rules::{Change, Occasion, Order, Standing, TradeDates, change, hold};
-use ledger::{Cause, Transfer};
+use ledger::{Accrual, Cause, Transfer};
 use uuid::Uuid;
 
 pub fn at() -> Timestamp {
@@ -44,6 +44,8 @@ pub struct Life {
     pub state: OrderState,
     pub posted: Money,
     pub standing: Standing,
+    pub dates: TradeDates,
+    pub accrual: Option<Accrual>,
     execs: u32,
 }
 
@@ -63,6 +65,8 @@ impl Life {
             state,
             posted: Money::ZERO,
             standing: Standing::default(),
+            dates: dates(),
+            accrual: None,
             execs: 0,
         }
     }
@@ -73,8 +77,9 @@ impl Life {
 
     /// Takes the event and gives what it books.
     pub fn take(&mut self, event: OrderEvent) -> Option<Transfer> {
-        self.execs += 1;
-        let exec_id = ExecId::new(&format!("e{}", self.execs)).expect("an id");
+        // A bust names its fill, which is the last one here.
+        self.execs += u32::from(!matches!(event, OrderEvent::Busted { .. }));
+        let exec_id = ExecId::new(&format!("{}-{}", self.order.order, self.execs)).expect("an id");
         let cause = match event {
             OrderEvent::Filled { .. } => Cause::Fill {
                 venue: "sim".into(),
@@ -90,7 +95,8 @@ impl Life {
         let occasion = Occasion {
             cause,
             at: at(),
-            dates: dates(),
+            dates: self.dates,
+            accrual: self.accrual,
             standing: self.standing,
         };
         let Change {
