@@ -67,8 +67,10 @@ pub struct Books {
 /// One account's part of the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountBook {
-    /// Dollars free to spend.
+    /// Dollars free, fees to come included.
     pub avail: Money,
+    /// Dollars of fees to come: they are there to be paid, not to be spent (BP-11).
+    pub fees: Money,
     /// Whether sale proceeds wait for settlement.
     pub strict: bool,
     /// What it may not do.
@@ -187,7 +189,7 @@ impl AccountBook {
         match command.side {
             Side::Buy => {
                 let cost = Money::from_decimal(hold.sum(Book::CashHeld, &Asset::Usd));
-                self.avail = after_buy(self.avail, cost)?;
+                self.avail = after_buy(self.avail, self.fees, cost)?;
             }
             Side::Sell => {
                 let shares = self.shares.get(&command.symbol).copied().unwrap_or_default();
@@ -199,17 +201,18 @@ impl AccountBook {
     }
 }
 
-fn after_buy(available: Money, cost: Money) -> Result<Money, PlaceOrderError> {
+fn after_buy(avail: Money, fees: Money, cost: Money) -> Result<Money, PlaceOrderError> {
     if cost.get() < Decimal::ONE {
         return Err(PlaceOrderError::CostBasisTooSmall);
     }
+    let available = Money::from_decimal(avail.get() - fees.get());
     if cost > available {
         return Err(PlaceOrderError::InsufficientBuyingPower {
             available: available.or_zero(),
             cost,
         });
     }
-    Ok(Money::from_decimal(available.get() - cost.get()))
+    Ok(Money::from_decimal(avail.get() - cost.get()))
 }
 
 fn after_sell(shares: Shares, command: &Command) -> Result<Shares, PlaceOrderError> {

@@ -135,6 +135,7 @@ fn of_account(batch: &[Command]) -> Vec<i32> {
 fn book(row: &Row, cash: &CashBalance) -> AccountBook {
     AccountBook {
         avail: cash.avail,
+        fees: cash.accrued_fees.or_zero(),
         strict: cash.strict,
         flags: Flags {
             active: row.active,

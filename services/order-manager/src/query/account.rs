@@ -98,6 +98,7 @@ fn balances(shown: &mut rest::Account, cash: &CashBalance, shares: Money) {
     shown.regt_buying_power = buying_power;
     shown.effective_buying_power = buying_power;
     shown.non_marginable_buying_power = buying_power;
+    shown.accrued_fees = cash.accrued_fees.or_zero().into();
     shown.pending_transfer_in = cash.dep_pending.into();
     shown.pending_transfer_out = cash.wd_pending.into();
     let equity = Text::from(Money::from_decimal(cash.cash().get() + shares.get()));

@@ -25,7 +25,11 @@ const TYPES: &[&str] = &[
     "OPASN", "OPEXP", "OPXRC", "PTC", "PTR", "REORG", "SC", "SPIN", "SPLIT", "SSO", "SSP",
 ];
 /// The ledger's kinds of transfer that a customer sees as an activity of their own.
-const MOVEMENTS: &[(&str, &str)] = &[("CSD", "deposit_collected"), ("CSW", "withdrawal_paid")];
+const MOVEMENTS: &[(&str, &str)] = &[
+    ("CSD", "deposit_collected"),
+    ("CSW", "withdrawal_paid"),
+    ("FEE", "fees"),
+];
 /// Page size, unless a single day is asked for.
 const PAGE: i64 = 100;
 /// With a day there is no limit; this one is for a day that nobody can have.
@@ -84,7 +88,7 @@ impl ActivityQuery {
         };
         if let Some(unknown) = types.iter().find(|word| !TYPES.contains(word)) {
             return Err(ApiError::parameter(format!(
-                "invalid activity type {unknown:?}: use FILL, CSD, CSW and the like"
+                "invalid activity type {unknown:?}: use FILL, FEE, CSD, CSW and the like"
             )));
         }
         let categories = [("trade_activity", true), ("non_trade_activity", false)];
@@ -179,6 +183,7 @@ struct Row {
     leaves_qty: Option<Decimal>,
     order_status: Option<String>,
     net_amount: Option<Decimal>,
+    cause: Option<String>,
 }
 
 impl Filter {
@@ -199,7 +204,7 @@ impl Filter {
     fn select_fills(&self, sql: &mut QueryBuilder<Postgres>) {
         sql.push(
             "select venue_at as at, fill_id as id, 'FILL' as kind, order_id, symbol, side, qty, price, cum_qty, \
-                    leaves_qty, order_status, null::numeric as net_amount \
+                    leaves_qty, order_status, null::numeric as net_amount, null as cause \
                from fills where busted_at is null and account_id = ",
         );
         sql.push_bind(self.account.get()).push(" and ").push_bind(self.fills);
@@ -212,7 +217,7 @@ impl Filter {
                     null::numeric, null::numeric, null, \
                     (select sum(e.amount) from ledger_entries e \
                       where e.transfer_id = t.transfer_id \
-                        and e.book in ('cust.cash.avail', 'cust.cash.wd_pending')) \
+                        and e.book in ('cust.cash.avail', 'cust.cash.unsettled', 'cust.cash.wd_pending')), t.cause \
                from ledger_transfers t where t.account_id = ",
         );
         let kinds: Vec<String> = self.movements.iter().map(|kind| (*kind).to_owned()).collect();
@@ -277,7 +282,7 @@ impl Row {
             activity_type: word.into(),
             date: to_new_york(self.at).date_naive(),
             net_amount: domain::Money::from_decimal(self.net_amount.unwrap_or_default()).into(),
-            description: if word == "CSD" { "deposit" } else { "withdrawal" }.to_owned(),
+            description: description(word, self.cause.as_deref()),
             status: "executed".into(),
             symbol: None,
             qty: None,
@@ -285,6 +290,18 @@ impl Row {
             created_at: Some(self.at),
             currency: "USD".into(),
         }
+    }
+}
+
+/// A fee says for trades of which date it is: `fees:<account>:<date>:<posting>`.
+fn description(word: &str, cause: Option<&str>) -> String {
+    match word {
+        "CSD" => "deposit".to_owned(),
+        "FEE" => {
+            let date = cause.and_then(|cause| cause.split(':').nth(2)).unwrap_or_default();
+            format!("SEC, TAF and CAT fees for trades of {date}")
+        }
+        _ => "withdrawal".to_owned(),
     }
 }
 

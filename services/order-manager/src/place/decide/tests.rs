@@ -27,6 +27,7 @@ fn symbol() -> Symbol {
 fn books(dollars: i64, shares: i64) -> Books {
     let book = AccountBook {
         avail: Money::from_decimal(dollars.into()),
+        fees: Money::ZERO,
         strict: false,
         flags: Flags {
             active: true,
@@ -239,4 +240,19 @@ fn tif_1_an_order_belongs_to_the_session_under_way_or_the_next_one(#[case] now: 
     )
     .unwrap();
     assert_eq!(taken.order.session_date.to_string(), session);
+}
+
+#[test]
+fn bp_11_fees_to_come_cannot_be_spent() {
+    let mut books = books(100, 0);
+    books.accounts.get_mut(&account()).unwrap().fees = Money::from_decimal("0.0003".parse().unwrap());
+    let refused = decided(&mut books, &command(1, Side::Buy, "10", "10.00"));
+    assert!(
+        matches!(&refused, Err(PlaceOrderError::InsufficientBuyingPower { available, .. }) if available.to_string() == "99.9997"),
+        "{refused:?}"
+    );
+    assert!(
+        decided(&mut books, &command(2, Side::Buy, "9", "11.11")).is_ok(),
+        "99.99 is there"
+    );
 }
