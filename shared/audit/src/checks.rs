@@ -124,6 +124,12 @@ pub const CHECKS: &[Check] = &[
         "open orders",
         "the open orders are listed and counted, and no others"
     ),
+    check!(
+        "V4",
+        "v4_open_times",
+        "open orders",
+        "each open order is found by its own session and deadline"
+    ),
     check!("V4", "v4_status", "orders", "each status follows from fills and end"),
     check!(
         "V4",

@@ -56,6 +56,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "another",
     ),
     ("the open orders are listed and counted, and no others", "delete from open_orders where side = 'buy'", "not among the open orders"),
+    (
+        "each open order is found by its own session and deadline",
+        "update open_orders set expires_at = '2026-11-23T15:00:00Z' where side = 'buy'",
+        "is of day",
+    ),
     ("each status follows from fills and end", "update orders set status = 'expired' where status = 'filled'", "is expired with"),
     (
         "only legal moves happened, and none but executions after an end",
