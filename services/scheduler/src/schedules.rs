@@ -4,22 +4,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{Job, Jobs, Missed, NewSchedule, OverTime, When};
+use crate::jobs::fees::PostFees;
+use crate::jobs::settlement::Settle;
 use crate::{Config, Deps, Housekeeping};
 
 /// Every kind of job, ready to run.
-pub(crate) fn jobs<V>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
-    let jobs: [Arc<dyn Job>; 1] = [Arc::new(Housekeeping::new(config.keep_messages, deps.pool.clone()))];
+pub(crate) fn jobs<V: Send + Sync + 'static>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
+    let jobs: [Arc<dyn Job>; 3] = [
+        Arc::new(Housekeeping::new(config.keep_messages, deps.pool.clone())),
+        Arc::new(PostFees(Arc::clone(deps))),
+        Arc::new(Settle(Arc::clone(deps))),
+    ];
     Jobs::new(jobs)
 }
 
 /// The schedules of the configuration.
 pub(crate) fn configured() -> Vec<NewSchedule> {
-    vec![NewSchedule {
-        // Partitions are made a week ahead, so one run makes up for all that were missed.
-        missed: Missed::Last,
-        time_limit: Some((Duration::from_secs(300), OverTime::Alert)),
-        ..NewSchedule::new("housekeeping", when("0 * * * *"))
-    }]
+    vec![
+        NewSchedule {
+            // Partitions are made a week ahead, so one run makes up for all that were missed.
+            missed: Missed::Last,
+            time_limit: Some((Duration::from_secs(300), OverTime::Alert)),
+            ..NewSchedule::new("housekeeping", when("0 * * * *"))
+        },
+        // Parts of the end of the day, for a date that came late or has to be done again.
+        NewSchedule::new("fees", when("by hand")),
+        NewSchedule::new("settlement", when("by hand")),
+    ]
 }
 
 fn when(text: &str) -> When {

@@ -1,5 +1,6 @@
 //! The sweep, the engine and the housekeeping against a real Postgres.
 
+mod closing;
 mod engine;
 mod housekeeping;
 mod listing;

@@ -127,7 +127,8 @@ impl Fees {
     /// With the other sign: what the bust of a trade takes back.
     #[must_use]
     pub fn negated(&self) -> Self {
-        self.map(|fee| -fee)
+        // Nothing has no sign: -0 would be told to people.
+        self.map(|fee| if fee.is_zero() { fee } else { -fee })
     }
 
     /// Kind by kind, the sum.
