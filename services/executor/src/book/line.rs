@@ -152,6 +152,10 @@ impl Line {
 mod tests {
     //! Who goes next.
     use super::*;
+    use chassis::clock::ManualClock;
+    use chassis::ids::{Ids, SeededIds};
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
     use uuid::Uuid;
 
     const DROP: Turn = Turn::Drop("over");
@@ -230,6 +234,55 @@ mod tests {
         );
         lines.leave(&a(), at(1));
         assert_eq!(taken(&mut lines, 9, 3), [5, 6]);
+    }
+
+    /// TIF-8 over many mixes of times, slow calls and calls that are turned away: from the moment an order may go until
+    /// its call is back, no more than the window of later ones go out.
+    #[test]
+    fn nobody_is_overtaken_by_more_than_the_window_whatever_happens() {
+        const ORDERS: u32 = 60;
+        for seed in 0..200 {
+            let clock = Arc::new(ManualClock::new("2026-11-23T15:00:00Z".parse().expect("a time")));
+            let dice = SeededIds::new(seed, clock);
+            let roll = |n: u64| u32::try_from(dice.jitter(n)).expect("small");
+            let window = 1 + roll(5) as usize;
+            // By place: the round in which it may go, and the later ones that went since.
+            let ready: Vec<u32> = (0..ORDERS).map(|_| if roll(3) == 0 { roll(40) } else { 0 }).collect();
+            let mut passed = vec![BTreeSet::new(); ORDERS as usize];
+            let (mut lines, mut out, mut left) = (Lines::default(), Vec::new(), ORDERS);
+            for round in 0.. {
+                for place in (0..ORDERS).filter(|place| ready[*place as usize] == round) {
+                    lines.join(&a(), at(place), id(place));
+                }
+                let room = 1 + roll(6) as usize;
+                for (order_id, _) in lines.take(room, window, 99, |_| Turn::Send) {
+                    let sent = u32::try_from(order_id.get().as_u128()).expect("small");
+                    let open = |place: &u32| ready[*place as usize] <= round && passed[*place as usize].len() <= 99;
+                    let earlier: Vec<u32> = (0..sent).filter(open).collect();
+                    for place in earlier {
+                        passed[place as usize].insert(sent);
+                    }
+                    out.push(sent);
+                }
+                while !out.is_empty() && roll(3) > 0 {
+                    let back = out.swap_remove(roll(out.len() as u64) as usize);
+                    if roll(6) == 0 {
+                        lines.turned_away(&a(), at(back), id(back));
+                        continue;
+                    }
+                    lines.leave(&a(), at(back));
+                    let by = passed[back as usize].len();
+                    assert!(by <= window, "seed {seed}: order {back} by {by}, window {window}");
+                    // Marks it as done.
+                    passed[back as usize].extend(1_000..1_100);
+                    left -= 1;
+                }
+                if left == 0 {
+                    break;
+                }
+                assert!(round < 5_000, "seed {seed}: {left} orders never go");
+            }
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod inbox;
 mod line;
 mod saga;
 mod submission;
+#[cfg(test)]
+mod tests;
 mod times;
 mod words;
 

@@ -6,26 +6,18 @@ use domain::OrderId;
 use executor::Executor;
 use rust_decimal::dec;
 use uuid::Uuid;
-use venue::VenueStatus;
 use venue::fake::{Act, CallKind, FakeVenue};
 use wire::events::v1::Fact;
 
 use crate::world::{World, dollars, settle, settle_for, shares, steps};
 
-fn is_canceled(world: &World, order: OrderId) -> bool {
-    let canceled = VenueStatus::Ended(domain::order::EndKind::Canceled);
-    world.venue.shown(order).is_some_and(|view| view.status == canceled)
-}
-
 #[tokio::test]
 async fn a_working_order_is_canceled_at_the_venue_whose_end_is_left_to_the_intake() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
-    assert!(is_canceled(&world, order));
+    assert!(world.is_canceled(order));
     assert_eq!(
         world.told(order).await,
         "acknowledged@submit",
@@ -61,8 +53,7 @@ async fn an_order_not_sent_yet_is_withdrawn_without_a_call() {
 
 #[tokio::test]
 async fn an_order_and_its_cancel_in_one_batch_never_reach_the_venue() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let accepted = world.order("AAPL");
     let order = OrderId::new(accepted.order_id);
     let both = [world.accepted(&accepted), world.cancel_of(order, "AAPL")];
@@ -75,8 +66,7 @@ async fn an_order_and_its_cancel_in_one_batch_never_reach_the_venue() {
 /// A cancel that overtook its order leaves a tombstone: the order is never sent.
 #[tokio::test]
 async fn a_cancel_of_an_order_never_heard_of_is_remembered() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let accepted = world.order("AAPL");
     let order = OrderId::new(accepted.order_id);
     world.cancel(order, "AAPL").await;
@@ -95,8 +85,7 @@ async fn a_cancel_of_an_order_never_heard_of_is_remembered() {
 /// Domain rules 9 row 17: the wish waits until the order is known.
 #[tokio::test]
 async fn a_cancel_while_the_submit_is_out_goes_out_after_it() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.pause();
     let order = world.place("AAPL").await;
     steps(&mut executor).await;
@@ -105,30 +94,26 @@ async fn a_cancel_while_the_submit_is_out_goes_out_after_it() {
     assert_eq!(world.row(order).await, "sending/1/wanted");
     world.venue.resume();
     settle(&mut executor).await;
-    assert!(is_canceled(&world, order));
+    assert!(world.is_canceled(order));
     assert_eq!(world.row(order).await, "working/1/sent");
 }
 
 #[tokio::test]
 async fn a_cancel_while_in_doubt_waits_for_the_look_up() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.in_doubt(&mut executor, "AAPL").await;
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
     assert_eq!(world.row(order).await, "in_doubt/1/wanted");
     assert_eq!(world.venue.count(CallKind::Cancel, order), 0);
     settle_for(&world, &mut executor, 1).await;
-    assert!(is_canceled(&world, order));
+    assert!(world.is_canceled(order));
 }
 
 /// executor::paused_then_canceled: denied twice, its key is burnt before it ends; the old request meets a duplicate.
 #[tokio::test]
 async fn a_canceled_order_that_the_venue_denies_ends_only_after_its_key_is_burnt() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.script(CallKind::Submit, [Act::Late]);
     let order = world.place("AAPL").await;
     settle(&mut executor).await;
@@ -139,17 +124,15 @@ async fn a_canceled_order_that_the_venue_denies_ends_only_after_its_key_is_burnt
         "in_doubt@submit, acknowledged@saga, canceled 0@saga"
     );
     assert_eq!(world.venue.deliver_late(), 0, "the late twin is refused as a duplicate");
-    assert!(is_canceled(&world, order));
+    assert!(world.is_canceled(order));
     assert_eq!(world.venue.taken(order), 1);
 }
 
 /// cancel::fill_race, cancel::too_late, domain rules 9 row 16
 #[tokio::test]
 async fn a_cancel_that_comes_too_late_is_refused_and_the_fill_stands() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.venue.fill(order, shares(10), dollars(dec!(50)));
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
@@ -162,10 +145,8 @@ async fn a_cancel_that_comes_too_late_is_refused_and_the_fill_stands() {
 
 #[tokio::test]
 async fn a_cancel_too_late_because_the_order_is_over_brings_its_end() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.venue.fill(order, shares(3), dollars(dec!(50)));
     world.venue.end(order, domain::order::EndKind::Canceled);
     world.cancel(order, "AAPL").await;
@@ -182,16 +163,14 @@ async fn a_cancel_without_an_answer_is_sent_again() {
         Act::Fail,
         Act::Throttle(Duration::from_millis(300)),
     ] {
-        let world = World::new().await;
-        let mut executor = world.executor();
-        let order = world.place("AAPL").await;
-        settle(&mut executor).await;
+        let (world, mut executor) = World::started().await;
+        let order = world.working(&mut executor, "AAPL").await;
         world.venue.script(CallKind::Cancel, [act.clone()]);
         world.cancel(order, "AAPL").await;
         settle(&mut executor).await;
         assert_eq!(world.row(order).await, "working/1/wanted", "{act:?}");
         settle_for(&world, &mut executor, 2).await;
-        assert!(is_canceled(&world, order), "{act:?}");
+        assert!(world.is_canceled(order), "{act:?}");
         let applied = act == Act::LoseAnswer;
         let told = if applied {
             "acknowledged@submit, canceled 0@lookup"
@@ -206,10 +185,8 @@ async fn a_cancel_without_an_answer_is_sent_again() {
 /// executor::accepted_then_lost, domain rules 9 row 12
 #[tokio::test]
 async fn an_order_the_venue_lost_is_ended_by_its_key() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.venue.forget(order);
     world.cancel(order, "AAPL").await;
     settle_for(&world, &mut executor, 6).await;
@@ -244,16 +221,14 @@ async fn cancels_have_a_window_of_their_own() {
     );
     world.venue.resume();
     settle(&mut executor).await;
-    assert!(orders.iter().all(|order| is_canceled(&world, *order)));
+    assert!(orders.iter().all(|order| world.is_canceled(*order)));
     assert_eq!(world.venue.taken(blocked), 1);
 }
 
 #[tokio::test]
 async fn a_wish_repeated_later_is_sent_again() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     for _ in 0..2 {
         world.cancel(order, "AAPL").await;
         settle(&mut executor).await;
@@ -267,8 +242,7 @@ async fn a_wish_repeated_later_is_sent_again() {
 
 #[tokio::test]
 async fn two_wishes_in_one_batch_about_an_order_that_is_over_change_nothing() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = world.place("AAPL").await;
     world.venue.script(CallKind::Submit, [Act::Refuse("halted".to_owned())]);
     settle(&mut executor).await;
@@ -282,10 +256,8 @@ async fn two_wishes_in_one_batch_about_an_order_that_is_over_change_nothing() {
 /// An outcome that is not known is not a refusal: the cancel is sent again, less and less often.
 #[tokio::test]
 async fn a_cancel_too_late_of_an_order_that_cannot_be_looked_up_is_sent_again() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.venue.fill(order, shares(3), dollars(dec!(50)));
     world.venue.end(order, domain::order::EndKind::Canceled);
     world.venue.script(CallKind::Lookup, vec![Act::Fail; 2]);
@@ -307,9 +279,7 @@ async fn a_cancel_too_late_of_an_order_that_cannot_be_looked_up_is_sent_again() 
 
 /// An order heard to be over: filled or ended, before anybody wished to cancel it.
 async fn over(world: &World, executor: &mut Executor<FakeVenue>, filled: bool) -> OrderId {
-    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
-    let order = world.place("AAPL").await;
-    settle(executor).await;
+    let order = world.in_doubt(executor, "AAPL").await;
     if filled {
         world.venue.fill(order, shares(10), dollars(dec!(50)));
     } else {
@@ -326,8 +296,7 @@ async fn over(world: &World, executor: &mut Executor<FakeVenue>, filled: bool) -
 /// Domain rules 9 row 16: who asks to cancel what has filled hears that it was refused, and the wish is over.
 #[tokio::test]
 async fn a_cancel_of_an_order_known_to_be_filled_is_refused() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = over(&world, &mut executor, true).await;
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
@@ -345,8 +314,7 @@ async fn a_cancel_of_an_order_known_to_be_filled_is_refused() {
 
 #[tokio::test]
 async fn a_cancel_of_an_order_known_to_be_over_has_its_end_told_again() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = over(&world, &mut executor, false).await;
     world.cancel(order, "AAPL").await;
     settle(&mut executor).await;
@@ -361,8 +329,7 @@ async fn a_cancel_of_an_order_known_to_be_over_has_its_end_told_again() {
 /// executor::key_forgotten: nobody can say any more how it ended, and the wish does not wait for ever.
 #[tokio::test]
 async fn a_cancel_of_an_order_over_and_forgotten_is_refused_and_burns_nothing() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = over(&world, &mut executor, true).await;
     world.venue.forget(order);
     world.cancel(order, "AAPL").await;

@@ -14,8 +14,7 @@ use rust_decimal::dec;
 #[tokio::test]
 async fn an_order_whose_answer_was_lost_is_found_by_its_key_and_never_sent_again() {
     for act in [Act::LoseAnswer, Act::FailAfter, Act::Garble, Act::Mismatch] {
-        let world = World::new().await;
-        let mut executor = world.executor();
+        let (world, mut executor) = World::started().await;
         world.venue.script(CallKind::Submit, [act.clone()]);
         let order = world.place("AAPL").await;
         settle(&mut executor).await;
@@ -35,8 +34,7 @@ async fn an_order_whose_answer_was_lost_is_found_by_its_key_and_never_sent_again
 #[tokio::test]
 async fn an_order_that_never_arrived_is_denied_twice_and_then_sent_under_the_same_key() {
     for act in [Act::LoseRequest, Act::Fail] {
-        let world = World::new().await;
-        let mut executor = world.executor();
+        let (world, mut executor) = World::started().await;
         world.venue.script(CallKind::Submit, [act]);
         let order = world.place("AAPL").await;
         settle(&mut executor).await;
@@ -59,8 +57,7 @@ async fn an_order_that_never_arrived_is_denied_twice_and_then_sent_under_the_sam
 /// executor::answer_duplicate_key: the request was only late, so the second one finds it.
 #[tokio::test]
 async fn a_late_request_and_its_repetition_are_one_order() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.script(CallKind::Submit, [Act::Late]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 5).await;
@@ -91,8 +88,7 @@ async fn an_order_in_doubt_stops_nobody() {
 
 #[tokio::test]
 async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
     world.venue.script(CallKind::Lookup, vec![Act::Fail; 6]);
     let order = world.place("AAPL").await;
@@ -111,8 +107,7 @@ async fn questions_without_an_answer_are_asked_again_less_and_less_often() {
 /// A no to the second request says nothing about the first one: its key is burnt before it ends (crash-points rule 4).
 #[tokio::test]
 async fn a_refusal_of_a_repetition_counts_only_once_the_key_is_burnt() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world
         .venue
         .script(CallKind::Submit, [Act::LoseRequest, Act::Refuse("halted".to_owned())]);
@@ -147,11 +142,8 @@ async fn a_refusal_of_a_repetition_counts_only_once_the_key_is_burnt() {
 /// executor::fill_before_ack: the executor tells what it knows, executions are the intake's.
 #[tokio::test]
 async fn an_order_found_filled_is_acknowledged_and_its_end_is_left_to_its_executions() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.in_doubt(&mut executor, "AAPL").await;
     world.venue.fill(order, shares(10), dollars(dec!(50)));
     settle_for(&world, &mut executor, 1).await;
     assert_eq!(world.told(order).await, "in_doubt@submit, acknowledged@lookup");
@@ -163,11 +155,8 @@ async fn an_order_found_filled_is_acknowledged_and_its_end_is_left_to_its_execut
 
 #[tokio::test]
 async fn an_order_found_ended_is_reported_with_the_filled_count() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.in_doubt(&mut executor, "AAPL").await;
     world.venue.fill(order, shares(4), dollars(dec!(50)));
     world.venue.end(order, domain::order::EndKind::Expired);
     settle_for(&world, &mut executor, 1).await;
@@ -180,10 +169,8 @@ async fn an_order_found_ended_is_reported_with_the_filled_count() {
 /// Domain rules 9, rows 18 and 21: a job asks about an order that the venue ended without a word.
 #[tokio::test]
 async fn an_order_somebody_asks_about_is_looked_up_and_its_end_is_told() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.ask(order, "AAPL").await;
     settle_for(&world, &mut executor, 1).await;
     assert_eq!(
@@ -202,10 +189,8 @@ async fn an_order_somebody_asks_about_is_looked_up_and_its_end_is_told() {
 /// executor::accepted_then_lost: asked about and denied twice, it is ended by its key and never handed in again.
 #[tokio::test]
 async fn an_order_somebody_asks_about_and_the_venue_has_lost_is_ended_by_its_key() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.venue.forget(order);
     world.ask(order, "AAPL").await;
     settle_for(&world, &mut executor, 6).await;
@@ -219,10 +204,8 @@ async fn an_order_somebody_asks_about_and_the_venue_has_lost_is_ended_by_its_key
 /// A cancel that was sent and never answered: looked up, then sent once more.
 #[tokio::test]
 async fn an_order_asked_about_with_its_cancel_is_looked_up_before_the_cancel_goes_out_again() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     world.ask(order, "AAPL").await;
     world.cancel(order, "AAPL").await;
     settle_for(&world, &mut executor, 1).await;
@@ -232,8 +215,7 @@ async fn an_order_asked_about_with_its_cancel_is_looked_up_before_the_cancel_goe
 
 #[tokio::test]
 async fn a_question_about_an_order_never_sent_changes_nothing() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let (never, withdrawn) = (OrderId::new(Uuid::from_u128(77)), world.place("AAPL").await);
     world.cancel(withdrawn, "AAPL").await;
     settle(&mut executor).await;
@@ -249,8 +231,7 @@ async fn a_question_about_an_order_never_sent_changes_nothing() {
 /// A no is final: there is nothing at the venue to ask about, and asking must not send it.
 #[tokio::test]
 async fn a_refused_order_asked_about_is_never_sent_again() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.script(CallKind::Submit, [Act::Refuse("halted".to_owned())]);
     let order = world.place("AAPL").await;
     settle(&mut executor).await;
@@ -269,9 +250,7 @@ async fn a_refused_order_asked_about_is_never_sent_again() {
 
 /// An order that was heard to be over, with 4 of its 10 shares traded.
 async fn over(world: &World, executor: &mut executor::Executor<venue::fake::FakeVenue>) -> OrderId {
-    world.venue.script(CallKind::Submit, [Act::LoseAnswer]);
-    let order = world.place("AAPL").await;
-    settle(executor).await;
+    let order = world.in_doubt(executor, "AAPL").await;
     world.venue.fill(order, shares(4), dollars(dec!(50)));
     world.venue.end(order, EndKind::Expired);
     settle_for(world, executor, 1).await;
@@ -283,8 +262,7 @@ const OVER: &str = "in_doubt@submit, acknowledged@lookup, expired 4@lookup";
 
 #[tokio::test]
 async fn the_end_of_an_order_that_is_over_is_told_again_when_somebody_asks() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = over(&world, &mut executor).await;
     world.venue.script(CallKind::Lookup, [Act::Fail, Act::Deny]);
     world.ask(order, "AAPL").await;
@@ -299,8 +277,7 @@ async fn the_end_of_an_order_that_is_over_is_told_again_when_somebody_asks() {
 /// executor::key_forgotten: the end stands; a second order under the key could trade once more.
 #[tokio::test]
 async fn an_order_that_is_over_and_denied_twice_is_neither_sent_again_nor_burnt() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = over(&world, &mut executor).await;
     world.venue.forget(order);
     let before = world.venue.count(CallKind::Lookup, order);
@@ -324,8 +301,7 @@ async fn an_order_that_is_over_and_denied_twice_is_neither_sent_again_nor_burnt(
 
 #[tokio::test]
 async fn a_question_about_an_order_that_is_over_survives_its_owner_and_puts_nothing_in_motion() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     let order = over(&world, &mut first).await;
     world.venue.script(CallKind::Lookup, vec![Act::Fail; 2]);
     world.ask(order, "AAPL").await;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cancel;
+mod close;
 mod doubt;
 mod order;
 mod property;

@@ -10,10 +10,8 @@ use crate::world::{World, settle, settle_for, steps};
 
 #[tokio::test]
 async fn an_accepted_order_reaches_the_venue_once_and_is_acknowledged() {
-    let world = World::new().await;
-    let mut executor = world.executor();
-    let order = world.place("AAPL").await;
-    settle(&mut executor).await;
+    let (world, mut executor) = World::started().await;
+    let order = world.working(&mut executor, "AAPL").await;
     assert_eq!(world.told(order).await, "acknowledged@submit");
     assert_eq!(world.row(order).await, "working/1/none");
     assert_eq!(
@@ -31,8 +29,7 @@ async fn an_accepted_order_reaches_the_venue_once_and_is_acknowledged() {
 /// Rule 2: intent before effect.
 #[tokio::test]
 async fn the_intent_is_committed_before_the_call_is_made() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.pause();
     let order = world.place("AAPL").await;
     steps(&mut executor).await;
@@ -43,8 +40,7 @@ async fn the_intent_is_committed_before_the_call_is_made() {
 /// executor::answer_reject, domain rules 9 row 11
 #[tokio::test]
 async fn a_refused_order_ends_rejected_with_the_venues_reason() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let refusal = Act::Refuse("asset is halted".to_owned());
     let order = world.place("AAPL").await;
     world.venue.script_for(order, CallKind::Submit, [refusal]);
@@ -107,8 +103,7 @@ async fn the_whole_venue_has_a_window_too() {
 
 #[tokio::test]
 async fn an_order_waits_for_its_session_and_then_goes() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let tomorrow = OrderAccepted {
         session_date: "2026-11-24".parse().unwrap(),
         ..world.order("AAPL")
@@ -127,8 +122,7 @@ async fn an_order_waits_for_its_session_and_then_goes() {
 /// executor::closed_meanwhile: never sent, so it may end without the venue's word.
 #[tokio::test]
 async fn an_order_whose_session_ended_before_it_was_sent_expires_unsent() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = world.place("AAPL").await;
     world.clock.set("2026-11-23T21:00:00Z".parse().unwrap());
     settle(&mut executor).await;
@@ -142,8 +136,7 @@ async fn an_order_whose_session_ended_before_it_was_sent_expires_unsent() {
 /// executor::answer_429: not an attempt, and the whole venue is left alone.
 #[tokio::test]
 async fn a_throttled_order_keeps_its_place_and_no_attempt_is_counted() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world
         .venue
         .script(CallKind::Submit, [Act::Throttle(Duration::from_secs(3))]);
@@ -170,8 +163,7 @@ async fn a_throttled_order_keeps_its_place_and_no_attempt_is_counted() {
 /// lease::exchange_only_reachable and its opposite: without the exchange, orders queue and nothing is given up.
 #[tokio::test]
 async fn a_venue_that_cannot_be_reached_costs_no_attempts() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.venue.script(CallKind::Submit, vec![Act::Unreachable; 12]);
     let order = world.place("AAPL").await;
     settle_for(&world, &mut executor, 60).await;
@@ -182,8 +174,7 @@ async fn a_venue_that_cannot_be_reached_costs_no_attempts() {
 /// consumer::poison: its order waits with the cause, everybody else goes on (V12).
 #[tokio::test]
 async fn a_message_that_cannot_be_read_parks_its_order_only() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let bad = OrderAccepted {
         side: "borrow".to_owned(),
         ..world.order("AAPL")
@@ -206,8 +197,7 @@ async fn a_message_that_cannot_be_read_parks_its_order_only() {
 /// dead::requeued: an operator's second try is handled where the message is, and only once.
 #[tokio::test]
 async fn a_parked_order_that_is_requeued_goes_out_once_it_can_be_read() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let bad = OrderAccepted {
         side: "borrow".to_owned(),
         ..world.order("AAPL")

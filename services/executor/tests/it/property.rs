@@ -10,6 +10,7 @@ use domain::OrderId;
 use executor::Executor;
 use venue::VenueStatus;
 use venue::fake::{Act, CallKind, FakeVenue};
+use wire::events::v1::OrderAccepted;
 
 use crate::world::{SYMBOLS, World, settle};
 
@@ -68,6 +69,78 @@ async fn play(world: &World, dice: &dyn Ids) -> Vec<OrderId> {
     world.venue.deliver_late();
     come_to_rest(world, &mut executor).await;
     orders.into_iter().map(|(order, _)| order).collect()
+}
+
+/// TIF-8 over mixes of sessions and times, calls that are turned away, and owners that die: every order goes once, not
+/// before its time, and nobody who could go was passed by more than the window.
+#[tokio::test]
+async fn what_waits_goes_once_in_its_time_and_in_its_turn() {
+    for seed in seeds() {
+        let mut world = World::new().await;
+        world.config.symbol_window = 2;
+        world.clock.set("2026-11-23T13:00:00Z".parse().unwrap());
+        let dice = testkit::ids(2_000 + seed);
+        let orders: Vec<OrderAccepted> = (0..ORDERS).map(|_| timed(&world, &*dice)).collect();
+        world.put(&orders).await;
+        let mut executor = world.executor();
+        for _ in 0..40 {
+            if dice.jitter(8) == 0 {
+                let throttle = Act::Throttle(Duration::from_millis(400));
+                world.venue.script(CallKind::Submit, [throttle]);
+            }
+            if dice.jitter(10) == 0 {
+                settle(&mut executor).await;
+                drop(executor);
+                world.leases_run_out().await;
+                executor = world.executor();
+            }
+            settle(&mut executor).await;
+            world.pass(Duration::from_secs(60 * dice.jitter(90)));
+        }
+        world.clock.set("2026-11-24T20:00:00Z".parse().unwrap());
+        come_to_rest(&world, &mut executor).await;
+        in_time_and_in_turn(&world, &orders, seed);
+    }
+}
+
+/// An order for today or tomorrow; half of them have a time of their own.
+fn timed(world: &World, dice: &dyn Ids) -> OrderAccepted {
+    let session_date = if dice.jitter(2) == 0 {
+        "2026-11-23"
+    } else {
+        "2026-11-24"
+    };
+    let hour = 15 + dice.jitter(5);
+    let submit_at = (dice.jitter(2) == 0).then(|| format!("{session_date}T{hour}:00:00Z").parse().unwrap());
+    OrderAccepted {
+        session_date: session_date.parse().unwrap(),
+        submit_at,
+        ..world.order(SYMBOLS[usize::try_from(dice.jitter(2)).unwrap()])
+    }
+}
+
+fn in_time_and_in_turn(world: &World, orders: &[OrderAccepted], seed: u64) {
+    let ready = |order: &OrderAccepted| {
+        let open = format!("{}T14:30:00Z", order.session_date).parse().unwrap();
+        order.submit_at.map_or(open, |at| at.max(open))
+    };
+    let sent = |order: &OrderAccepted| {
+        let view = world.venue.shown(OrderId::new(order.order_id));
+        view.unwrap_or_else(|| panic!("seed {seed}: {} never went", order.order_id))
+            .submitted_at
+    };
+    for (n, order) in orders.iter().enumerate() {
+        let id = OrderId::new(order.order_id);
+        assert_eq!(world.venue.taken(id), 1, "seed {seed}: {id}");
+        let (from, at) = (ready(order), sent(order));
+        assert!(at >= from, "seed {seed}: {id} went at {at}, before its time {from}");
+        let passed_by = |later: &&OrderAccepted| {
+            let when = sent(later);
+            later.symbol == order.symbol && from <= when && when < at
+        };
+        let passed_by = orders[n..].iter().filter(passed_by).count();
+        assert!(passed_by <= 2, "seed {seed}: {id} was passed by {passed_by}");
+    }
 }
 
 async fn come_to_rest(world: &World, executor: &mut Executor<FakeVenue>) {

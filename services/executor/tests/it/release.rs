@@ -36,10 +36,6 @@ fn arrived(world: &World) -> Vec<OrderId> {
 }
 
 impl World {
-    async fn place_with(&self, change: impl FnOnce(OrderAccepted) -> OrderAccepted) -> OrderId {
-        self.put(&[change(self.order("AAPL"))]).await[0]
-    }
-
     async fn place_for(&self, session: &str) -> OrderId {
         self.place_with(|order| OrderAccepted {
             session_date: session.parse().unwrap(),

@@ -66,8 +66,7 @@ async fn an_order_whose_attempts_are_spent_is_ended_by_its_key() {
 /// executor::closed_meanwhile: perhaps sent, so asked first and then burnt.
 #[tokio::test]
 async fn an_order_in_doubt_at_the_end_of_its_session_is_ended_by_its_key() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     world.clock.set("2026-11-23T20:59:59.9Z".parse().unwrap());
     world.venue.script(CallKind::Submit, [Act::Late]);
     let order = world.place("AAPL").await;

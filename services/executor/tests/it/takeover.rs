@@ -8,8 +8,7 @@ use crate::world::{SYMBOLS, World, calls_answered, settle, settle_for, steps};
 /// executor::intent_committed, lease::loaded: the new owner asks by key before anything is sent.
 #[tokio::test]
 async fn an_owner_that_died_between_intent_and_call_is_followed_by_one_that_asks_first() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     world.venue.pause();
     let order = world.place("AAPL").await;
     steps(&mut first).await;
@@ -33,8 +32,7 @@ async fn an_owner_that_died_between_intent_and_call_is_followed_by_one_that_asks
 /// executor::acked_not_recorded: the venue has it, we do not know its id yet.
 #[tokio::test]
 async fn an_owner_that_died_before_it_recorded_the_answer_is_followed_by_one_that_finds_the_order() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     let order = world.place("AAPL").await;
     calls_answered(&mut first, 1).await;
     drop(first);
@@ -56,8 +54,7 @@ async fn an_owner_that_died_before_it_recorded_the_answer_is_followed_by_one_tha
 /// A takeover asks for all keys at once.
 #[tokio::test]
 async fn many_open_intents_are_one_question() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     let orders = world.place_many(&SYMBOLS.repeat(10)).await;
     calls_answered(&mut first, 40).await;
     drop(first);
@@ -75,8 +72,7 @@ async fn many_open_intents_are_one_question() {
 /// V10, lease::paused: an owner that was paused past its lease can write nothing more, and its call carries the key.
 #[tokio::test]
 async fn an_owner_without_its_lease_can_write_nothing_and_does_no_harm() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     world.venue.pause();
     let order = world.place("AAPL").await;
     steps(&mut first).await;
@@ -118,8 +114,7 @@ async fn two_executors_share_the_work() {
 /// A failed commit forgets everything decided, and the answer that was at hand is recorded by the next step.
 #[tokio::test]
 async fn an_answer_survives_a_transaction_that_fails() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = world.place("AAPL").await;
     calls_answered(&mut executor, 1).await;
     let rename = |from: &str, to: &str| sqlx::AssertSqlSafe(format!("alter table {from} rename to {to}"));
@@ -167,8 +162,7 @@ async fn what_waits_in_line_survives_its_owner_in_its_order() {
 /// proc::sigterm: answers that are out are waited for and recorded.
 #[tokio::test]
 async fn a_draining_executor_records_its_answers_and_begins_nothing() {
-    let world = World::new().await;
-    let mut executor = world.executor();
+    let (world, mut executor) = World::started().await;
     let order = world.place("AAPL").await;
     calls_answered(&mut executor, 1).await;
     executor.drain();
@@ -181,8 +175,7 @@ async fn a_draining_executor_records_its_answers_and_begins_nothing() {
 /// A cancel's intent is loaded as a wish: it is sent again, which is harmless.
 #[tokio::test]
 async fn a_cancel_that_was_out_when_its_owner_died_is_sent_again() {
-    let world = World::new().await;
-    let mut first = world.executor();
+    let (world, mut first) = World::started().await;
     let order = world.place("AAPL").await;
     settle(&mut first).await;
     world.venue.script(CallKind::Cancel, [Act::LoseRequest]);

@@ -8,13 +8,15 @@ use chassis::clock::{Clock, ManualClock};
 use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step};
 use domain::calendar::Calendar;
+use domain::order::EndKind;
 use domain::{OrderId, RequestId, Symbol};
 use executor::{Config, Deps, Executor};
 use rust_decimal::{Decimal, dec};
 use sessions::Sessions;
 use testkit::TestDb;
 use uuid::Uuid;
-use venue::fake::FakeVenue;
+use venue::VenueStatus;
+use venue::fake::{Act, CallKind, FakeVenue};
 use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, VenueReport};
 
 pub const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "TSLA", "F"];
@@ -42,6 +44,35 @@ impl World {
             config: Config::default(),
             sessions,
         }
+    }
+
+    /// A world with an executor in it.
+    pub async fn started() -> (Self, Executor<FakeVenue>) {
+        let world = World::new().await;
+        let executor = world.executor();
+        (world, executor)
+    }
+
+    /// An order that the venue has.
+    pub async fn working(&self, executor: &mut Executor<FakeVenue>, symbol: &str) -> OrderId {
+        let order = self.place(symbol).await;
+        settle(executor).await;
+        assert_eq!(self.row(order).await, "working/1/none");
+        order
+    }
+
+    /// An order that the venue has, and whose answer was lost.
+    pub async fn in_doubt(&self, executor: &mut Executor<FakeVenue>, symbol: &str) -> OrderId {
+        self.venue.script(CallKind::Submit, [Act::LoseAnswer]);
+        let order = self.place(symbol).await;
+        settle(executor).await;
+        assert_eq!(self.row(order).await, "in_doubt/1/none");
+        order
+    }
+
+    pub fn is_canceled(&self, order: OrderId) -> bool {
+        let canceled = VenueStatus::Ended(EndKind::Canceled);
+        self.venue.shown(order).is_some_and(|view| view.status == canceled)
     }
 
     /// A process that takes part: an executor with a bus of its own.
@@ -91,6 +122,11 @@ impl World {
 
     pub fn accepted(&self, order: &OrderAccepted) -> NewEvent {
         NewEvent::order_accepted(order, request())
+    }
+
+    /// One accepted order for AAPL with changed terms.
+    pub async fn place_with(&self, change: impl FnOnce(OrderAccepted) -> OrderAccepted) -> OrderId {
+        self.put(&[change(self.order("AAPL"))]).await[0]
     }
 
     pub async fn put(&self, orders: &[OrderAccepted]) -> Vec<OrderId> {
@@ -248,6 +284,8 @@ fn word(fact: &Fact) -> String {
     }
 }
 
+/// What a step says that finds only events above the log's horizon.
+const HELD_BACK: Duration = Duration::from_millis(1);
 /// Steps of a test in which nothing comes to rest; far more than any of them needs.
 const TOO_MANY: usize = 20_000;
 
@@ -306,8 +344,9 @@ pub async fn settle_for(world: &World, executor: &mut Executor<FakeVenue>, secon
 async fn rests(progress: Progress) -> bool {
     match progress {
         Progress::Worked => false,
-        Progress::Soon(wait) if wait <= Duration::from_millis(1) => {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        // Exactly so long: what is due a moment from now stays so, since the test owns the clock.
+        Progress::Soon(HELD_BACK) => {
+            tokio::time::sleep(HELD_BACK).await;
             false
         }
         Progress::Idle | Progress::Soon(_) => true,

@@ -101,6 +101,14 @@ impl FakeVenue {
         self.tell(&mut state);
     }
 
+    /// The session is over for an order that lives on.
+    pub fn done_for_day(&self, key: OrderId) {
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        state.done_for_day(key, now);
+        self.tell(&mut state);
+    }
+
     /// The venue forgets that it ever had this key, and loses its order.
     pub fn forget(&self, key: OrderId) {
         self.state().forget(key);

@@ -199,7 +199,7 @@ impl State {
         let Some(at) = self.orders.iter().position(known) else {
             return Canceling::NotFound;
         };
-        if self.orders[at].status != VenueStatus::Working {
+        if !matches!(self.orders[at].status, VenueStatus::Working | VenueStatus::DoneForDay) {
             return Canceling::TooLate(Refusal {
                 code: 42_210_000,
                 reason: "order is already over".to_owned(),
@@ -235,6 +235,13 @@ impl State {
 
     pub(super) fn end(&mut self, key: OrderId, why: EndKind, now: Timestamp) {
         self.end_at(self.by_key[&key], why, now);
+    }
+
+    pub(super) fn done_for_day(&mut self, key: OrderId, now: Timestamp) {
+        let at = self.by_key[&key];
+        self.orders[at].status = VenueStatus::DoneForDay;
+        self.orders[at].updated_at = now;
+        self.record(at, UpdateKind::DoneForDay, now);
     }
 
     fn end_at(&mut self, at: usize, why: EndKind, now: Timestamp) {
