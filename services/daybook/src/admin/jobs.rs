@@ -229,7 +229,7 @@ pub(super) async fn jobs(desk: &Desk, command: Jobs) -> anyhow::Result<()> {
             println!("{name} goes on");
         }
         Jobs::Add(add) => {
-            let new = ScheduleDraft::try_from(add)?.read().map_err(anyhow::Error::msg)?;
+            let new = ScheduleDraft::try_from(*add)?.read().map_err(anyhow::Error::msg)?;
             let view = desk.add_job(&new).await?;
             println!("{} runs {}: {}", view.name, view.job, view.spec);
         }

@@ -53,7 +53,7 @@ pub enum Jobs {
         json: bool,
     },
     /// Makes a schedule of a kind of job that the configuration knows.
-    Add(AddJob),
+    Add(Box<AddJob>),
     /// Takes a schedule away that was made with `add`.
     Remove {
         /// The schedule.

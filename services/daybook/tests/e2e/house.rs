@@ -12,6 +12,9 @@ use testkit::{TestDb, wait_until};
 
 use crate::harness::{Customer, Market, customer::http, truth};
 
+/// What an operator shows.
+pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
 /// The brokerage.
 pub struct House {
     pub db: TestDb,
@@ -36,6 +39,8 @@ impl House {
             ("DAYBOOK_CALENDAR", "always-open"),
             ("DAYBOOK_SYMBOLS", "3"),
             ("DAYBOOK_EXCHANGE_TICK_MS", "0"),
+            ("DAYBOOK_ADMIN_PORT", "0"),
+            ("DAYBOOK_ADMIN_TOKEN", ADMIN_TOKEN),
         ];
         let settings = Settings::from_pairs(pairs.map(|(key, value)| (key.into(), value.into())).to_vec()).unwrap();
         let clock: SharedClock = Arc::new(SystemClock);
@@ -82,6 +87,12 @@ impl House {
 
     pub fn url(&self) -> String {
         self.running.as_ref().unwrap().url()
+    }
+
+    /// The operator's listener.
+    pub fn admin_url(&self) -> String {
+        let running = self.running.as_ref().unwrap();
+        format!("http://{}", running.admin_address.unwrap())
     }
 
     /// A customer with so many dollars.

@@ -9,5 +9,6 @@ mod audit;
 mod contract;
 mod faults;
 mod house;
+mod operator;
 mod orders;
 mod restart;

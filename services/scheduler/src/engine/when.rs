@@ -230,11 +230,14 @@ fn tick_of(
     date: NaiveDate,
     calendar: &Calendar,
 ) -> Result<Option<Timestamp>, OutsideCalendar> {
-    let session = calendar.session(SessionDate::new(date))?;
-    Ok(session.map(|session| match edge {
-        Edge::Open => session.open + offset,
-        Edge::Close => session.close + offset,
-    }))
+    let date = SessionDate::new(date);
+    let at = match (calendar.session(date)?, edge) {
+        (Some(session), Edge::Open) => Some(session.open),
+        (Some(session), Edge::Close) => Some(session.close),
+        (None, Edge::Open) => None,
+        (None, Edge::Close) => calendar.usual().session(date)?.map(|taken_away| taken_away.close),
+    };
+    Ok(at.map(|at| at + offset))
 }
 
 impl FromStr for When {

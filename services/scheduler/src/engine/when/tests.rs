@@ -1,6 +1,8 @@
 //! Ticks by cron and by session, over DST changes, half days and holidays.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use domain::calendar::Exception;
+
 use super::*;
 
 const GRACE: TimeDelta = TimeDelta::minutes(1);
@@ -181,6 +183,52 @@ fn a_session_has_one_tick_although_its_close_moves() {
         GRACE,
     );
     assert_eq!(late.unwrap(), []);
+}
+
+fn with(exception: Exception) -> Calendar {
+    let monday = NaiveDate::from_ymd_opt(2026, 11, 23).unwrap();
+    Calendar::nyse().with_exceptions([(monday, exception)])
+}
+
+#[test]
+fn cal_4_the_close_of_a_session_that_was_taken_away_still_comes_and_its_open_does_not() {
+    let closed = with(Exception::Closed);
+    let due = |text: &str| {
+        let when: When = text.parse().unwrap();
+        let due = when.due(
+            &dealt("2026-11-23T12:00:00Z"),
+            at("2026-11-24T00:00:00Z"),
+            &closed,
+            Missed::Each,
+            GRACE,
+        );
+        due.unwrap().first().map(|tick| tick.at)
+    };
+    assert_eq!(due("close + 10m"), Some(at("2026-11-23T21:10:00Z")));
+    assert_eq!(due("open - 5m"), None);
+}
+
+/// An operator says at 13:30 that the market has closed at 13:00.
+#[test]
+fn cal_4_a_close_that_moved_into_the_past_is_due_at_once_and_once() {
+    let early = with(Exception::ClosesAt(chrono::NaiveTime::from_hms_opt(13, 0, 0).unwrap()));
+    let when: When = "close + 10m".parse().unwrap();
+    let mut so_far = dealt("2026-11-23T12:00:00Z");
+    let now = at("2026-11-23T18:30:00Z");
+    let due = when.due(&so_far, now, &early, Missed::Each, GRACE).unwrap();
+    assert_eq!(
+        due.iter().map(|tick| tick.at).collect::<Vec<_>>(),
+        [at("2026-11-23T18:10:00Z")]
+    );
+    so_far.date = due[0].session_date;
+    let usual = when.due(
+        &so_far,
+        at("2026-11-23T22:00:00Z"),
+        &Calendar::nyse(),
+        Missed::Each,
+        GRACE,
+    );
+    assert_eq!(usual.unwrap(), [], "and not again when the exception is taken back");
 }
 
 #[test]
