@@ -95,6 +95,18 @@ impl Calendar {
         self
     }
 
+    /// The same calendar, but this day as usual.
+    #[must_use]
+    pub fn without_exception(mut self, day: NaiveDate) -> Self {
+        self.exceptions.remove(&day);
+        self
+    }
+
+    /// What is different about this day, if anything is.
+    pub fn exception(&self, day: NaiveDate) -> Option<Exception> {
+        self.exceptions.get(&day).copied()
+    }
+
     /// The same rule without any exception: what is usual.
     #[must_use]
     pub fn usual(&self) -> Self {

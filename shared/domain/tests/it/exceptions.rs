@@ -162,5 +162,8 @@ fn an_installation_that_never_rests_is_closed_by_its_operator_and_not_by_past_cl
 fn the_usual_calendar_knows_no_exception() {
     let changed = closed(Calendar::nyse(), "2026-12-01");
     assert_ne!(changed, Calendar::nyse());
+    assert_eq!(changed.exception(day("2026-12-01")), Some(Exception::Closed));
+    assert_eq!(changed.exception(day("2026-12-02")), None);
     assert_eq!(changed.usual(), Calendar::nyse());
+    assert_eq!(changed.without_exception(day("2026-12-01")), Calendar::nyse());
 }
