@@ -1,7 +1,9 @@
 //! The commands as a person types them.
 
+mod calendar;
 mod jobs;
 
+pub use calendar::Calendar;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -131,6 +133,9 @@ pub enum Admin {
     /// What an operator has to know.
     #[command(subcommand)]
     Alerts(Alerts),
+    /// Days that are not as the trading calendar's rule says.
+    #[command(subcommand)]
+    Calendar(Calendar),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

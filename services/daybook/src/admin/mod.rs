@@ -2,6 +2,7 @@
 //!
 //! | module      | what                                                     |
 //! |-------------|----------------------------------------------------------|
+//! | `calendar`  | days the market is closed, or closes early (CAL-4)       |
 //! | `customers` | accounts: opened, listed, blocked                        |
 //! | `keys`      | API keys                                                 |
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
@@ -10,6 +11,7 @@
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
+pub mod calendar;
 pub mod customers;
 pub mod jobs;
 pub mod keys;
@@ -172,6 +174,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
+        Admin::Calendar(command) => calendar::run(desk, &settings.sessions()?, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())

@@ -13,6 +13,7 @@
 //!
 //! A task that fails begins the stop, and the process ends with an exit code other than 0.
 
+mod calendar;
 mod observe;
 mod parts;
 mod ready;

@@ -21,6 +21,7 @@ use sessions::Sessions;
 use tokio::net::TcpListener;
 use venue::alpaca::{AlpacaSettings, AlpacaVenue};
 
+use super::calendar::{self, FollowCalendar};
 use super::observe::{Observe, Refresh};
 use super::ready::Readiness;
 use super::time::{self, FOLLOW_EVERY, FollowTime};
@@ -88,6 +89,11 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     layers.middle.spawn(
         "time",
         run_loop(follow, Wake::new(), FOLLOW_EVERY, layers.middle.clone()),
+    );
+    let calendar = FollowCalendar::new(deps.middle.clone(), deps.sessions.clone(), deps.clock.clone());
+    layers.middle.spawn(
+        "calendar",
+        run_loop(calendar, Wake::new(), calendar::FOLLOW_EVERY, layers.middle.clone()),
     );
     let health = Health::new();
     health.follow(&layers.front);
@@ -160,7 +166,8 @@ async fn pool_with(url: &str, settings: PoolSettings) -> Result<PgPool, DbError>
     .await
 }
 
-/// What has to be there before the first order: the time, a place for its message, and the instruments as last known.
+/// What has to be there before the first order: the time, a place for its message, the instruments as last known, and
+/// the calendar in force.
 async fn prepare(part: Part, deps: &Deps, clock: &OffsetClock) -> anyhow::Result<()> {
     let mut conn = deps.middle.acquire().await?;
     let today = db::database_time(&mut conn)
@@ -174,6 +181,7 @@ async fn prepare(part: Part, deps: &Deps, clock: &OffsetClock) -> anyhow::Result
         deps.bus.take_over().await?;
     }
     deps.instruments.refresh(&deps.middle).await?;
+    calendar::prepare(&deps.middle, &deps.sessions).await?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod harness;
 
 mod admin;
 mod audit;
+mod calendar;
 mod contract;
 mod faults;
 mod house;

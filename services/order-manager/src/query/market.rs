@@ -113,14 +113,14 @@ pub(crate) fn calendar(calendar: &Calendar, query: &CalendarQuery) -> Result<Vec
 }
 
 fn trading_day(day: &TradingDay) -> rest::CalendarDay {
-    // The evening session ends at 20:00, on half days at 17:00 (CAL-2).
-    let half_day = day.close.format("%H").to_string() == "13";
+    // The evening session ends at 20:00, on half days at 17:00 (CAL-2): four hours after the close.
+    let evening = day.close + chrono::TimeDelta::hours(4);
     rest::CalendarDay {
         date: day.date,
         open: day.open.format("%H:%M").to_string(),
         close: day.close.format("%H:%M").to_string(),
         session_open: "0400".to_owned(),
-        session_close: if half_day { "1700" } else { "2000" }.to_owned(),
+        session_close: evening.format("%H%M").to_string(),
         settlement_date: Some(day.settlement_date),
     }
 }

@@ -200,7 +200,15 @@ async fn an_account_whose_row_is_held_fails_alone() {
         ..small_batches()
     };
     let ids = testkit::ids(78);
-    let door = door(&pool, &house.clock, &ids, &house.instruments, &house.shutdown, &config);
+    let door = door(
+        &pool,
+        &house.clock,
+        &ids,
+        &house.instruments,
+        &house.sessions,
+        &house.shutdown,
+        &config,
+    );
     let mut holder = house.pool().begin().await.unwrap();
     ledger::lock(&mut holder, &[customers[3].account]).await.unwrap();
     let placed = customers
@@ -221,6 +229,7 @@ fn second_door(house: &House) -> axum::Router {
         &house.clock,
         &ids,
         &house.instruments,
+        &house.sessions,
         &house.shutdown,
         &small_batches(),
     )

@@ -9,7 +9,7 @@ use bus::{Bus, BusSettings};
 use chassis::clock::ManualClock;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
-use domain::calendar::Calendar;
+use domain::calendar::{Calendar, Exception};
 use domain::{AccountId, AssetId, ExecId, Money, Symbol};
 use identity::{AccountKind, NewAccount};
 use instruments::{Asset, Instruments};
@@ -17,7 +17,7 @@ use ledger::{Book, Cause, Entry, Transfer};
 use order_manager::{App, Config, Deps, router};
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use sessions::Sessions;
+use sessions::{ExceptionRow, Sessions};
 use sqlx::PgPool;
 use testkit::{TestDb, start_of_time};
 use tower::ServiceExt;
@@ -29,6 +29,7 @@ pub struct House {
     pub clock: Arc<ManualClock>,
     pub ids: SharedIds,
     pub instruments: Instruments,
+    pub sessions: Sessions,
     pub shutdown: Shutdown,
     pub router: Router,
 }
@@ -85,13 +86,14 @@ impl House {
             asset(2, "MSFT", true),
             asset(3, "HALT", false),
         ]);
-        let shutdown = Shutdown::new();
-        let router = door(&db.pool, &clock, &ids, &instruments, &shutdown, &config);
+        let (sessions, shutdown) = (Sessions::fixed(Calendar::nyse()), Shutdown::new());
+        let router = door(&db.pool, &clock, &ids, &instruments, &sessions, &shutdown, &config);
         House {
             db,
             clock,
             ids,
             instruments,
+            sessions,
             shutdown,
             router,
         }
@@ -198,6 +200,20 @@ impl House {
         }
     }
 
+    /// An operator closes a day, or has it close early; felt at once.
+    pub async fn except(&self, day: &str, exception: Exception) {
+        let row = ExceptionRow {
+            day: day.parse().unwrap(),
+            exception,
+            reason: String::new(),
+            added_by: "test".to_owned(),
+            added_at: start_of_time(),
+        };
+        let mut conn = self.pool().acquire().await.unwrap();
+        sessions::put(&mut conn, &row).await.unwrap();
+        assert!(self.sessions.refresh(&mut conn).await.unwrap());
+    }
+
     /// A number from the database.
     pub async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.pool()).await.unwrap()
@@ -222,6 +238,7 @@ pub fn door(
     clock: &Arc<ManualClock>,
     ids: &SharedIds,
     instruments: &Instruments,
+    sessions: &Sessions,
     shutdown: &Shutdown,
     config: &Config,
 ) -> Router {
@@ -231,7 +248,7 @@ pub fn door(
         ids: ids.clone(),
         bus: Bus::new(pool.clone(), ids.clone(), BusSettings::default()),
         instruments: instruments.clone(),
-        sessions: Sessions::fixed(Calendar::nyse()),
+        sessions: sessions.clone(),
     };
     chassis::http::with_defaults(router(&App::start(config, deps, shutdown)), ids.clone())
 }

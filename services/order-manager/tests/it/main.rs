@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bad_input;
+mod calendar;
 mod canceling;
 mod concurrency;
 mod house;
