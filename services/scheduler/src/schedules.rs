@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use venue::Venue;
+
 use crate::engine::{Job, Jobs, Missed, NewSchedule, OverTime, When};
 use crate::jobs::fees::PostFees;
+use crate::jobs::reconcile::Reconcile;
 use crate::jobs::settlement::Settle;
 use crate::{Config, Deps, Housekeeping};
 
 /// Every kind of job, ready to run.
-pub(crate) fn jobs<V: Send + Sync + 'static>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
-    let jobs: [Arc<dyn Job>; 3] = [
+pub(crate) fn jobs<V: Venue>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
+    let jobs: [Arc<dyn Job>; 4] = [
         Arc::new(Housekeeping::new(config.keep_messages, deps.pool.clone())),
         Arc::new(PostFees(Arc::clone(deps))),
+        Arc::new(Reconcile::new(Arc::clone(deps))),
         Arc::new(Settle(Arc::clone(deps))),
     ];
     Jobs::new(jobs)
@@ -29,6 +33,7 @@ pub(crate) fn configured() -> Vec<NewSchedule> {
         },
         // Parts of the end of the day, for a date that came late or has to be done again.
         NewSchedule::new("fees", when("by hand")),
+        NewSchedule::new("reconcile", when("by hand")),
         NewSchedule::new("settlement", when("by hand")),
     ]
 }

@@ -1,6 +1,7 @@
 //! The kinds of jobs, a file or folder each.
 
 pub mod fees;
+pub mod reconcile;
 pub mod settlement;
 
 use chrono::NaiveDate;

@@ -3,6 +3,10 @@
 //! A binary of its own, because failpoints are global to a process.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../it/reconcile/rig.rs"]
+#[expect(dead_code, reason = "shared with the other tests")]
+mod recon_rig;
+mod reconcile;
 #[path = "../it/engine/rig.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]
 mod rig;

@@ -4,6 +4,7 @@ mod closing;
 mod engine;
 mod housekeeping;
 mod listing;
+mod reconcile;
 mod sweep;
 
 use std::sync::Arc;

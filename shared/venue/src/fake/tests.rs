@@ -1,4 +1,5 @@
 //! The fake keeps the contract, and its script does what it says.
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
 use crate::contract::{self, Terms, key};

@@ -18,6 +18,7 @@ pub(super) struct Trades {
     /// Answers to the next requests for a file, before it is written as it should be.
     scripted: VecDeque<Result<Vec<u8>, Fault>>,
     asked: HashMap<ExecId, usize>,
+    forgotten: Vec<VenueExecution>,
 }
 
 impl FakeVenue {
@@ -44,7 +45,22 @@ impl FakeVenue {
 
     /// The venue denies that this execution ever happened.
     pub fn forget_execution(&self, id: &ExecId) {
-        self.state().executions.retain(|x| x.exec_id != *id);
+        let mut state = self.state();
+        let (forgotten, kept) = std::mem::take(&mut state.executions)
+            .into_iter()
+            .partition(|x| x.exec_id == *id);
+        state.executions = kept;
+        state.trades.forgotten.extend::<Vec<_>>(forgotten);
+    }
+
+    /// It remembers, in its place.
+    pub fn remember_execution(&self, id: &ExecId) {
+        let mut state = self.state();
+        let forgotten = std::mem::take(&mut state.trades.forgotten);
+        let (remembered, still): (Vec<_>, Vec<_>) = forgotten.into_iter().partition(|x| x.exec_id == *id);
+        state.trades.forgotten = still;
+        state.executions.extend(remembered);
+        state.executions.sort_by(|a, b| a.cursor.cmp(&b.cursor));
     }
 
     /// An execution in our name for an order that we never sent.

@@ -1,0 +1,143 @@
+//! What operators do: explain, close, and two of them together decide (REC-3, LED-20, LED-21).
+
+use super::rig::{Rig, dollars, shares, symbol};
+use domain::calendar::Calendar;
+use domain::{AccountId, Side};
+use scheduler::jobs::reconcile::desk::{self, Decision, DeskError};
+use scheduler::jobs::reconcile::report;
+use uuid::Uuid;
+
+const ADA: AccountId = AccountId::new(Uuid::from_u128(7));
+
+/// A day with an execution nobody knows, set aside and in suspense as the status-updater leaves it.
+async fn stranger() -> Rig {
+    let rig = Rig::new().await;
+    let exec = rig
+        .venue
+        .trade_for_stranger("by hand", &symbol(), Side::Buy, shares("5"), dollars("50"));
+    rig.pass().await;
+    rig.run_sql(
+        "insert into venue_reports_set_aside (report_id, kind, payload, cause, at)
+         select gen_random_uuid(), 'unknown_order', payload, 'no such order', daybook_now() from outbox
+          where topic = 'venue-reports'",
+    )
+    .await;
+    let venue = "fake".to_owned();
+    let cause = ledger::Cause::Unknown { venue, exec_id: exec };
+    let now = testkit::start_of_time();
+    let transfer =
+        ledger::rules::unknown_execution(cause, &symbol(), Side::Buy, shares("5"), dollars("50"), now).unwrap();
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    ledger::post(&mut conn, &[transfer]).await.unwrap();
+    ledger::open_account(&mut conn, ADA, false).await.unwrap();
+    rig.pass().await;
+    assert_eq!(rig.suspense().await, ["AAPL 5", "USD -250"]);
+    rig
+}
+
+async fn propose(rig: &Rig, decision: Decision, by: &str) -> Result<(), DeskError> {
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    let account = (decision == Decision::Assign).then_some(ADA);
+    desk::propose(&mut conn, 1, decision, account, ("because", by))
+        .await
+        .map(drop)
+}
+
+async fn approve(rig: &Rig, by: &str) -> Result<desk::Approved, DeskError> {
+    let mut tx = db::begin(&rig.db.pool).await.unwrap();
+    let approved = desk::approve(&mut tx, &rig.deps.bus, &Calendar::always_open(), 1, by).await?;
+    tx.commit().await.unwrap();
+    Ok(approved)
+}
+
+#[tokio::test]
+async fn rec_3_an_adjustment_needs_two_persons() {
+    let rig = stranger().await;
+    let nothing = approve(&rig, "bob").await;
+    assert!(matches!(nothing, Err(DeskError::NothingProposed(1))));
+    propose(&rig, Decision::FirmError, "ada").await.unwrap();
+    let alone = approve(&rig, "ada").await;
+    assert!(matches!(alone, Err(DeskError::SamePerson(_))));
+    assert_eq!(rig.suspense().await.len(), 2, "nothing moved");
+    let approved = approve(&rig, "bob").await.unwrap();
+    assert!(approved.settles.is_some());
+    assert_eq!(rig.suspense().await, Vec::<String>::new());
+    let own = rig
+        .texts("select asset || ' ' || trim_scale(sum(amount)) from ledger_entries where book = 'firm.error' group by asset order by asset")
+        .await;
+    assert_eq!(
+        own,
+        ["AAPL 5", "USD -250"],
+        "the firm has the shares and what they cost"
+    );
+    assert_eq!(rig.breaks().await, ["unknown_order exec-1: closed"]);
+    rig.pass().await;
+    assert_eq!(
+        rig.breaks().await,
+        ["unknown_order exec-1: closed"],
+        "what people decided stays decided"
+    );
+}
+
+#[tokio::test]
+async fn led_20_an_execution_is_assigned_to_a_customer_who_can_pay_for_it() {
+    let rig = stranger().await;
+    propose(&rig, Decision::Assign, "ada").await.unwrap();
+    assert!(approve(&rig, "bob").await.is_err(), "no money");
+    rig.run_sql("update ledger_cash set avail = 300").await;
+    approve(&rig, "bob").await.unwrap();
+    assert_eq!(
+        rig.texts("select trim_scale(avail)::text from ledger_cash").await,
+        ["50"]
+    );
+    assert_eq!(
+        rig.texts("select symbol || ' ' || avail from ledger_shares").await,
+        ["AAPL 5"]
+    );
+    assert_eq!(rig.suspense().await, Vec::<String>::new());
+    let trade = rig
+        .texts("select trade_date::text || ' ' || qty from ledger_trades")
+        .await;
+    assert_eq!(trade, [format!("{} 5", Rig::date())], "it settles as any trade");
+}
+
+#[tokio::test]
+async fn v15_a_break_with_something_in_suspense_is_not_closed_by_hand() {
+    let rig = stranger().await;
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    desk::own(&mut conn, 1, "ada").await.unwrap();
+    desk::explain(&mut conn, 1, "manual order at the venue").await.unwrap();
+    let refused = desk::close(&mut conn, 1, "done").await;
+    assert!(matches!(refused, Err(DeskError::InSuspense(1))));
+    let days = report::of_day(&mut conn, Rig::date()).await.unwrap();
+    let it = &days[0].breaks[0];
+    assert_eq!((it.state.as_str(), it.owner.as_deref()), ("explained", Some("ada")));
+    let bust = propose(&rig, Decision::Bust, "ada").await;
+    assert!(
+        matches!(bust, Err(DeskError::Unfit { .. })),
+        "the venue's execution stands"
+    );
+}
+
+#[tokio::test]
+async fn rec_5_suspense_older_than_a_business_day_pages() {
+    let rig = stranger().await;
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    let items = report::suspense(&mut conn).await.unwrap();
+    assert_eq!((items.len(), items[0].break_no), (1, Some(1)));
+    assert_eq!(items[0].amounts, "5 AAPL, -250 USD");
+    let aged = |kinds: Vec<String>| kinds.iter().any(|kind| kind.starts_with("suspense_age"));
+    assert!(!aged(rig.alerts().await));
+    rig.later("2 days").await;
+    rig.pass().await;
+    assert!(aged(rig.alerts().await));
+    propose(&rig, Decision::FirmError, "ada").await.unwrap();
+    let approved = approve(&rig, "bob").await.unwrap();
+    rig.run_sql(&format!(
+        "update venue_reports_set_aside set resolved_at = daybook_now() where report_id = '{}'",
+        approved.settles.unwrap()
+    ))
+    .await;
+    rig.pass().await;
+    assert!(!aged(rig.alerts().await));
+}
