@@ -138,6 +138,20 @@ async fn a_process_that_dies_while_it_delivers_leaves_the_alert_to_the_next() {
 }
 
 #[tokio::test]
+async fn two_processes_do_not_deliver_one_alert_at_the_same_time() {
+    let rig = Rig::at(MONDAY).await;
+    raise(&rig, "a").await;
+    let target = MockServer::start().await;
+    let slow = ResponseTemplate::new(200).set_delay(std::time::Duration::from_millis(500));
+    Mock::given(method("POST")).respond_with(slow).mount(&target).await;
+    let (mut one, mut other) = (webhook(&rig, &target), webhook(&rig, &target));
+    let (first, second) = tokio::join!(one.step(), other.step());
+    let outcomes = [first.unwrap(), second.unwrap()];
+    assert!(outcomes.contains(&Progress::Worked) && outcomes.contains(&Progress::Idle));
+    assert_eq!(bodies(&target).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_webhook_that_fails_is_seen_and_its_address_is_not() {
     let rig = Rig::at(MONDAY).await;
     raise(&rig, "a").await;

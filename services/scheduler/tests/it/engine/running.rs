@@ -255,6 +255,7 @@ async fn history_is_forgotten_by_age_and_what_is_open_is_not() {
     rig.due("easy").await;
     work_off(&mut rig.worker([easy("easy")])).await;
     rig.due("waits").await;
+    assert_eq!(rig.states().await, ["done", "waiting"], "young history stays");
     rig.pass(91 * 24 * 60, 0).await;
     rig.planner(vec![]).step().await.unwrap();
     assert_eq!(rig.only_run().await.schedule, "waits");

@@ -53,7 +53,7 @@ async fn held(rig: &Rig) -> (Run, Arc<Notify>, tokio::task::JoinHandle<Progress>
     (told.recv().await.unwrap(), go_on, task)
 }
 
-/// The worker was only paused: it wakes up, and the database does not hear it any more.
+/// The worker was only paused: it wakes up while another works on the run, and the database does not hear it any more.
 #[tokio::test]
 async fn v10_a_worker_paused_beyond_its_lease_writes_nothing_any_more() {
     let rig = Rig::at(MONDAY).await;
@@ -62,12 +62,21 @@ async fn v10_a_worker_paused_beyond_its_lease_writes_nothing_any_more() {
     let mut conn = rig.db.pool.acquire().await.unwrap();
     run.check(&mut conn).await.unwrap();
     rig.pass(0, 11).await;
-    work_off(&mut rig.worker([job("work", |_| async { Err(JobError::failed("later")) })])).await;
-    let after = rig.only_run().await;
+    let (next, other_gate, other) = held(&rig).await;
     assert!(matches!(run.check(&mut conn).await, Err(JobError::Lost)));
+    next.check(&mut conn).await.unwrap();
     gate.notify_one();
     task.await.unwrap();
-    assert_eq!(rig.only_run().await, after, "its report changed nothing");
+    let row = rig.only_run().await;
+    assert_eq!(
+        (row.state.as_str(), row.epoch),
+        ("running", 2),
+        "its report changed nothing"
+    );
+    other_gate.notify_one();
+    other.await.unwrap();
+    let row = rig.only_run().await;
+    assert_eq!((row.state.as_str(), row.attempts), ("done", 2));
 }
 
 #[tokio::test]
