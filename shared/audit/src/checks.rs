@@ -244,6 +244,12 @@ pub const CHECKS: &[Check] = &[
         "submissions",
         "each unfinished submission is listed for its owner"
     ),
+    check!(
+        "CAL-7",
+        "cal_7_sessions",
+        "sessions",
+        "the sessions are those that the operators left"
+    ),
 ];
 
 /// What one database cannot show, and where it is shown.

@@ -111,6 +111,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "without a cause",
     ),
     ("each unfinished submission is listed for its owner", "update venue_submissions set state = 'in_doubt'", "not listed as unfinished"),
+    (
+        "the sessions are those that the operators left",
+        "insert into session_exceptions values ('2028-11-07', 'closed', null, '', 'ada', daybook_now())",
+        "2028-11-07: has a session, and ada closed the day",
+    ),
 ];
 
 /// A filled and a resting buy, a resting sell, a canceled order.
