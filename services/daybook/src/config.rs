@@ -19,6 +19,9 @@ const PREFIX: &str = "DAYBOOK_";
 pub const FILE: &str = "daybook.env";
 /// A token that nobody guesses.
 const ADMIN_TOKEN_MIN: usize = 16;
+/// Each may hold a connection of the pool that the rest of the process shares.
+const JOB_WORKERS_MAX: usize = 8;
+const JOB_HISTORY_DAYS_MAX: u64 = 3_650;
 /// The most symbols that the bundled exchange lists.
 const SYMBOLS_MAX: usize = 1_000;
 
@@ -52,6 +55,12 @@ pub struct Settings {
     /// What an operator shows there.
     #[serde(default)]
     pub admin_token: Option<SecretString>,
+    /// Jobs that a process with the scheduler runs at a time.
+    #[serde(default)]
+    pub job_workers: Option<usize>,
+    /// How long ended runs, their logs and settled alerts are kept.
+    #[serde(default)]
+    pub job_history_days: Option<u64>,
     /// Where alerts are sent to.
     #[serde(default)]
     pub operator_webhook_url: Option<SecretString>,
@@ -202,6 +211,21 @@ impl Settings {
             return Err(bad(
                 "ADMIN_PORT",
                 "is the same as DAYBOOK_PORT: customers would reach it",
+            ));
+        }
+        if self
+            .job_workers
+            .is_some_and(|workers| !(1..=JOB_WORKERS_MAX).contains(&workers))
+        {
+            return Err(bad("JOB_WORKERS", format!("is not between 1 and {JOB_WORKERS_MAX}")));
+        }
+        if self
+            .job_history_days
+            .is_some_and(|days| !(1..=JOB_HISTORY_DAYS_MAX).contains(&days))
+        {
+            return Err(bad(
+                "JOB_HISTORY_DAYS",
+                format!("is not between 1 and {JOB_HISTORY_DAYS_MAX}"),
             ));
         }
         let url = self.operator_webhook_url.as_ref().map(ExposeSecret::expose_secret);
@@ -388,6 +412,8 @@ mod tests {
             ("DAYBOOK_ADMIN_TOKEN", "short"),
             ("DAYBOOK_ADMIN_TOKEN", "long enough but with blanks"),
             ("DAYBOOK_OPERATOR_WEBHOOK_URL", "mailto:me"),
+            ("DAYBOOK_JOB_WORKERS", "0"),
+            ("DAYBOOK_JOB_HISTORY_DAYS", "0"),
         ] {
             let complaint = complaint(&[url, (key, value)]);
             assert!(complaint.starts_with(&format!("{key}: ")), "{key}={value}: {complaint}");

@@ -266,6 +266,10 @@ fn scheduler_config(settings: &Settings) -> scheduler::Config {
     scheduler::Config {
         engine: scheduler::engine::Settings {
             lease: Duration::from_millis(settings.lease_ms),
+            workers: settings.job_workers.unwrap_or(usual.engine.workers),
+            keep_history: settings
+                .job_history_days
+                .map_or(usual.engine.keep_history, |days| Duration::from_secs(days * 24 * 3_600)),
             ..usual.engine
         },
         webhook: settings.operator_webhook_url.clone(),

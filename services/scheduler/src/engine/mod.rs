@@ -80,7 +80,7 @@ impl Default for Settings {
     fn default() -> Self {
         let second = Duration::from_secs(1);
         Settings {
-            workers: 2,
+            workers: 4,
             lease: 10 * second,
             plan_every: second,
             claim_every: second,

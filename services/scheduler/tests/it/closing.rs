@@ -121,7 +121,7 @@ fn held_shares(order: &rules::Order, qty: Qty) -> Transfer {
 }
 
 async fn set_clock(db: &TestDb, at: &str) {
-    sqlx::query("update db_clock set clock_offset = $1::timestamptz - clock_timestamp()")
+    sqlx::query("update db_clock set clock_offset = clock_offset + ($1::timestamptz - daybook_now())")
         .bind(at.parse::<domain::Timestamp>().unwrap())
         .execute(&db.pool)
         .await

@@ -95,7 +95,7 @@ impl Rig {
 
     /// Puts the database's clock to a time; it goes on from there.
     pub async fn set_time(&self, now: &str) {
-        sqlx::query("update db_clock set clock_offset = $1 - clock_timestamp()")
+        sqlx::query("update db_clock set clock_offset = clock_offset + ($1 - daybook_now())")
             .bind(at(now))
             .execute(&self.db.pool)
             .await
