@@ -51,6 +51,8 @@ pub enum Running {
     StatusUpdater,
     /// Jobs by schedule, and the sweep of orders in doubt.
     Scheduler,
+    /// Writes customers' notices.
+    Notifier,
     /// Keeps assets and last quotes.
     MarketData,
     /// The bundled exchange alone.
@@ -65,6 +67,7 @@ impl From<Running> for Part {
             Running::Executor => Part::Executor,
             Running::StatusUpdater => Part::StatusUpdater,
             Running::Scheduler => Part::Scheduler,
+            Running::Notifier => Part::Notifier,
             Running::MarketData => Part::MarketData,
             Running::ExchangeSim => Part::ExchangeSim,
         }
@@ -110,6 +113,17 @@ pub enum Admin {
     Order {
         /// The order's id.
         order: Uuid,
+        /// JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What a customer was told about orders, newest first.
+    Notices {
+        /// The customer's account id or account number.
+        account: String,
+        /// Most notices to show.
+        #[arg(long, default_value_t = 50)]
+        limit: i64,
         /// JSON instead of a table.
         #[arg(long)]
         json: bool,

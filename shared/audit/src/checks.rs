@@ -250,13 +250,19 @@ pub const CHECKS: &[Check] = &[
         "sessions",
         "the sessions are those that the operators left"
     ),
+    check!(at rest: "V14", "v14_notices", "changes", "each end of an order, bust and correction has its notice"),
+    check!(
+        "V14",
+        "v14_events",
+        "notices",
+        "each notice tells of a change that happened"
+    ),
 ];
 
 /// What one database cannot show, and where it is shown.
 pub const NOT_HERE: &[(&str, &str)] = &[
     ("V11", "linearizability is a property of histories: the tests check it"),
     ("V13", "no scheduled run is recorded yet"),
-    ("V14", "nothing is notified yet"),
     ("V15", "no trade file is reconciled yet"),
     ("V16", "admin_acts has no hash chain yet"),
     ("V17", "time to serve again is measured by the tests"),

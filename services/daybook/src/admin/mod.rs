@@ -8,6 +8,7 @@
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
 //! | `show`      | a customer's ledger, an order's life, what is parked     |
 //! | `jobs`      | schedules, runs, alerts                                  |
+//! | `notices`   | what a customer was told                                 |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
@@ -16,6 +17,7 @@ pub mod customers;
 pub mod jobs;
 pub mod keys;
 pub mod money;
+mod notices;
 pub mod seed;
 mod show;
 mod show_jobs;
@@ -169,6 +171,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         },
         Admin::Ledger { account, limit, json } => show::ledger(desk, &account, limit, json).await?,
         Admin::Order { order, json } => show::order(desk, order, json).await?,
+        Admin::Notices { account, limit, json } => notices::notices(desk, &account, limit, json).await?,
         Admin::Block { account } => desk.block(&account, true).await?,
         Admin::Unblock { account } => desk.block(&account, false).await?,
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,

@@ -1,13 +1,13 @@
 //! What runs in which process, and in which order it starts and stops.
 //!
 //! Start: the door is bound · the bundled exchange · pools, log, partitions · what is known of the instruments ·
-//! market-data · status-updater · executor · scheduler · order-manager · the door opens.
+//! market-data · status-updater · executor · notifier · scheduler · order-manager · the door opens.
 //! Stop, in the reverse order, one layer after the other:
 //!
 //! | layer      | what                                                        | why in this place                              |
 //! |------------|-------------------------------------------------------------|------------------------------------------------|
 //! | `front`    | the doors, order-manager, readiness                         | nothing new is promised                        |
-//! | `middle`   | scheduler, executor, status-updater, market-data, observing | calls that are out get their answer recorded   |
+//! | `middle`   | scheduler, notifier, executor, status-updater, market-data, observing | calls that are out get their answer recorded |
 //! | –          | leases are given back                                       | nobody has to wait for their end               |
 //! | `exchange` | the bundled exchange                                        | it answered to the end                         |
 //!
@@ -46,6 +46,8 @@ pub enum Part {
     StatusUpdater,
     /// Jobs.
     Scheduler,
+    /// Customers' notices.
+    Notifier,
     /// Assets and quotes.
     MarketData,
     /// The bundled exchange alone.

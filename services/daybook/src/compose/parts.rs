@@ -243,6 +243,16 @@ fn start_middle(part: Part, settings: &Settings, deps: &Deps, layers: &Layers) {
     if let Some(venue) = &deps.venue {
         start_with_venue(part, deps, venue, layers);
     }
+    if part.does(Part::Notifier) {
+        let notices = notifier::Deps {
+            bus: deps.bus.clone(),
+            clock: deps.clock.clone(),
+        };
+        middle.spawn(
+            "notifier",
+            notifier::run(notifier::Config::default(), notices, middle.clone()),
+        );
+    }
     if part.does(Part::Scheduler) {
         let jobs = scheduler::Deps {
             pool: deps.middle.clone(),

@@ -49,7 +49,7 @@ impl Readiness {
     }
 
     async fn look_at_database(&self) -> Result<(), StepError> {
-        let groups = [executor::GROUP, status_updater::GROUP].map(str::to_owned);
+        let groups = [executor::GROUP, status_updater::GROUP, notifier::GROUP].map(str::to_owned);
         let owned = sqlx::query_scalar!(
             r#"select count(*) as "owned!"
                  from bus_positions
@@ -62,7 +62,7 @@ impl Readiness {
         .await?;
         self.database.ready();
         if let Some(gate) = &self.leases {
-            let all = 2 * i64::from(PARTITIONS);
+            let all = 3 * i64::from(PARTITIONS);
             if owned == all {
                 gate.ready()
             } else {

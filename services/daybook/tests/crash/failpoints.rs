@@ -188,6 +188,11 @@ async fn dying_while_reports_are_booked_books_each_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dying_while_notices_are_written_tells_each_end_once() {
+    each_is_survived(vec![at("notify::read_not_sent", 20), at("notify::sent_not_marked", 10)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dying_with_a_lease_leaves_it_to_the_next() {
     each_is_survived(vec![at("lease::acquired", 1), at("lease::loaded", 1)]).await;
 }

@@ -116,6 +116,8 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "insert into session_exceptions values ('2028-11-07', 'closed', null, '', 'ada', daybook_now())",
         "2028-11-07: has a session, and ada closed the day",
     ),
+    ("each end of an order, bust and correction has its notice", "delete from notices where kind = 'canceled'", "(canceled) has no notice"),
+    ("each notice tells of a change that happened", "update notices set kind = 'expired' where kind = 'canceled'", "was expired, but event"),
 ];
 
 /// A filled and a resting buy, a resting sell, a canceled order.
