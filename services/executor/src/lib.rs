@@ -12,7 +12,7 @@
 //!
 //! | an order is | because | until |
 //! |---|---|---|
-//! | `queued` | filed by bus position, never sent | its turn in its symbol's line |
+//! | `queued` | filed by bus position, never sent | its time, then its turn in its symbol's line |
 //! | `sending` | the intent is committed | the answer |
 //! | `in_doubt` | no usable answer, or the owner died | asked by key: found, or denied twice and sent again |
 //! | `working` | the venue has it | a cancel is wanted |

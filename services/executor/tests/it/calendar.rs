@@ -36,9 +36,9 @@ impl World {
     }
 }
 
-/// A `day` and a `gtc` order of the night before.
+/// A `day` and a `gtc` order of the night before, not looked at yet.
 async fn overnight() -> (World, Executor<FakeVenue>, [OrderId; 2]) {
-    let (world, mut executor) = World::started().await;
+    let (world, executor) = World::started().await;
     world.clock.set(at("2026-11-23T02:00:00Z"));
     let day = world.place("AAPL").await;
     let gtc = |order| OrderAccepted {
@@ -46,13 +46,13 @@ async fn overnight() -> (World, Executor<FakeVenue>, [OrderId; 2]) {
         ..order
     };
     let gtc = world.place_with(gtc).await;
-    settle(&mut executor).await;
     (world, executor, [day, gtc])
 }
 
 #[tokio::test]
 async fn orders_of_a_session_that_is_taken_away_are_never_sent_and_end_at_its_usual_close() {
     let (world, mut executor, [day, gtc]) = overnight().await;
+    settle(&mut executor).await;
     world.change_the_day(Some(Exception::Closed)).await;
     for time in ["2026-11-23T14:30:00Z", "2026-11-23T20:59:59Z"] {
         world.clock.set(at(time));
