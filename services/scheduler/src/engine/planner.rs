@@ -1,8 +1,8 @@
 //! Makes runs of due ticks, and looks after the runs that are under way: over time, left behind by a worker that died, waiting
 //! for a worker that never comes.
 //!
-//! A tick has one run: unique by schedule and tick, or session. The row of the schedule is locked meanwhile, and its place
-//! moves in the same commit, so one that died in the middle is followed by one that makes the same runs.
+//! A tick has one run: unique by schedule and tick, or session. One planner plans at a time, and the schedule's place moves in
+//! the commit of its runs, so one that died in the middle is followed by one that makes the same runs.
 
 use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step, StepError, Wake};
@@ -232,6 +232,7 @@ async fn first_to_plan(conn: &mut PgConnection) -> Result<bool, DbError> {
     Ok(first.fetch_one(conn).await?)
 }
 
+/// Read without a lock, which would be written down each second: [`move_on`] sees what changed meanwhile.
 async fn rows(conn: &mut PgConnection) -> Result<Vec<Row>, DbError> {
     let rows = sqlx::query_as!(
         Row,
@@ -239,13 +240,13 @@ async fn rows(conn: &mut PgConnection) -> Result<Vec<Row>, DbError> {
                 next_tick
            from job_schedules
           where paused_at is null
-          order by name
-            for update",
+          order by name",
     );
     Ok(rows.fetch_all(conn).await?)
 }
 
-/// Writes down how far the ticks were dealt with, where that changed.
+/// Writes down how far the ticks were dealt with, where that changed. A schedule whose time was changed at this moment is
+/// left alone.
 async fn move_on(conn: &mut PgConnection, plans: &[Plan<'_>]) -> Result<(), DbError> {
     let changed: Vec<&Plan<'_>> = plans
         .iter()
@@ -256,16 +257,19 @@ async fn move_on(conn: &mut PgConnection, plans: &[Plan<'_>]) -> Result<(), DbEr
     }
     let names: Vec<String> = changed.iter().map(|plan| plan.row.name.clone()).collect();
     let dealt: Vec<Dealt> = changed.iter().map(|plan| dealt_with(plan.row, &plan.ticks)).collect();
+    let specs: Vec<String> = changed.iter().map(|plan| plan.row.spec.clone()).collect();
     let to: Vec<Timestamp> = dealt.iter().map(|dealt| dealt.to).collect();
     let dates: Vec<Option<NaiveDate>> = dealt.iter().map(|dealt| dealt.date).collect();
     let next: Vec<Option<Timestamp>> = changed.iter().map(|plan| plan.next).collect();
     sqlx::query!(
         "update job_schedules s
             set planned_to = u.planned_to, planned_date = u.planned_date, next_tick = u.next_tick
-           from unnest($1::text[], $2::timestamptz[], $3::date[], $4::timestamptz[])
-                  as u (name, planned_to, planned_date, next_tick)
-          where s.name = u.name",
+           from unnest($1::text[], $2::text[], $3::timestamptz[], $4::date[], $5::timestamptz[])
+                  as u (name, spec, planned_to, planned_date, next_tick)
+          where s.name = u.name
+            and s.spec = u.spec",
         &names,
+        &specs,
         &to,
         &dates as &[Option<NaiveDate>],
         &next as &[Option<Timestamp>],
