@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use db::{DbError, PgConnection, PgPool};
 use domain::Timestamp;
 use sqlx::{Postgres, QueryBuilder};
@@ -102,13 +103,15 @@ pub async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderRow>
         None => "where true",
     });
     // Times grow with the numbers by which the list is sorted: a page begins by its number, found in one step, and is
-    // not looked for among all orders before it.
-    if let Some(after) = filter.after {
-        sql.push(" and order_no > coalesce((select order_no from sim_orders where submitted_at <= ")
-            .push_bind(after)
-            .push(" order by submitted_at desc limit 1), 0)");
+    // not looked for among all orders before it. Both tables are told, since a join passes on no inequality.
+    let after = numbered(pool, filter.after.map(|at| at + TimeDelta::microseconds(1))).await?;
+    let until = numbered(pool, filter.until).await?;
+    bound(&mut sql, " and sim_orders.order_no > ", after);
+    bound(&mut sql, " and sim_orders.order_no <= ", until);
+    if filter.open == Some(true) {
+        bound(&mut sql, " and sim_open_orders.order_no > ", after);
+        bound(&mut sql, " and sim_open_orders.order_no <= ", until);
     }
-    bound(&mut sql, " and submitted_at < ", filter.until);
     if !filter.symbols.is_empty() {
         sql.push(" and symbol = any(")
             .push_bind(filter.symbols.clone())
@@ -123,6 +126,22 @@ pub async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderRow>
     sql.push_bind(filter.limit);
     let records: Vec<OrderRecord> = sql.build_query_as().fetch_all(pool).await?;
     records.into_iter().map(OrderRow::try_from).collect()
+}
+
+/// The number of the last order before a time; 0 when there is none.
+async fn numbered(pool: &PgPool, before: Option<Timestamp>) -> Result<Option<i64>, DbError> {
+    let Some(before) = before else { return Ok(None) };
+    let last = sqlx::query_scalar!(
+        "select order_no
+           from sim_orders
+          where submitted_at < $1
+          order by submitted_at desc
+          limit 1",
+        before
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(Some(last.unwrap_or(0)))
 }
 
 /// Orders after a number, for the whole truth page by page.

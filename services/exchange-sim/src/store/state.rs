@@ -80,6 +80,7 @@ pub async fn open_orders(db: &mut PgConnection, after: i64, limit: i64) -> Resul
            from sim_open_orders
            join sim_orders using (order_no)
           where order_no > $1
+            and sim_orders.order_no > $1
           order by order_no
           limit $2",
         after,
