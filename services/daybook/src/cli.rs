@@ -1,9 +1,11 @@
 //! The commands as a person types them.
 
 mod calendar;
+mod eod;
 mod jobs;
 
 pub use calendar::Calendar;
+pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -150,6 +152,9 @@ pub enum Admin {
     /// Days that are not as the trading calendar's rule says.
     #[command(subcommand)]
     Calendar(Calendar),
+    /// Ends of days: where they are, and what could not be resolved.
+    #[command(subcommand)]
+    Eod(Eod),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

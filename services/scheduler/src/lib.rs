@@ -2,10 +2,12 @@
 //!
 //! | module         | what                                                                             |
 //! |----------------|----------------------------------------------------------------------------------|
+//! | `deadlines`    | asks for the end of orders whose own time has come                               |
 //! | `doubt`        | which open order looks wrong, and what to ask about it: pure                     |
 //! | `sweep`        | looks at every open order, page by page, and appends what is asked to the log    |
 //! | `listing`      | what the venue lists as open, to find the ends that nobody told                  |
 //! | `engine`       | schedules, runs and alerts                                                       |
+//! | `expiry`       | asks for the end of orders whose time is over, in batches split by account       |
 //! | `schedules`    | the kinds of job and the schedules of the configuration                          |
 //! | `housekeeping` | daily partitions of the event log, made ahead and dropped when read              |
 //! | `jobs`         | the kinds of jobs, a file or folder each                                         |
@@ -13,14 +15,17 @@
 //! One process sweeps at a time, by a named lease; every question about an order goes through the event log to the
 //! executor. Of the venue itself only the list of its open orders is read.
 
+pub mod deadlines;
 mod doubt;
 pub mod engine;
+mod expiry;
 mod housekeeping;
 pub mod jobs;
 mod listing;
 mod schedules;
 mod sweep;
 
+pub use deadlines::Deadlines;
 pub use doubt::{Ask, Doubt, Patience, Seen, doubt};
 pub use housekeeping::Housekeeping;
 pub use sweep::Sweep;
@@ -63,6 +68,12 @@ pub struct Config {
     pub engine: engine::Settings,
     /// Where alerts are sent to. It may hold a secret.
     pub webhook: Option<SecretString>,
+    /// The times of an end of day.
+    pub end_of_day: jobs::end_of_day::Settings,
+    /// How far a queued order's limit may be from the last price.
+    pub collar: jobs::release::Collar,
+    /// How orders' own deadlines are kept.
+    pub deadlines: deadlines::Settings,
 }
 
 impl Default for Config {
@@ -78,6 +89,9 @@ impl Default for Config {
             keep_messages: chrono::TimeDelta::days(3),
             engine: engine::Settings::default(),
             webhook: None,
+            end_of_day: jobs::end_of_day::Settings::default(),
+            collar: jobs::release::Collar::default(),
+            deadlines: deadlines::Settings::default(),
         }
     }
 }
@@ -118,10 +132,19 @@ impl<V> Clone for Deps<V> {
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
     engine::describe();
     let sweep = Sweep::new(config.clone(), deps.clone());
-    let every = config.sweep_every;
+    let deps = Arc::new(deps);
+    let deadlines = Deadlines::new(config.deadlines, Arc::clone(&deps));
+    let watch = jobs::end_of_day::Watch::new(config.end_of_day, Arc::clone(&deps));
+    let looks = (
+        config.sweep_every,
+        config.deadlines.every,
+        config.end_of_day.watch_every,
+    );
     tokio::join!(
-        run_loop(sweep, Wake::new(), every, shutdown.clone()),
-        run_engine(config, Arc::new(deps), shutdown),
+        run_loop(sweep, Wake::new(), looks.0, shutdown.clone()),
+        run_loop(deadlines, Wake::new(), looks.1, shutdown.clone()),
+        run_loop(watch, Wake::new(), looks.2, shutdown.clone()),
+        run_engine(config, deps, shutdown),
     );
 }
 

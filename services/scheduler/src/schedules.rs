@@ -6,15 +6,20 @@ use std::time::Duration;
 use venue::Venue;
 
 use crate::engine::{Job, Jobs, Missed, NewSchedule, OverTime, When};
+use crate::jobs::end_of_day::{self, EndOfDay};
 use crate::jobs::fees::PostFees;
 use crate::jobs::reconcile::Reconcile;
+use crate::jobs::release::{self, Recheck, Resume};
 use crate::jobs::settlement::Settle;
 use crate::{Config, Deps, Housekeeping};
 
 /// Every kind of job, ready to run.
 pub(crate) fn jobs<V: Venue>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
-    let jobs: [Arc<dyn Job>; 4] = [
+    let jobs: [Arc<dyn Job>; 7] = [
         Arc::new(Housekeeping::new(config.keep_messages, deps.pool.clone())),
+        Arc::new(EndOfDay::new(config.end_of_day, Arc::clone(deps))),
+        Arc::new(Recheck::new(config.collar, Arc::clone(deps))),
+        Arc::new(Resume::new(Arc::clone(deps))),
         Arc::new(PostFees(Arc::clone(deps))),
         Arc::new(Reconcile::new(Arc::clone(deps))),
         Arc::new(Settle(Arc::clone(deps))),
@@ -24,12 +29,31 @@ pub(crate) fn jobs<V: Venue>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
 
 /// The schedules of the configuration.
 pub(crate) fn configured() -> Vec<NewSchedule> {
+    let minutes = |n: u64| Some((Duration::from_secs(60 * n), OverTime::Alert));
     vec![
         NewSchedule {
             // Partitions are made a week ahead, so one run makes up for all that were missed.
             missed: Missed::Last,
-            time_limit: Some((Duration::from_secs(300), OverTime::Alert)),
+            time_limit: minutes(5),
             ..NewSchedule::new("housekeeping", when("0 * * * *"))
+        },
+        NewSchedule {
+            // Each date has an end of its own, however late; it gives up only on what an operator has to see.
+            missed: Missed::Each,
+            attempts_max: 100,
+            time_limit: minutes(10),
+            ..NewSchedule::new(end_of_day::NAME, when("close"))
+        },
+        NewSchedule {
+            // Orders of a session that is open are past this check.
+            missed: Missed::Skip,
+            time_limit: minutes(4),
+            ..NewSchedule::new(release::RECHECK, when("open - 5m"))
+        },
+        NewSchedule {
+            missed: Missed::Last,
+            time_limit: minutes(10),
+            ..NewSchedule::new(release::RESUME, when("open"))
         },
         // Parts of the end of the day, for a date that came late or has to be done again.
         NewSchedule::new("fees", when("by hand")),

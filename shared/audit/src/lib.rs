@@ -38,14 +38,47 @@ pub enum AuditError {
 /// # Errors
 /// It cannot be reached or read.
 pub async fn audit_at(options: PgConnectOptions, at_rest: bool) -> Result<Report, AuditError> {
-    // However long it takes: a read-only snapshot is in nobody's way.
-    let options = options
-        .application_name("daybook-audit")
-        .options([("statement_timeout", "0"), ("timezone", "UTC")]);
-    let mut conn = options.connect().await?;
-    let report = audit(&mut conn, at_rest).await?;
+    audit_some(options, at_rest, |_| true).await
+}
+
+/// As [`audit_at`], with the checks that are wanted.
+///
+/// # Errors
+/// It cannot be reached or read.
+pub async fn audit_some(
+    options: PgConnectOptions,
+    at_rest: bool,
+    wanted: impl Fn(&Check) -> bool,
+) -> Result<Report, AuditError> {
+    let mut conn = connect(options).await?;
+    begin(&mut conn).await?;
+    let report = look_at(&mut conn, at_rest, wanted).await?;
     let _ = conn.close().await;
     Ok(report)
+}
+
+/// A connection on which an audit may take as long as it takes: a read-only snapshot is in nobody's way.
+///
+/// # Errors
+/// The database cannot be reached.
+pub async fn connect(options: PgConnectOptions) -> Result<PgConnection, AuditError> {
+    let options = options.application_name("daybook-audit").options([
+        ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+        ("timezone", "UTC"),
+    ]);
+    Ok(options.connect().await?)
+}
+
+/// Begins the one snapshot of an audit.
+///
+/// # Errors
+/// What the database says.
+pub async fn begin(conn: &mut PgConnection) -> Result<(), AuditError> {
+    sqlx::query("begin transaction isolation level repeatable read, read only")
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Runs every check in one snapshot.
@@ -53,9 +86,7 @@ pub async fn audit_at(options: PgConnectOptions, at_rest: bool) -> Result<Report
 /// # Errors
 /// What the database says.
 pub async fn audit(conn: &mut PgConnection, at_rest: bool) -> Result<Report, AuditError> {
-    sqlx::query("begin transaction isolation level repeatable read, read only")
-        .execute(&mut *conn)
-        .await?;
+    begin(conn).await?;
     let report = look_at_all(conn, at_rest).await?;
     sqlx::query("commit").execute(conn).await?;
     Ok(report)
@@ -66,8 +97,16 @@ pub async fn audit(conn: &mut PgConnection, at_rest: bool) -> Result<Report, Aud
 /// # Errors
 /// What the database says.
 pub async fn look_at_all(conn: &mut PgConnection, at_rest: bool) -> Result<Report, AuditError> {
+    look_at(conn, at_rest, |_| true).await
+}
+
+async fn look_at(
+    conn: &mut PgConnection,
+    at_rest: bool,
+    wanted: impl Fn(&Check) -> bool,
+) -> Result<Report, AuditError> {
     let mut findings = Vec::with_capacity(CHECKS.len());
-    for check in CHECKS {
+    for check in CHECKS.iter().filter(|check| wanted(check)) {
         let finding = look(conn, check).await.map_err(|source| AuditError::Check {
             invariant: check.invariant,
             title: check.title,

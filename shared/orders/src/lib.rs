@@ -15,5 +15,5 @@ pub use events::{Execution, NewOrderEvent, append_events};
 pub use fills::{CorrectedFill, KnownFill, NewFill, VenueExec, correct_fills, insert_fills, known_fills, mark_busted};
 pub use sequence::{Sequence, open_sequence, sequences, store_sequences};
 pub use stored::StoredOrder;
-pub use wishes::{WishKind, clear_cancel_wishes, wish_to_end};
+pub use wishes::{Expiring, WishKind, clear_cancel_wishes, wish_to_end, wish_to_expire};
 pub use write::{NewOrder, advance, insert, lock, taken_client_ids};

@@ -2,7 +2,7 @@
 
 use crate::write::uuids;
 use db::{DbError, PgConnection};
-use domain::{OrderId, Timestamp};
+use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp};
 
 /// Who wishes an order to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,4 +65,61 @@ pub async fn clear_cancel_wishes(conn: &mut PgConnection, orders: &[OrderId], no
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// An order that carries the wish to expire now and did not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// Which.
+    pub order_id: OrderId,
+    /// Whose.
+    pub account_id: AccountId,
+    /// Its ticker.
+    pub symbol: Symbol,
+    /// The request that placed it.
+    pub request_id: RequestId,
+}
+
+/// Locks the orders by id and records the wish to expire on those that are open and do not carry it yet: one statement,
+/// however many. Nothing of an order's state is read, so that a million of them cost little.
+///
+/// # Errors
+/// What the database says.
+pub async fn wish_to_expire(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+    now: Timestamp,
+) -> Result<Vec<Expiring>, DbError> {
+    let rows = sqlx::query!(
+        "update orders o
+            set expire_requested_at = $2,
+                updated_at = $2
+           from (select order_id
+                   from orders
+                  where order_id = any($1)
+                    and expire_requested_at is null
+                    and status not in ('filled', 'canceled', 'expired', 'rejected', 'replaced')
+                  order by order_id
+                    for update) due
+          where o.order_id = due.order_id
+      returning o.order_id, o.account_id, o.symbol, o.request_id",
+        &uuids(orders, |o| o.get()),
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let bad = || DbError::Inconsistent {
+                table: "orders",
+                what: format!("order {}: its words", row.order_id),
+            };
+            Ok(Expiring {
+                order_id: OrderId::new(row.order_id),
+                account_id: AccountId::new(row.account_id),
+                symbol: Symbol::parse(&row.symbol).ok_or_else(bad)?,
+                request_id: RequestId::new(&row.request_id).map_err(|_| bad())?,
+            })
+        })
+        .collect()
 }

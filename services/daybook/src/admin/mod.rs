@@ -9,11 +9,13 @@
 //! | `show`      | a customer's ledger, an order's life, what is parked     |
 //! | `jobs`      | schedules, runs, alerts                                  |
 //! | `notices`   | what a customer was told                                 |
+//! | `eod`       | ends of days                                             |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
 pub mod calendar;
 pub mod customers;
+pub mod eod;
 pub mod jobs;
 pub mod keys;
 pub mod money;
@@ -178,6 +180,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
         Admin::Calendar(command) => calendar::run(desk, &settings.sessions()?, command).await?,
+        Admin::Eod(command) => eod::eod(desk, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())

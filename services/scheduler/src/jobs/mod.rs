@@ -1,7 +1,9 @@
 //! The kinds of jobs, a file or folder each.
 
+pub mod end_of_day;
 pub mod fees;
 pub mod reconcile;
+pub mod release;
 pub mod settlement;
 
 use chrono::NaiveDate;

@@ -57,6 +57,11 @@ impl FakeVenue {
         self.state().script_for(key, kind, acts);
     }
 
+    /// What was scripted and has not happened will not: all goes well from now on.
+    pub fn behave(&self) {
+        self.state().behave();
+    }
+
     /// Holds every call, from now on, until [`FakeVenue::resume`]; a call given up meanwhile was never made.
     pub fn pause(&self) {
         self.0.paused.send_replace(true);

@@ -96,6 +96,10 @@ impl State {
         self.scripts.entry((Some(key), kind)).or_default().extend(acts);
     }
 
+    pub(super) fn behave(&mut self) {
+        self.scripts.clear();
+    }
+
     pub(super) fn act(&mut self, kind: CallKind, keys: &[OrderId]) -> Act {
         let own = keys
             .iter()
