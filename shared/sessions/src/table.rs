@@ -88,17 +88,22 @@ fn row(calendar: &Calendar, day: NaiveDate) -> Option<SessionRow> {
     })
 }
 
+/// Rows that are as they should be are not touched, not even locked: that is nearly all of them, at every start.
 async fn write(conn: &mut PgConnection, names: &[String], rows: &[SessionRow]) -> Result<u64, DbError> {
     let done = sqlx::query!(
         "insert into trading_sessions as t
             (calendar, session_date, opens_at, closes_at, settle_date, session, order_types)
          select s.*, $6, $7
-           from unnest($1::text[], $2::date[], $3::timestamptz[], $4::timestamptz[], $5::date[]) s
+           from unnest($1::text[], $2::date[], $3::timestamptz[], $4::timestamptz[], $5::date[])
+                s (calendar, session_date, opens_at, closes_at, settle_date)
+          where not exists (
+                select from trading_sessions u
+                 where (u.calendar, u.session_date, u.session) = (s.calendar, s.session_date, $6)
+                   and (u.opens_at, u.closes_at, u.settle_date, u.order_types)
+                       = (s.opens_at, s.closes_at, s.settle_date, $7::text[]))
          on conflict (calendar, session_date, session) do update
             set opens_at = excluded.opens_at, closes_at = excluded.closes_at, settle_date = excluded.settle_date,
-                order_types = excluded.order_types
-          where (t.opens_at, t.closes_at, t.settle_date, t.order_types)
-                is distinct from (excluded.opens_at, excluded.closes_at, excluded.settle_date, excluded.order_types)",
+                order_types = excluded.order_types",
         names,
         &column(rows, |row| row.session_date),
         &column(rows, |row| row.opens_at),

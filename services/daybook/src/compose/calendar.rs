@@ -14,6 +14,10 @@ use tracing::info;
 /// How soon a process follows.
 pub(super) const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
+/// How often a start waits for others' turns.
+const TURNS: u32 = 10;
+const TURN: Duration = Duration::from_millis(500);
+
 /// Reads the exceptions again and again.
 pub(super) struct FollowCalendar {
     pool: PgPool,
@@ -53,7 +57,12 @@ impl Step for FollowCalendar {
 }
 
 /// The calendar as it has to be before the first order. A newer version may know other holidays than the table.
+/// Processes that start together take turns.
 pub(super) async fn prepare(pool: &PgPool, sessions: &Sessions) -> Result<(), DbError> {
+    db::with_retry(TURNS, |_| TURN, || bring_in_step(pool, sessions)).await
+}
+
+async fn bring_in_step(pool: &PgPool, sessions: &Sessions) -> Result<(), DbError> {
     let mut tx = db::begin(pool).await?;
     let changed = sessions::sync(&mut tx).await?;
     sessions.refresh(&mut tx).await?;
