@@ -67,7 +67,7 @@ async fn cal_4_an_early_close_is_shown_and_moves_the_orders_of_its_day() {
 }
 
 #[tokio::test]
-async fn the_list_of_trading_days_follows_the_operators_and_settlement_does_not() {
+async fn the_list_of_trading_days_and_the_clock_follow_the_operators_and_settlement_does_not() {
     let house = House::open().await;
     let ada = house.customer(0).await;
     house.except("2026-12-01", Exception::Closed).await;
@@ -87,6 +87,11 @@ async fn the_list_of_trading_days_follows_the_operators_and_settlement_does_not(
         day("2026-12-02", "14:30", "1830", "2026-12-03"),
     ];
     assert_eq!(days, json!(expected));
+    let (_, opens, closes) = clock(&house, &ada, "2026-11-30T21:00:00Z").await;
+    assert_eq!(
+        (&*opens, &*closes),
+        ("2026-12-02T09:30:00-05:00", "2026-12-02T14:30:00-05:00")
+    );
 }
 
 #[tokio::test]
