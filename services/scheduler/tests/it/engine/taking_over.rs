@@ -9,7 +9,7 @@ use chassis::step::{Progress, Step};
 use scheduler::engine::{JobError, NewSchedule, Run, Worker};
 use tokio::sync::{Notify, mpsc};
 
-use super::rig::{PATIENCE, Rig, done, easy, job, schedule, work_off};
+use super::rig::{PATIENCE, Rig, done, easy, job, schedule};
 
 const MONDAY: &str = "2026-11-23T15:00:30Z";
 
