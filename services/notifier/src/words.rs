@@ -125,9 +125,9 @@ fn body(kind: Kind, fact: &Fact) -> String {
         Kind::Canceled => with_reason(sentence(&format!("{so_far}, {rest} canceled.")), fact),
         Kind::Expired => sentence(&format!("{so_far}, {rest} expired.")),
         Kind::Rejected => match reason(&fact.cause) {
-            Some(reason) => format!("The exchange did not take the order: {reason}. {}.", sentence(&so_far)),
+            Some(reason) => format!("The order was not accepted: {reason}. {}.", sentence(&so_far)),
             None => format!(
-                "The exchange did not take the order and gave no reason. {}.",
+                "The order was not accepted, and no reason was given. {}.",
                 sentence(&so_far)
             ),
         },
@@ -267,11 +267,11 @@ mod tests {
             ),
             (
                 fact(Rejected, 0, "0", "venue: the symbol is not traded."),
-                "not accepted | The exchange did not take the order: the symbol is not traded. None of 10 filled.",
+                "not accepted | The order was not accepted: the symbol is not traded. None of 10 filled.",
             ),
             (
                 fact(Rejected, 0, "0", "venue"),
-                "not accepted | The exchange did not take the order and gave no reason. None of 10 filled.",
+                "not accepted | The order was not accepted, and no reason was given. None of 10 filled.",
             ),
             (
                 ended(PartialFill),

@@ -23,7 +23,7 @@ async fn eod_2_each_end_of_an_order_gives_one_notice_with_what_was_filled() {
         [
             "canceled: 4 of 10 filled, average 99.90, 6 canceled. Reason: nobody sells.",
             "expired: 4 of 10 filled, average 99.90, 6 expired.",
-            "rejected: The exchange did not take the order: nobody sells. None of 10 filled.",
+            "rejected: The order was not accepted: nobody sells. None of 10 filled.",
         ]
     );
     let list = world.list().await;
