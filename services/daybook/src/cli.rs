@@ -1,10 +1,12 @@
 //! The commands as a person types them.
 
 mod calendar;
+mod closing;
 mod eod;
 mod jobs;
 
 pub use calendar::Calendar;
+pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
 
@@ -140,9 +142,23 @@ pub enum Admin {
         /// The customer's account id or account number.
         account: String,
     },
+    /// Lets an account buy again that a late execution or a bust had left in debit, once the debit is paid.
+    LiftClosingOnly {
+        /// The customer's account id or account number.
+        account: String,
+        /// Why; kept with the act.
+        #[arg(long)]
+        reason: String,
+    },
     /// Messages that could not be handled.
     #[command(subcommand)]
     Parked(Parked),
+    /// Fees: the rates, and what a date came to.
+    #[command(subcommand)]
+    Fees(Fees),
+    /// Settlement: what is due and what has settled.
+    #[command(subcommand)]
+    Settle(Settle),
     /// Jobs: their schedules, runs and logs.
     #[command(subcommand)]
     Jobs(Jobs),

@@ -7,6 +7,7 @@ mod harness;
 mod admin;
 mod audit;
 mod calendar;
+mod closing;
 mod contract;
 mod faults;
 mod house;
