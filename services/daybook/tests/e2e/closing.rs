@@ -33,9 +33,10 @@ async fn bp_11_fees_accrue_at_once_and_fee_2_are_posted_by_a_job_and_shown_as_ac
         .unwrap();
     house.market.pin("AAPL", "99.00", "100.00", 50).await;
     let ada = house.customer(1_000).await;
-    for order in [ada.buy(10, "AAPL", "100.00").await, ada.sell(10, "AAPL", "99.00").await] {
-        ada.wait_for(order, "filled").await;
-    }
+    let bought = ada.buy(10, "AAPL", "100.00").await;
+    ada.wait_for(bought, "filled").await;
+    let sold = ada.sell(10, "AAPL", "99.00").await;
+    ada.wait_for(sold, "filled").await;
     assert_eq!(
         ada.account_field("accrued_fees").await,
         dec!(0.020454),
