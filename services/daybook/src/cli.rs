@@ -4,11 +4,13 @@ mod calendar;
 mod closing;
 mod eod;
 mod jobs;
+mod reconcile;
 
 pub use calendar::Calendar;
 pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
+pub use reconcile::{Adjust, Reconcile, SetAside};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::Money;
@@ -171,6 +173,12 @@ pub enum Admin {
     /// Ends of days: where they are, and what could not be resolved.
     #[command(subcommand)]
     Eod(Eod),
+    /// Our books against the exchange's: a day's report, breaks, what is in suspense.
+    #[command(subcommand)]
+    Reconcile(Reconcile),
+    /// Reports of the exchange that no rule allows.
+    #[command(subcommand)]
+    SetAside(SetAside),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

@@ -11,6 +11,7 @@
 //! | `jobs`      | schedules, runs, alerts                                  |
 //! | `notices`   | what a customer was told                                 |
 //! | `eod`       | ends of days                                             |
+//! | `reconcile` | breaks, suspense, reports set aside                      |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
@@ -22,9 +23,11 @@ pub mod jobs;
 pub mod keys;
 pub mod money;
 mod notices;
+pub mod reconcile;
 pub mod seed;
 mod show;
 mod show_jobs;
+mod show_reconcile;
 mod table;
 
 use std::sync::Arc;
@@ -189,6 +192,8 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
         Admin::Calendar(command) => calendar::run(desk, &settings.sessions()?, command).await?,
         Admin::Eod(command) => eod::eod(desk, command).await?,
+        Admin::Reconcile(command) => reconcile::run(desk, &settings.sessions()?, command).await?,
+        Admin::SetAside(command) => reconcile::set_aside(desk, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())
