@@ -13,4 +13,5 @@ mod faults;
 mod house;
 mod operator;
 mod orders;
+mod reconcile;
 mod restart;
