@@ -100,7 +100,11 @@ async fn undisturbed() -> String {
 async fn all_is_as(world: &World, expected: &str, after: &str) {
     assert_eq!(ended(world).await, expected, "after {after}");
     let asked = "outbox where kind = 'cancel_requested.v1'";
-    assert_eq!(world.count(asked).await, 3, "each order is asked to end once, after {after}");
+    assert_eq!(
+        world.count(asked).await,
+        3,
+        "each order is asked to end once, after {after}"
+    );
     assert_eq!(world.count("eod_proofs").await, 1, "after {after}");
     world.prove().await;
 }

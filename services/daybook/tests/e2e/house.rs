@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::clock::{SharedClock, SystemClock};
+use chassis::clock::{Clock, OffsetClock, SystemClock};
 use chassis::ids::SystemIds;
+use chrono::{DateTime, TimeDelta, Utc};
 use daybook::admin::Desk;
 use daybook::compose::{self, Part, Running};
 use daybook::config::Settings;
@@ -15,6 +16,16 @@ use crate::harness::{Customer, Market, customer::http, truth};
 /// What an operator shows.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+/// After the bell: when the end of day has something to do, and then some.
+const AFTER_THE_BELL: [TimeDelta; 6] = [
+    TimeDelta::seconds(10),
+    TimeDelta::seconds(10 * 60 + 10),
+    TimeDelta::seconds(30 * 60 + 10),
+    TimeDelta::seconds(45 * 60 + 10),
+    TimeDelta::seconds(120 * 60 + 10),
+    TimeDelta::seconds(270 * 60 + 10),
+];
+
 /// The brokerage.
 pub struct House {
     pub db: TestDb,
@@ -23,11 +34,26 @@ pub struct House {
     running: Option<Running>,
     pub market: Market,
     pub desk: Desk,
+    clock: Arc<OffsetClock>,
+    /// Reads the time over HTTP.
+    observer: Option<Customer>,
 }
 
 impl House {
-    /// A fresh one; its market stands still until it is told to step.
+    /// A fresh one, always open; its market stands still until it is told to step.
     pub async fn open() -> Self {
+        Self::with("always-open", TimeDelta::zero()).await
+    }
+
+    /// A fresh one on the exchange's own calendar, at this time.
+    pub async fn on_nyse(time: &str) -> Self {
+        let mut house = Self::with("nyse", offset_to(time)).await;
+        house.observer = Some(house.customer(1).await);
+        house.to(time).await;
+        house
+    }
+
+    async fn with(calendar: &str, offset: TimeDelta) -> Self {
         let (db, exchange_db) = tokio::join!(
             TestDb::new(),
             TestDb::with_migrator(&exchange_sim::MIGRATOR, "exchange")
@@ -36,15 +62,16 @@ impl House {
             ("DAYBOOK_DATABASE_URL", db.url.as_str()),
             ("DAYBOOK_EXCHANGE_DATABASE_URL", &exchange_db.url),
             ("DAYBOOK_PORT", "0"),
-            ("DAYBOOK_CALENDAR", "always-open"),
+            ("DAYBOOK_CALENDAR", calendar),
             ("DAYBOOK_SYMBOLS", "3"),
             ("DAYBOOK_EXCHANGE_TICK_MS", "0"),
             ("DAYBOOK_ADMIN_PORT", "0"),
             ("DAYBOOK_ADMIN_TOKEN", ADMIN_TOKEN),
         ];
         let settings = Settings::from_pairs(pairs.map(|(key, value)| (key.into(), value.into())).to_vec()).unwrap();
-        let clock: SharedClock = Arc::new(SystemClock);
-        let desk = Desk::new(db.pool.clone(), Arc::new(SystemIds::new(clock.clone())), clock, "test");
+        let clock = Arc::new(OffsetClock::new(offset));
+        let ids = Arc::new(SystemIds::new(clock.clone()));
+        let desk = Desk::new(db.pool.clone(), ids, clock.clone(), "test");
         let market = Market::at("");
         let mut house = House {
             db,
@@ -53,9 +80,78 @@ impl House {
             running: None,
             market,
             desk,
+            clock,
+            observer: None,
         };
+        house.shift_database().await;
         house.start().await;
         house
+    }
+
+    /// Puts every clock to this time; from there on they run.
+    pub async fn to(&self, time: &str) {
+        self.to_time(time.parse().unwrap()).await;
+    }
+
+    async fn to_time(&self, time: DateTime<Utc>) {
+        self.clock.shift_to(time - SystemClock.now());
+        self.shift_database().await;
+        self.market.shift_clock(time - SystemClock.now()).await;
+        let observer = self.observer.as_ref().unwrap();
+        wait_until("the process has followed", Duration::from_secs(30), || async {
+            let clock = observer.get("/v2/clock").await;
+            let shown: DateTime<Utc> = clock["timestamp"].as_str().unwrap().parse().unwrap();
+            (shown - time).abs() < TimeDelta::seconds(60)
+        })
+        .await;
+        self.market.step().await;
+    }
+
+    async fn shift_database(&self) {
+        let offset = self.clock.now() - SystemClock.now();
+        sqlx::query("update db_clock set clock_offset = $1 * interval '1 microsecond'")
+            .bind(offset.num_microseconds().unwrap())
+            .execute(&self.db.pool)
+            .await
+            .unwrap();
+    }
+
+    /// Lives through the end of a business date, from its bell to its last step.
+    pub async fn end_of_day(&self, date: &str, close: &str) {
+        let close: DateTime<Utc> = close.parse().unwrap();
+        for after in AFTER_THE_BELL {
+            self.to_time(close + after).await;
+            self.until("no step of the end of day is due", Self::NOTHING_DUE).await;
+            if self.is_closed(date).await {
+                return;
+            }
+        }
+        let what = format!("{date} to be closed");
+        wait_until(&what, Duration::from_secs(60), || self.is_closed(date)).await;
+    }
+
+    const NOTHING_DUE: &'static str = "select exists (select from job_runs where job = 'end-of-day')
+        and not exists (select from job_runs
+                         where job = 'end-of-day'
+                           and state in ('waiting', 'running')
+                           and due_at <= daybook_now())";
+
+    async fn until(&self, what: &str, is_so: &'static str) {
+        wait_until(what, Duration::from_secs(60), || async {
+            sqlx::query_scalar::<_, bool>(is_so)
+                .fetch_one(&self.db.pool)
+                .await
+                .unwrap()
+        })
+        .await;
+    }
+
+    pub async fn is_closed(&self, date: &str) -> bool {
+        sqlx::query_scalar("select exists (select from eod_dates where business_date = $1::date and state = 'closed')")
+            .bind(date.parse::<chrono::NaiveDate>().unwrap())
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     /// Starts it, and waits until orders can be placed. Addresses stay the same from start to start.
@@ -74,19 +170,6 @@ impl House {
                 .is_ok_and(|answer| answer.status().is_success())
         })
         .await;
-    }
-
-    /// Runs the executable with these arguments on this brokerage's database; gives its exit code and what it said.
-    pub fn command(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = assert_cmd::Command::cargo_bin("daybook").unwrap();
-        let output = command
-            .env_clear()
-            .env("DAYBOOK_DATABASE_URL", &self.db.url)
-            .args(arguments)
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
     }
 
     /// Drains and stops everything.
@@ -126,4 +209,8 @@ impl House {
     pub async fn at_rest(&self) {
         truth::at_rest(&self.db.url, &self.market, Duration::from_secs(40)).await;
     }
+}
+
+fn offset_to(time: &str) -> TimeDelta {
+    time.parse::<DateTime<Utc>>().unwrap() - SystemClock.now()
 }

@@ -80,6 +80,22 @@ impl Market {
         self.post("/sim/step", &json!({})).await;
     }
 
+    /// Puts the exchange's clock so far before the machine's, or behind it below zero.
+    pub async fn shift_clock(&self, offset: chrono::TimeDelta) {
+        let body = json!({"offset_ms": offset.num_milliseconds()});
+        self.post("/sim/clock", &body).await;
+    }
+
+    /// Nobody reaches the exchange, or everybody again; it trades on inside.
+    pub async fn outage(&self, on: bool) {
+        self.post("/sim/outage", &json!({"on": on})).await;
+    }
+
+    /// Trading stops in every symbol, or goes on.
+    pub async fn halt(&self, on: bool) {
+        self.post("/sim/halt", &json!({"on": on})).await;
+    }
+
     /// The exchange misbehaves by this rule from now on.
     pub async fn misbehave(&self, rule: Value) {
         self.post("/sim/faults", &rule).await;

@@ -107,9 +107,11 @@ async fn orders_differ(conn: &mut PgConnection, theirs: &[TrueOrder]) -> Option<
     if let Some((key, (status, ..))) = unfinished {
         return Some(format!("{key} is {status} and the executor is not done with it"));
     }
-    let unsent = ours.iter().find(|(key, (status, _, _))| {
-        status != "canceled" && status != "rejected" && !by_key.contains_key(key.as_str())
-    });
+    // Canceled, expired or rejected without ever being sent is right; so is waiting for the bell.
+    let at_venue = ["new", "partially_filled", "filled", "done_for_day"];
+    let unsent = ours
+        .iter()
+        .find(|(key, (status, _, _))| at_venue.contains(&status.as_str()) && !by_key.contains_key(key.as_str()));
     unsent.map(|(key, (status, ..))| format!("{key} is {status} and the exchange has never heard of it"))
 }
 
