@@ -1,12 +1,16 @@
 //! The commands as a person types them.
 
 mod calendar;
+mod closing;
 mod eod;
 mod jobs;
+mod reconcile;
 
 pub use calendar::Calendar;
+pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
+pub use reconcile::{Adjust, Reconcile, SetAside};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::Money;
@@ -140,9 +144,23 @@ pub enum Admin {
         /// The customer's account id or account number.
         account: String,
     },
+    /// Lets an account buy again that a late execution or a bust had left in debit, once the debit is paid.
+    LiftClosingOnly {
+        /// The customer's account id or account number.
+        account: String,
+        /// Why; kept with the act.
+        #[arg(long)]
+        reason: String,
+    },
     /// Messages that could not be handled.
     #[command(subcommand)]
     Parked(Parked),
+    /// Fees: the rates, and what a date came to.
+    #[command(subcommand)]
+    Fees(Fees),
+    /// Settlement: what is due and what has settled.
+    #[command(subcommand)]
+    Settle(Settle),
     /// Jobs: their schedules, runs and logs.
     #[command(subcommand)]
     Jobs(Jobs),
@@ -155,6 +173,12 @@ pub enum Admin {
     /// Ends of days: where they are, and what could not be resolved.
     #[command(subcommand)]
     Eod(Eod),
+    /// Our books against the exchange's: a day's report, breaks, what is in suspense.
+    #[command(subcommand)]
+    Reconcile(Reconcile),
+    /// Reports of the exchange that no rule allows.
+    #[command(subcommand)]
+    SetAside(SetAside),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

@@ -9,7 +9,6 @@
 //! | `engine`       | schedules, runs and alerts                                                       |
 //! | `expiry`       | asks for the end of orders whose time is over, in batches split by account       |
 //! | `schedules`    | the kinds of job and the schedules of the configuration                          |
-//! | `housekeeping` | daily partitions of the event log, made ahead and dropped when read              |
 //! | `jobs`         | the kinds of jobs, a file or folder each                                         |
 //!
 //! One process sweeps at a time, by a named lease; every question about an order goes through the event log to the
@@ -19,7 +18,6 @@ pub mod deadlines;
 mod doubt;
 pub mod engine;
 mod expiry;
-mod housekeeping;
 pub mod jobs;
 mod listing;
 mod schedules;
@@ -27,7 +25,7 @@ mod sweep;
 
 pub use deadlines::Deadlines;
 pub use doubt::{Ask, Doubt, Patience, Seen, doubt};
-pub use housekeeping::Housekeeping;
+pub use jobs::housekeeping::Housekeeping;
 pub use sweep::Sweep;
 
 use std::sync::Arc;

@@ -98,3 +98,83 @@ pub async fn resolve(conn: &mut PgConnection, ids: &[Uuid], now: Timestamp) -> R
     .await?;
     Ok(())
 }
+
+/// A report that was set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AsideReport {
+    /// Computed from the report.
+    pub report_id: Uuid,
+    /// The kind of refusal.
+    pub kind: String,
+    /// The order it names.
+    pub order_id: Option<Uuid>,
+    /// Whose order.
+    pub account_id: Option<Uuid>,
+    /// As it came.
+    pub payload: String,
+    /// Why it was not applied.
+    pub cause: String,
+    /// When it was set aside.
+    pub at: Timestamp,
+    /// When it was settled.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// Reports set aside, oldest first: those that wait, or all.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(conn: &mut PgConnection, all: bool, limit: i64) -> Result<Vec<AsideReport>, DbError> {
+    let reports = sqlx::query_as!(
+        AsideReport,
+        "select report_id, kind, order_id, account_id, payload, cause, at, resolved_at
+           from venue_reports_set_aside
+          where $1
+             or resolved_at is null
+          order by at, report_id
+          limit $2",
+        all,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(reports)
+}
+
+/// One of them, locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn get(conn: &mut PgConnection, report: Uuid) -> Result<Option<AsideReport>, DbError> {
+    let found = sqlx::query_as!(
+        AsideReport,
+        "select report_id, kind, order_id, account_id, payload, cause, at, resolved_at
+           from venue_reports_set_aside
+          where report_id = $1
+            for update",
+        report,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(found)
+}
+
+/// Whether the execution it tells of was booked to suspense and waits there.
+///
+/// # Errors
+/// What the database says.
+pub async fn in_suspense(conn: &mut PgConnection, report: Uuid) -> Result<bool, DbError> {
+    let waits = sqlx::query_scalar!(
+        r#"select exists (select
+                            from venue_reports_set_aside s
+                            join ledger_transfers t on t.kind = 'unknown_execution'
+                             and t.cause = concat('unknown:', s.payload::json ->> 'venue', ':', s.payload::json ->> 'exec_id')
+                           where s.report_id = $1
+                             and s.resolved_at is null
+                             and s.payload::json ->> 'fact' in ('filled', 'unmatched')) as "waits!""#,
+        report,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(waits)
+}

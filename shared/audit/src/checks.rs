@@ -257,13 +257,19 @@ pub const CHECKS: &[Check] = &[
         "notices",
         "each notice tells of a change that happened"
     ),
+    check!(at rest: "V15", "v15_breaks", "breaks", "each break is closed or has its case, and what is in suspense has a break"),
+    check!(
+        "V15",
+        "v15_suspense",
+        "entries in suspense",
+        "suspense holds what is open there, no more and no less"
+    ),
 ];
 
 /// What one database cannot show, and where it is shown.
 pub const NOT_HERE: &[(&str, &str)] = &[
     ("V11", "linearizability is a property of histories: the tests check it"),
     ("V13", "no scheduled run is recorded yet"),
-    ("V15", "no trade file is reconciled yet"),
     ("V16", "admin_acts has no hash chain yet"),
     ("V17", "time to serve again is measured by the tests"),
 ];

@@ -3,6 +3,7 @@
 //! | module      | what                                                     |
 //! |-------------|----------------------------------------------------------|
 //! | `calendar`  | days the market is closed, or closes early (CAL-4)       |
+//! | `closing`   | fees, settlement, accounts out of debt again             |
 //! | `customers` | accounts: opened, listed, blocked                        |
 //! | `keys`      | API keys                                                 |
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
@@ -10,19 +11,23 @@
 //! | `jobs`      | schedules, runs, alerts                                  |
 //! | `notices`   | what a customer was told                                 |
 //! | `eod`       | ends of days                                             |
+//! | `reconcile` | breaks, suspense, reports set aside                      |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
 pub mod calendar;
+pub mod closing;
 pub mod customers;
 pub mod eod;
 pub mod jobs;
 pub mod keys;
 pub mod money;
 mod notices;
+pub mod reconcile;
 pub mod seed;
 mod show;
 mod show_jobs;
+mod show_reconcile;
 mod table;
 
 use std::sync::Arc;
@@ -176,11 +181,19 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Notices { account, limit, json } => notices::notices(desk, &account, limit, json).await?,
         Admin::Block { account } => desk.block(&account, true).await?,
         Admin::Unblock { account } => desk.block(&account, false).await?,
+        Admin::LiftClosingOnly { account, reason } => {
+            let account = desk.lift_closing_only(&account, &reason).await?;
+            println!("account {account} may buy again");
+        }
+        Admin::Fees(command) => closing::fees(desk, command).await?,
+        Admin::Settle(command) => closing::settle(desk, command).await?,
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
         Admin::Calendar(command) => calendar::run(desk, &settings.sessions()?, command).await?,
         Admin::Eod(command) => eod::eod(desk, command).await?,
+        Admin::Reconcile(command) => reconcile::run(desk, &settings.sessions()?, command).await?,
+        Admin::SetAside(command) => reconcile::set_aside(desk, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())

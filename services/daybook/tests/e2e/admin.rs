@@ -43,11 +43,11 @@ async fn led_1_a_pending_deposit_cannot_be_spent_before_it_is_collected() {
         .deposit(&ada.account.to_string(), dollars(900), None, true)
         .await
         .unwrap();
-    assert_eq!(ada.account_field("buying_power").await, dec!(100));
+    assert_eq!(ada.spendable().await, dec!(100));
     assert_eq!(ada.account_field("pending_transfer_in").await, dec!(900));
     house.desk.collect_deposit(moved.id).await.unwrap();
     house.desk.collect_deposit(moved.id).await.unwrap();
-    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+    assert_eq!(ada.spendable().await, dec!(1000));
     house.at_rest().await;
 }
 
@@ -61,7 +61,7 @@ async fn led_5_money_held_for_an_order_cannot_be_withdrawn_and_a_withdrawal_ends
     let refused = desk.withdraw(&named, dollars(501), None).await.unwrap_err();
     assert!(refused.to_string().contains("more than the 500.00"), "{refused}");
     let paid = desk.withdraw(&named, dollars(200), None).await.unwrap();
-    assert_eq!(ada.account_field("buying_power").await, dec!(300));
+    assert_eq!(ada.spendable().await, dec!(300));
     desk.withdrawal_paid(paid.id).await.unwrap();
     assert!(
         desk.withdrawal_failed(paid.id)
@@ -72,7 +72,7 @@ async fn led_5_money_held_for_an_order_cannot_be_withdrawn_and_a_withdrawal_ends
     );
     let failed = desk.withdraw(&named, dollars(100), None).await.unwrap();
     desk.withdrawal_failed(failed.id).await.unwrap();
-    assert_eq!(ada.account_field("buying_power").await, dec!(300));
+    assert_eq!(ada.spendable().await, dec!(300));
     ada.wait_for(resting, "new").await;
     house.at_rest().await;
 }
@@ -86,7 +86,7 @@ async fn unsettled_proceeds_can_be_spent_and_not_withdrawn() {
     ada.wait_for(bought, "filled").await;
     let sold = ada.sell(1, "AAPL", "99.00").await;
     ada.wait_for(sold, "filled").await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(99));
+    assert_eq!(ada.spendable().await, dec!(99));
     let refused = house
         .desk
         .withdraw(&ada.account.to_string(), dollars(1), None)

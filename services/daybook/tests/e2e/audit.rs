@@ -29,6 +29,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "AAPL",
     ),
     (
+        "running sums of fees to come are the sums of their accruals",
+        "update ledger_cash set accrued_fees = accrued_fees + 1 where held > 0",
+        "its accruals say",
+    ),
+    (
         "no balance is below zero unless its account is flagged",
         "alter table ledger_cash drop constraint ledger_cash_avail_check; update ledger_cash set avail = -1 where held > 0",
         "not flagged",
@@ -44,6 +49,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "update ledger_entries e set amount = amount + 1 from ledger_transfers t
           where t.transfer_id = e.transfer_id and t.kind = 'release' and e.book = 'cust.cash.held'",
         "canceled, holds 1",
+    ),
+    (
+        "unsettled proceeds are those of sales that have not settled (BP-8)",
+        "update ledger_cash set unsettled = 1 where held > 0",
+        "is no cash_strict account",
     ),
     (
         "each order has its client id, its hold as asked and its first event",
@@ -88,8 +98,29 @@ const BREAKS: &[(&str, &str, &str)] = &[
          values (gen_random_uuid(), 'illegal', '{}', 'a test', daybook_now())",
         "a test",
     ),
-    ("cash is money in - out - bought + sold", "update orders set posted_cash = posted_cash + 1 where status = 'filled'", "bought"),
+    ("cash is money in - out - bought + sold - fees", "update orders set posted_cash = posted_cash + 1 where status = 'filled'", "bought"),
     ("positions are the sums of fills", "update fills set qty = qty - 1", "its fills make"),
+    (
+        "each trade accrues its fees by the rates of its date (FEE-3, FEE-4)",
+        "update ledger_fee_accruals set sec = 1, taf = 1, cat = 1",
+        "its rate says",
+    ),
+    (
+        "each posted fee is what its day accrued, up to the cent (FEE-2)",
+        "update ledger_fee_accruals set posted_at = daybook_now()",
+        "its posted accruals come to",
+    ),
+    (
+        "each trade settled once, on its day or later (LED-13, LED-14)",
+        "update ledger_trades set settled_at = daybook_now()",
+        "settled without a transfer",
+    ),
+    ("cash due and settled at the street is that of the trades", "update ledger_trades set cash = cash + 1", "the trades come to"),
+    (
+        "customers' shares and the firm's are the street's (LED-I5)",
+        "update ledger_entries set amount = amount - 1 where book = 'street.sec.pending'",
+        "the street says",
+    ),
     ("every consumer has read everything", "update bus_positions set xid = '0', id = 0", "messages not read"),
     (
         "no message is parked",

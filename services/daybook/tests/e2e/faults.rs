@@ -23,7 +23,7 @@ async fn six_orders_fill_in_spite_of(rule: Value) {
     assert!(house.market.strikes().await > 0, "the rule never struck");
     house.at_rest().await;
     assert_eq!(ada.account_field("cash").await, dec!(8800));
-    assert_eq!(ada.account_field("buying_power").await, dec!(8800));
+    assert_eq!(ada.spendable().await, dec!(8800));
 }
 
 macro_rules! misbehaviours {
@@ -66,7 +66,7 @@ async fn a_cancel_whose_answer_is_lost_is_settled() {
     assert_eq!(ada.cancel(order).await.0, 204);
     ada.wait_for(order, "canceled").await;
     house.at_rest().await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(10000));
+    assert_eq!(ada.spendable().await, dec!(10000));
 }
 
 /// The submission keeps the wrong name until somebody asks under it; then the key leads to the right one.
@@ -107,7 +107,7 @@ async fn a_fill_that_crosses_a_cancel_is_booked_and_the_rest_comes_back() {
         "{now}"
     );
     let paid = number(&now["filled_qty"]) * number(&now["filled_avg_price"]);
-    assert_eq!(ada.account_field("buying_power").await, dec!(10000) - paid);
+    assert_eq!(ada.spendable().await, dec!(10000) - paid);
 }
 
 #[tokio::test]
@@ -119,7 +119,7 @@ async fn a_refused_order_is_rejected_with_its_reason_and_gives_its_hold_back() {
         house.market.misbehave(json!({"kind": kind, "next": 1})).await;
         let order = ada.buy(2, "AAPL", "100.00").await;
         ada.wait_for(order, "rejected").await;
-        assert_eq!(ada.account_field("buying_power").await, dec!(1000), "{kind}");
+        assert_eq!(ada.spendable().await, dec!(1000), "{kind}");
         house.at_rest().await;
     }
 }
@@ -154,7 +154,7 @@ async fn a_trade_that_is_taken_back_is_taken_out_of_the_books() {
     ada.cancel(order).await;
     house.pass("40 seconds").await;
     ada.wait_for(order, "canceled").await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+    assert_eq!(ada.spendable().await, dec!(1000));
 }
 
 /// Domain rules 9, rows 18 and 21: polling finds executions, not ends. The sweep asks, the executor looks up.
@@ -171,7 +171,7 @@ async fn an_end_never_told_is_asked_for() {
     house.pass("40 seconds").await;
     ada.wait_for(order, "canceled").await;
     house.at_rest().await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+    assert_eq!(ada.spendable().await, dec!(1000));
 }
 
 /// ORD-2: the share too many is nobody's. It waits in suspense, set aside with its reason; the customer's books are right.

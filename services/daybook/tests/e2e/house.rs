@@ -172,6 +172,19 @@ impl House {
         .await;
     }
 
+    /// Runs the executable with these arguments on this brokerage's database; gives its exit code and what it said.
+    pub fn command(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = assert_cmd::Command::cargo_bin("daybook").unwrap();
+        let output = command
+            .env_clear()
+            .env("DAYBOOK_DATABASE_URL", &self.db.url)
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap(), String::from_utf8(said).unwrap())
+    }
+
     /// Drains and stops everything.
     pub async fn stop(&mut self) {
         self.running.take().unwrap().stop().await.unwrap();

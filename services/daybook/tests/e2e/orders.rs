@@ -19,7 +19,7 @@ async fn an_order_fills_at_the_market_and_the_difference_to_its_limit_comes_back
     assert_eq!(number(&filled["filled_avg_price"]), dec!(100));
     // BP-3, LED-8: 1,015.00 were held, 1,000.00 are paid.
     assert_eq!(ada.account_field("cash").await, dec!(9000));
-    assert_eq!(ada.account_field("buying_power").await, dec!(9000));
+    assert_eq!(ada.spendable().await, dec!(9000));
     let position = ada.get("/v2/positions/AAPL").await;
     assert_eq!(
         (number(&position["qty"]), number(&position["avg_entry_price"])),
@@ -39,7 +39,7 @@ async fn an_order_fills_in_parts_and_its_hold_shrinks_with_each() {
     let partly = ada.wait_for(order, "partially_filled").await;
     assert_eq!(partly["filled_qty"], "3");
     assert_eq!(ada.account_field("cash").await, dec!(9700), "only fills move cash");
-    assert_eq!(ada.account_field("buying_power").await, dec!(9000), "the rest is held");
+    assert_eq!(ada.spendable().await, dec!(9000), "the rest is held");
     house.at_rest().await;
     for _ in 0..3 {
         house.market.step().await;
@@ -63,10 +63,10 @@ async fn a_canceled_order_gives_its_hold_back_and_a_second_cancel_is_told_it_is_
     let ada = house.customer(1_000).await;
     let order = ada.buy(10, "AAPL", "50.00").await;
     ada.wait_for(order, "new").await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(500));
+    assert_eq!(ada.spendable().await, dec!(500));
     assert_eq!(ada.cancel(order).await.0, 204);
     ada.wait_for(order, "canceled").await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(1000));
+    assert_eq!(ada.spendable().await, dec!(1000));
     let (status, body) = ada.cancel(order).await;
     assert_eq!((status, &body["code"]), (422, &json!(42210000)), "{body}");
     house.at_rest().await;
@@ -89,7 +89,7 @@ async fn all_open_orders_are_canceled_at_once_and_filled_ones_stay() {
         ada.wait_for(order, "canceled").await;
     }
     assert_eq!(ada.status(filled).await, "filled");
-    assert_eq!(ada.account_field("buying_power").await, dec!(9500));
+    assert_eq!(ada.spendable().await, dec!(9500));
     house.at_rest().await;
 }
 
@@ -116,7 +116,7 @@ async fn shares_can_be_sold_once_and_their_proceeds_spent() {
         "at the market, better than asked"
     );
     // BP-9: proceeds of a limited margin account can be spent at once.
-    assert_eq!(ada.account_field("buying_power").await, dec!(396));
+    assert_eq!(ada.spendable().await, dec!(396));
     let position = ada.get("/v2/positions/AAPL").await;
     assert_eq!(
         (number(&position["qty"]), number(&position["qty_available"])),
@@ -140,7 +140,7 @@ async fn a_repeated_client_order_id_is_refused_and_the_exchange_has_one_order() 
     assert_eq!(found["id"], order["id"]);
     ada.wait_for(id_of(&order), "new").await;
     assert_eq!(house.market.orders().await.len(), 1);
-    assert_eq!(ada.account_field("buying_power").await, dec!(950));
+    assert_eq!(ada.spendable().await, dec!(950));
     house.at_rest().await;
 }
 
@@ -158,7 +158,7 @@ async fn tif_3_ioc_takes_what_is_there_and_fok_all_or_nothing() {
     house.market.step().await;
     let all = ada.order("buy", 4, "AAPL", "100.00", "fok").await;
     ada.wait_for(all, "filled").await;
-    assert_eq!(ada.account_field("buying_power").await, dec!(9200));
+    assert_eq!(ada.spendable().await, dec!(9200));
     house.at_rest().await;
 }
 

@@ -22,7 +22,7 @@ async fn customers_orders_and_positions_are_there_after_a_restart_of_everything(
     assert_eq!(ada.status(bought).await, "filled");
     assert_eq!(ada.status(resting).await, "new");
     assert_eq!(number(&ada.get("/v2/positions/AAPL").await["qty"]), dec!(5));
-    assert_eq!(ada.account_field("buying_power").await, dec!(9050));
+    assert_eq!(ada.spendable().await, dec!(9050));
     // The exchange kept the order as well: it trades when the price comes down.
     house.market.pin("AAPL", "88.00", "89.00", 50).await;
     let filled = ada.wait_for(resting, "filled").await;

@@ -121,6 +121,12 @@ impl Customer {
         self.get(&format!("/v2/orders/{order}")).await
     }
 
+    /// Buying power and the fees that trades have accrued together: what the orders alone leave (BP-11).
+    pub async fn spendable(&self) -> Decimal {
+        let account = self.get("/v2/account").await;
+        number(&account["buying_power"]) + number(&account["accrued_fees"])
+    }
+
     /// A field of the account, such as `buying_power`.
     pub async fn account_field(&self, field: &str) -> Decimal {
         number(&self.get("/v2/account").await[field])

@@ -20,9 +20,9 @@ use crate::engine::alerts::{self, NewAlert};
 use crate::engine::{Done, Job, JobError, Run};
 
 /// The alert about a date without a rate.
-pub const NO_RATE: &str = "no-fee-rate";
+pub const NO_RATE: &str = "no_fee_rate";
 /// The alert about fees that the firm bears.
-pub const FIRM_ROUNDING: &str = "firm-rounding";
+pub const FIRM_ROUNDING: &str = "firm_rounding";
 /// Up to this nobody has to look.
 const FIRM_BEARS: Decimal = Decimal::ONE;
 /// Accounts of one transaction.

@@ -2,6 +2,7 @@
 
 pub mod end_of_day;
 pub mod fees;
+pub mod housekeeping;
 pub mod reconcile;
 pub mod release;
 pub mod settlement;

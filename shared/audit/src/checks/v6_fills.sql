@@ -8,10 +8,17 @@ select 'order ' || coalesce(o.order_id, f.order_id) as subject,
                  || ', ' || coalesce(f.busted, 0) || ' busted' end as problem
   from orders o
   full join (select order_id,
-                    sum(qty) filter (where busted_at is null) as qty,
-                    sum(qty * price) filter (where busted_at is null) as notional,
-                    sum(qty) filter (where busted_at is not null) as busted
-               from fills
+                    sum(qty) filter (where not busted) as qty,
+                    sum(qty * price) filter (where not busted) as notional,
+                    sum(qty) filter (where busted) as busted
+               from (select order_id, qty, price, busted_at is not null as busted
+                       from fills
+                      union all
+                     -- Beyond the limit, so nobody's shares; the order counts them as heard of, settled or not.
+                     select order_id, (payload::json ->> 'qty')::numeric, 0, true
+                       from venue_reports_set_aside
+                      where kind = 'beyond_limit'
+                        and payload::json ->> 'fact' = 'filled') x
               group by order_id) f using (order_id)
  -- LED-I6: to the cent, ties to even.
  cross join lateral (select floor(coalesce(o.filled_notional, 0) * 100) as cents,

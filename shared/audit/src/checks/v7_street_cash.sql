@@ -17,7 +17,8 @@ select 'street.cash.' || b.book as subject,
                join ledger_transfers x using (transfer_id)
               where e.book in ('firm.suspense', 'firm.error')
                 and e.asset = 'USD'
-                and x.kind in ('unknown_execution', 'missing_theirs', 'found_theirs', 'assigned', 'to_error')) d
+                and (x.kind in ('unknown_execution', 'missing_theirs', 'found_theirs', 'assigned', 'to_error')
+                     or (x.kind = 'bust' and x.account_id is null))) d
  cross join lateral (values ('pending', e.pending, t.pending - d.disputed),
                             ('settled', e.settled, t.settled)) as b (book, booked, traded)
  where b.booked <> b.traded

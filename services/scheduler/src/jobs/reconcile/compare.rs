@@ -133,10 +133,26 @@ async fn differences(conn: &mut PgConnection, day: &Day, version: i32) -> Result
                   and f.busted_at is null
                   and not exists (select from recon_trades t where t.venue = $1 and t.exec_id = f.exec_id
                                      and (t.session_date <> $2 or t.version = $3))
+           ),
+           -- In suspense here, and not in the file at all.
+           strays as (
+               select case when o.order_id is null then 'unknown_order' else 'suspended' end as kind,
+                      p.body ->> 'exec_id' as exec_id, o.order_id, o.account_id, coalesce(p.body ->> 'symbol', o.symbol, '') as symbol,
+                      coalesce(p.body ->> 'side', o.side, '') as side, (p.body ->> 'qty')::numeric as qty,
+                      (p.body ->> 'price')::numeric as price, (p.body ->> 'at')::timestamptz as at,
+                      'set aside: ' || s.kind as ours, 'nothing' as theirs
+                 from venue_reports_set_aside s
+                cross join lateral (select s.payload::json as body) p
+                 left join orders o on o.order_id = s.order_id
+                where s.resolved_at is null
+                  and p.body ->> 'venue' = $1
+                  and p.body ->> 'fact' in ('filled', 'unmatched')
+                  and ((p.body ->> 'at')::timestamptz at time zone 'America/New_York')::date = $2
+                  and not exists (select from lines l where l.exec_id = p.body ->> 'exec_id')
            )
            select kind as "kind!", exec_id as "exec_id!", order_id, account_id, symbol as "symbol!", side as "side!",
                   qty as "qty!", price as "price!", at as "at!", ours as "ours!", theirs as "theirs!"
-             from (select * from theirs union all select * from ours) as d
+             from (select * from theirs union all select * from ours union all select * from strays) as d
             where kind is not null
             order by at, exec_id
             limit $4"#,
