@@ -1,11 +1,13 @@
 //! Habits of the whole tree, checked instead of repeated in review: dependency arrows, module docs, file
-//! lengths, table owners, banned calls, and a crash test for each failpoint.
+//! lengths, table owners, banned calls, a crash test for each failpoint, and a runbook for each alert.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
 #[path = "tidy/failpoints.rs"]
 mod failpoints;
+#[path = "tidy/runbooks.rs"]
+mod runbooks;
 #[path = "tidy/source.rs"]
 mod source;
 #[path = "tidy/sql.rs"]
