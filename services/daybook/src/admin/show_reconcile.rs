@@ -3,11 +3,11 @@
 use anyhow::Context;
 use chrono::NaiveDate;
 use domain::Timestamp;
+use rust_decimal::Decimal;
 use scheduler::jobs::reconcile::breaks::Break;
 use scheduler::jobs::reconcile::report::{self, DayReport, DayTotals};
 use serde_json::json;
 use status_updater::aside;
-use std::fmt::Write;
 use uuid::Uuid;
 
 use super::Desk;
@@ -37,53 +37,9 @@ pub(super) async fn day(desk: &Desk, date: NaiveDate, all: bool, as_json: bool) 
 }
 
 fn in_words(day: &DayReport, now: Timestamp) -> String {
-    let DayTotals {
-        venue,
-        session_date,
-        version,
-        received_at,
-        lines,
-        our_fills,
-        matched,
-        by_terms,
-        ..
-    } = &day.totals;
-    let t = &day.totals;
-    let mut text = format!("{session_date} at {venue}\n");
-    match (version, received_at) {
-        (Some(version), Some(at)) => {
-            let _ = writeln!(text, "file {version} of {at}, {} lines", lines.unwrap_or(0));
-        }
-        _ => text.push_str("no file\n"),
-    }
-    if let Some(why) = &t.refused {
-        let _ = writeln!(text, "the last file was refused: {why}");
-    }
-    let amount = |amount: Option<rust_decimal::Decimal>| amount.unwrap_or_default().normalize().to_string();
-    let rows = [
-        vec![
-            "theirs".to_owned(),
-            lines.unwrap_or(0).to_string(),
-            amount(t.shares),
-            amount(t.dollars),
-        ],
-        vec![
-            "ours".to_owned(),
-            our_fills.to_string(),
-            amount(Some(t.our_shares)),
-            amount(Some(t.our_dollars)),
-        ],
-    ];
-    text.push_str(&table(&["", "executions", "shares", "dollars"], &rows));
-    let under_two = if *by_terms > 0 {
-        format!(", {by_terms} of them under two names")
-    } else {
-        String::new()
-    };
-    let _ = writeln!(text, "\n{} match{under_two} ({})", matched + by_terms, rate(t));
+    let mut text = head(&day.totals);
     if day.breaks.is_empty() {
-        text.push_str("no break is open");
-        return text;
+        return text + "no break is open";
     }
     let heads = [
         "break",
@@ -98,18 +54,49 @@ fn in_words(day: &DayReport, now: Timestamp) -> String {
     ];
     let rows: Vec<Vec<String>> = day.breaks.iter().map(|it| row(it, now)).collect();
     text.push_str(&table(&heads, &rows));
-    for it in &day.breaks {
-        let _ = write!(
-            text,
-            "\n{}: ours {}; theirs {}; {}",
-            it.break_no, it.ours, it.theirs, it.note
-        );
-        if let Some(words) = &it.explanation {
-            let _ = write!(text, " -- {words}");
-        }
-        if let (Some(act), Some(by)) = (&it.proposed_act, &it.proposed_by) {
-            let _ = write!(text, " -- {by} proposes {act}");
-        }
+    text.extend(day.breaks.iter().map(story));
+    text
+}
+
+/// The file, both sides added up, and how much of them met.
+fn head(t: &DayTotals) -> String {
+    let mut text = format!("{} at {}\n", t.session_date, t.venue);
+    let lines = t.lines.unwrap_or(0);
+    text += &match (t.version, t.received_at) {
+        (Some(version), Some(at)) => format!("file {version} of {at}, {lines} lines\n"),
+        _ => "no file\n".to_owned(),
+    };
+    if let Some(why) = &t.refused {
+        text += &format!("the last file was refused: {why}\n");
+    }
+    let side = |name: &str, count: i64, shares: Decimal, dollars: Decimal| {
+        let amounts = [shares, dollars].map(|amount| amount.normalize().to_string());
+        [name.to_owned(), count.to_string()]
+            .into_iter()
+            .chain(amounts)
+            .collect::<Vec<_>>()
+    };
+    let theirs = (t.shares.unwrap_or_default(), t.dollars.unwrap_or_default());
+    let rows = [
+        side("theirs", lines, theirs.0, theirs.1),
+        side("ours", t.our_fills, t.our_shares, t.our_dollars),
+    ];
+    text += &table(&["", "executions", "shares", "dollars"], &rows);
+    let under_two = match t.by_terms {
+        0 => String::new(),
+        pairs => format!(", {pairs} of them under two names"),
+    };
+    text + &format!("\n{} match{under_two} ({})\n", t.matched + t.by_terms, rate(t))
+}
+
+/// Both sides in words, and what was found out and said about it.
+fn story(it: &Break) -> String {
+    let mut text = format!("\n{}: ours {}; theirs {}; {}", it.break_no, it.ours, it.theirs, it.note);
+    if let Some(words) = &it.explanation {
+        text += &format!(" -- {words}");
+    }
+    if let (Some(act), Some(by)) = (&it.proposed_act, &it.proposed_by) {
+        text += &format!(" -- {by} proposes {act}");
     }
     text
 }

@@ -55,7 +55,7 @@ impl Found {
     }
 
     pub(super) fn measure(&self) {
-        let count = |n: i64| u32::try_from(n).map_or(f64::MAX, f64::from);
+        let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         metrics::gauge!("daybook_scheduler_recon_executions_total").set(count(self.executions));
         metrics::gauge!("daybook_scheduler_recon_matched_total").set(count(self.matched));
         for kind in KINDS {
