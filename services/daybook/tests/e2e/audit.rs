@@ -149,6 +149,22 @@ const BREAKS: &[(&str, &str, &str)] = &[
     ),
     ("each end of an order, bust and correction has its notice", "delete from notices where kind = 'canceled'", "(canceled) has no notice"),
     ("each notice tells of a change that happened", "update notices set kind = 'expired' where kind = 'canceled'", "was expired, but event"),
+    (
+        "each break is closed or has its case, and what is in suspense has a break",
+        "insert into recon_breaks (venue, session_date, kind, subject, symbol, side, qty, price, cash, at, ours, theirs, note,
+                                   opened_at, updated_at)
+         values ('exchange', '2026-11-23', 'identity', 'x-1', 'AAPL', 'buy', 1, 1, 1, daybook_now(), '', '', 'found',
+                 daybook_now(), daybook_now())",
+        "has neither an owner nor an explanation",
+    ),
+    (
+        "suspense holds what is open there, no more and no less",
+        "insert into recon_breaks (venue, session_date, kind, subject, symbol, side, qty, price, cash, at, ours, theirs, note,
+                                   suspense, opened_at, updated_at)
+         values ('exchange', '2026-11-23', 'missing_theirs', 'x-1', 'AAPL', 'buy', 1, 1, 1, daybook_now(), '', '', 'denied',
+                 'missing', daybook_now(), daybook_now())",
+        "holds 0, what waits there makes",
+    ),
 ];
 
 /// A filled and a resting buy, a resting sell, a canceled order.
