@@ -161,6 +161,12 @@ async fn dying_while_orders_go_out_makes_no_second_order() {
     .await;
 }
 
+/// Some of the orders wait for a time of their own; the process dies when it has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn dying_when_the_time_of_orders_has_come_sends_each_once() {
+    each_is_survived(vec![at("api::deferred_release", 1), at("api::deferred_release", 4)]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dying_while_cancels_go_out_ends_each_order_once() {
     each_is_survived(vec![

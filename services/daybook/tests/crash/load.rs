@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chassis::clock::{Clock, SystemClock};
+use chrono::TimeDelta;
 use reqwest::Method;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -15,6 +17,8 @@ use uuid::Uuid;
 use crate::harness::Customer;
 use crate::harness::customer::{id_of, limit_order, number};
 
+/// From placing to the time that some orders ask for.
+const FOR_ITS_TIME: TimeDelta = TimeDelta::seconds(2);
 /// Rest after a call that was not answered or refused for now.
 const BREATH: Duration = Duration::from_millis(25);
 
@@ -93,7 +97,7 @@ async fn trade(customer: Customer, stop: Arc<AtomicBool>, acknowledged: Arc<Mute
     }
 }
 
-/// Some fill at once, some in parts, some rest and are canceled, some are sold again.
+/// Some fill at once, some in parts, some rest and are canceled, some are sold again, some wait for their time.
 async fn one_order(customer: &Customer) -> Option<Acknowledged> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number_of = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -107,6 +111,10 @@ async fn one_order(customer: &Customer) -> Option<Acknowledged> {
     let client_order_id = format!("n-{number_of}");
     let mut body = limit_order(side, qty, "AAPL", price, "day");
     body["client_order_id"] = json!(client_order_id);
+    if number_of % 7 == 0 {
+        let submit_at = SystemClock.now() + FOR_ITS_TIME;
+        body["submit_at"] = json!(submit_at.to_rfc3339());
+    }
     match customer.try_call(Method::POST, "/v2/orders", Some(body)).await {
         Ok((200, order)) => Some(Acknowledged {
             id: id_of(&order),
@@ -115,8 +123,9 @@ async fn one_order(customer: &Customer) -> Option<Acknowledged> {
             qty: number(&order["qty"]),
             limit_price: number(&order["limit_price"]),
         }),
-        // Nothing to sell yet, or the brokerage is away: not acknowledged, so nothing is promised.
+        // Nothing to sell yet, its time passed on the way, or the brokerage is away: nothing is promised.
         Ok((403 | 500 | 503, _)) | Err(_) => None,
+        Ok((422, body)) if body["message"].to_string().contains("submit_at") => None,
         Ok((status, body)) => panic!("{status}: {body}"),
     }
 }
