@@ -241,10 +241,7 @@ impl Night {
 }
 
 async fn move_database(superuser: &PgPool, offset: TimeDelta) -> anyhow::Result<()> {
-    sqlx::query("update db_clock set clock_offset = $1 * interval '1 millisecond'")
-        .bind(offset.num_milliseconds())
-        .execute(superuser)
-        .await?;
+    db::shift_database_time(&mut *superuser.acquire().await?, offset).await?;
     Ok(())
 }
 

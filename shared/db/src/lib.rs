@@ -23,7 +23,7 @@ pub use pool::{PoolSettings, begin, connect};
 pub use retry::{Transient, with_retry};
 pub use rows::ExactlyOne;
 pub use sqlx::{PgConnection, PgPool};
-pub use time::{advance_database_time, database_offset, database_time};
+pub use time::{advance_database_time, database_offset, database_time, shift_database_time};
 
 /// A transaction on a pooled connection; rolls back unless committed.
 pub type Tx = sqlx::Transaction<'static, sqlx::Postgres>;

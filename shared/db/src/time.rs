@@ -19,6 +19,15 @@ pub async fn database_offset(connection: &mut PgConnection) -> Result<TimeDelta,
     Ok(TimeDelta::microseconds(offset))
 }
 
+/// Puts the database's clock so far ahead of the server's, or behind it below zero: for tests and rehearsals.
+pub async fn shift_database_time(connection: &mut PgConnection, offset: TimeDelta) -> Result<(), DbError> {
+    sqlx::query("update db_clock set clock_offset = $1 * interval '1 microsecond'")
+        .bind(offset.num_microseconds().unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Moves the database's clock, for tests: every `daybook_now()` from here on is `by` later.
 pub async fn advance_database_time(connection: &mut PgConnection, by: TimeDelta) -> Result<(), DbError> {
     let by = PgInterval {

@@ -109,11 +109,8 @@ impl House {
 
     async fn shift_database(&self) {
         let offset = self.clock.now() - SystemClock.now();
-        sqlx::query("update db_clock set clock_offset = $1 * interval '1 microsecond'")
-            .bind(offset.num_microseconds().unwrap())
-            .execute(&self.db.pool)
-            .await
-            .unwrap();
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        db::shift_database_time(&mut conn, offset).await.unwrap();
     }
 
     /// Lives through the end of a business date, from its bell to its last step.
