@@ -113,8 +113,7 @@ async fn rec_6_a_bust_that_nobody_told_is_found_in_the_trade_file_and_reversed()
         .texts("select event from order_events where event = 'trade_bust'")
         .await;
     assert_eq!(told.len(), 1, "the customer is told");
-    assert_eq!(
-        house.texts("select kind || ' ' || state from recon_breaks").await,
-        ["busted_theirs closed"]
-    );
+    // The order that is open again meets an exchange whose day is over: asked about, and agreed upon.
+    let breaks = house.texts("select kind || ' ' || state from recon_breaks where kind not like 'open%'");
+    assert_eq!(breaks.await, ["busted_theirs closed"]);
 }
