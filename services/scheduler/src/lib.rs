@@ -129,6 +129,7 @@ impl<V> Clone for Deps<V> {
 /// so a run row, a claim and a history for each round would cost more than they tell.
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
     engine::describe();
+    jobs::describe();
     let sweep = Sweep::new(config.clone(), deps.clone());
     let deps = Arc::new(deps);
     let deadlines = Deadlines::new(config.deadlines, Arc::clone(&deps));

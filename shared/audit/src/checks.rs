@@ -264,12 +264,27 @@ pub const CHECKS: &[Check] = &[
         "entries in suspense",
         "suspense holds what is open there, no more and no less"
     ),
+    check!(
+        "V13",
+        "v13_dates",
+        "dates",
+        "each closed date has its steps, its proof, and an answer for what is unresolved"
+    ),
+    check!(
+        "V16",
+        "v16_proofs",
+        "proofs",
+        "each proof of a date follows from its content and the one before"
+    ),
 ];
 
 /// What one database cannot show, and where it is shown.
 pub const NOT_HERE: &[(&str, &str)] = &[
     ("V11", "linearizability is a property of histories: the tests check it"),
-    ("V13", "no scheduled run is recorded yet"),
+    (
+        "V13",
+        "that each tick had its run only the calendar can say: the tests check it",
+    ),
     ("V16", "admin_acts has no hash chain yet"),
     ("V17", "time to serve again is measured by the tests"),
 ];

@@ -5,6 +5,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+#[cfg(feature = "failpoints")]
+mod close;
 mod cluster;
 #[cfg(feature = "failpoints")]
 mod failpoints;

@@ -165,6 +165,17 @@ const BREAKS: &[(&str, &str, &str)] = &[
                  'missing', daybook_now(), daybook_now())",
         "holds 0, what waits there makes",
     ),
+    (
+        "each closed date has its steps, its proof, and an answer for what is unresolved",
+        "insert into eod_dates (business_date, calendar, close_at, state, begun_at, closed_at)
+         values ('2026-11-20', 'nyse', daybook_now(), 'closed', daybook_now(), daybook_now())",
+        "with 0 of 11 steps",
+    ),
+    (
+        "each proof of a date follows from its content and the one before",
+        "insert into eod_proofs values ('2026-11-20', 1, daybook_now(), true, '{}', '', 'another')",
+        "its digest is not that of its content",
+    ),
 ];
 
 /// A filled and a resting buy, a resting sell, a canceled order.

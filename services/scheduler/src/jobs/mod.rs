@@ -7,12 +7,45 @@ pub mod reconcile;
 pub mod release;
 pub mod settlement;
 
+use chassis::metrics::{describe_counter, describe_gauge, describe_histogram};
 use chrono::NaiveDate;
 use db::PgConnection;
 use domain::Timestamp;
 use domain::calendar::to_new_york;
 
 use crate::engine::{Done, JobError};
+
+/// Says what the jobs' metrics mean.
+pub(crate) fn describe() {
+    describe_counter(
+        "daybook_scheduler_expiries_asked_total",
+        "Orders whose end was asked for by their time.",
+    );
+    describe_counter(
+        "daybook_scheduler_release_rejected_total",
+        "Queued orders that the check before the bell rejected.",
+    );
+    describe_gauge(
+        "daybook_scheduler_eod_dates_running",
+        "Business dates that are not closed.",
+    );
+    describe_gauge(
+        "daybook_scheduler_eod_unresolved_orders",
+        "Orders of those dates whose end nobody told.",
+    );
+    describe_gauge(
+        "daybook_scheduler_eod_late_seconds",
+        "How late a part of an end of day is.",
+    );
+    describe_histogram(
+        "daybook_scheduler_eod_step_seconds",
+        "From the close to the end of a step.",
+    );
+    describe_counter(
+        "daybook_scheduler_eod_breaches_total",
+        "Parts of ends of days that were late.",
+    );
+}
 
 /// What came of a part of a job that may have to wait for its time.
 #[derive(Debug, Clone, PartialEq, Eq)]

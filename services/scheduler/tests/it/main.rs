@@ -6,6 +6,7 @@ mod housekeeping;
 mod listing;
 mod reconcile;
 mod sweep;
+mod times;
 
 use std::sync::Arc;
 

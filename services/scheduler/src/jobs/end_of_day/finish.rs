@@ -8,7 +8,7 @@ use venue::Venue;
 
 use super::steps::{EodStep, span};
 use super::store::{self, Day};
-use super::{EndOfDay, unresolved};
+use super::{EndOfDay, unresolved, watch};
 use crate::engine::{JobError, Run};
 use crate::jobs::StepOutcome;
 
@@ -49,6 +49,7 @@ impl<V: Venue> EndOfDay<V> {
             }
             None => {
                 store::close_date(&mut tx, day.date, now).await?;
+                watch::clear(&mut tx, day.date, now).await?;
                 let next = self.deps.sessions.calendar().session_for(now).map(SessionDate::get);
                 StepOutcome::Done(next.map_or_else(|_| "closed".to_owned(), |next| format!("closed, next is {next}")))
             }

@@ -25,11 +25,20 @@ pub const MISSED: &str = "eod_missed";
 pub const LATE: &str = "eod_late";
 
 /// The parts that EOD-1 gives a time, and the step that ends each.
-pub(super) const PARTS: [(&str, EodStep); 3] = [
+const PARTS: [(&str, EodStep); 3] = [
     ("orders", EodStep::Release),
     ("proof", EodStep::Prove),
     ("date", EodStep::CloseDate),
 ];
+
+/// A date that is closed is neither missed nor late any more.
+pub(super) async fn clear(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<(), DbError> {
+    alerts::clear(conn, MISSED, &date.to_string(), now).await?;
+    for (part, _) in PARTS {
+        alerts::clear(conn, LATE, &format!("{date} {part}"), now).await?;
+    }
+    Ok(())
+}
 
 /// The watchdog.
 pub struct Watch<V> {
