@@ -111,7 +111,7 @@ async fn one_order(customer: &Customer) -> Option<Acknowledged> {
     let client_order_id = format!("n-{number_of}");
     let mut body = limit_order(side, qty, "AAPL", price, "day");
     body["client_order_id"] = json!(client_order_id);
-    if number_of % 7 == 0 {
+    if number_of.is_multiple_of(7) {
         let submit_at = SystemClock.now() + FOR_ITS_TIME;
         body["submit_at"] = json!(submit_at.to_rfc3339());
     }
