@@ -183,3 +183,37 @@ async fn the_exchanges_own_expiry_is_taken_as_it_is() {
     assert_eq!(world.told(day).await, "accepted new expired", "told once");
     assert_eq!(world.told(gtc).await, "accepted new done_for_day");
 }
+
+/// Nothing ran over two closes: orders of both days are looked after at once, money and proofs go by the dates.
+#[tokio::test]
+async fn missed_days_are_caught_up_in_their_order() {
+    let mut world = World::new().await;
+    let ada = world.account(10_000).await;
+    let mondays = world.place(ada, "buy 10 @ 50.00").await;
+    world.settle().await;
+    world.now_is("2026-11-24T15:00:00Z").await;
+    let tuesdays = world.place(ada, "buy 10 @ 50.00").await;
+    world.settle().await;
+    world.now_is("2026-11-24T23:30:00Z").await;
+    let begun = "insert into eod_dates (business_date, calendar, close_at, begun_at)
+                 values ('2026-11-23', 'nyse', '2026-11-23T21:00:00Z', daybook_now())";
+    world.sql(begun).await;
+    let tuesday = world.run("2026-11-24").await;
+    let waits = world.until(&tuesday, Some("which comes first")).await.unwrap();
+    assert_eq!(waits, "step 7, post fees: 2026-11-23, which comes first");
+    assert_eq!(
+        world.stands(tuesdays).await,
+        "expired, filled 0",
+        "orders do not wait for another date"
+    );
+    assert_eq!(world.stands(mondays).await, "new, filled 0", "EOD-4");
+    world.run_is_over(&tuesday).await;
+    world.close(MONDAY).await;
+    assert_eq!(world.stands(mondays).await, "expired, filled 0");
+    world.close("2026-11-24").await;
+    let proofs = world
+        .text("select number || ' ' || business_date from eod_proofs order by number")
+        .await;
+    assert_eq!(proofs, "1 2026-11-23\n2 2026-11-24");
+    world.prove().await;
+}

@@ -1,5 +1,6 @@
 //! What comes late at the close, or never.
 
+use daybook::admin::Desk;
 use venue::fake::{Act, CallKind};
 
 use crate::world::{World, dollars, shares};
@@ -68,12 +69,20 @@ async fn eod_3_an_order_without_a_word_blocks_nothing_but_the_last_step() {
         "eod_unresolved 2026-11-23"
     );
 
-    let mut conn = world.pool().acquire().await.unwrap();
-    let now = db::database_time(&mut conn).await.unwrap();
-    let date = MONDAY.parse().unwrap();
-    let by = scheduler::jobs::end_of_day::store::override_date(&mut conn, date, "ops", "asked by phone", now);
-    assert!(by.await.unwrap());
-    drop(conn);
+    let desk = Desk::new(world.pool().clone(), world.ids.clone(), world.clock.clone(), "ops");
+    assert!(
+        desk.override_eod(MONDAY.parse().unwrap(), "asked by phone")
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        world
+            .count("admin_acts where act = 'override_eod' and actor = 'ops'")
+            .await,
+        1,
+        "V16"
+    );
+    assert!(!desk.override_eod(MONDAY.parse().unwrap(), "once more").await.unwrap());
     assert_eq!(world.until(&run, None).await.unwrap(), "2026-11-23 is closed");
     assert_eq!(
         world.cash(ada).await,

@@ -4,7 +4,9 @@
 //! |--------------|--------------------------------------------------------------------------|
 //! | `steps`      | what the steps are called and from when on each is due: pure             |
 //! | `store`      | dates and steps as they are stored                                       |
-//! | `orders`     | steps 1 to 6: routing, cancels, prints, questions, ends, holds           |
+//! | `open`       | open orders as the close looks at them                                   |
+//! | `orders`     | steps 1 to 3, 5 and 6: routing, cancels, prints, ends, holds             |
+//! | `asking`     | step 4: questions about what is still open                               |
 //! | `prices`     | closing prices                                                           |
 //! | `unresolved` | orders whose end nobody told                                             |
 //! | `proof`      | step 10: the audit, chained                                              |
@@ -14,7 +16,9 @@
 //! A step is done once its row says so; until then it is tried again from what the tables show, by whichever worker has the
 //! run. Nothing here moves an order, and nothing is ended on a guess.
 
+mod asking;
 mod finish;
+mod open;
 mod orders;
 mod prices;
 pub mod proof;
@@ -23,7 +27,7 @@ pub mod store;
 pub mod unresolved;
 mod watch;
 
-pub(crate) use orders::{VENUE, report_of_day};
+pub(crate) use open::{VENUE, report_of_day};
 pub use steps::{EodStep, Settings};
 pub use watch::{LATE, MISSED, Watch};
 

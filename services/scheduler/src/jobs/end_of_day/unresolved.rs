@@ -7,15 +7,13 @@ use domain::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::orders::{OpenRow, Wanted, open_page};
+use super::open::{LOOK, OpenRow, Wanted, open_page};
 use super::store::Day;
 use crate::engine::alerts::{self, NewAlert};
 use crate::engine::{JobError, Run};
 
 /// The alert that a date has such orders; its subject is the date.
 pub const ALERT: &str = "eod_unresolved";
-/// Open orders read at once.
-const LOOK: i64 = 5_000;
 
 /// An order whose end nobody told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
