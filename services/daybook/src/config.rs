@@ -24,6 +24,8 @@ const JOB_WORKERS_MAX: usize = 8;
 const JOB_HISTORY_DAYS_MAX: u64 = 3_650;
 /// The most symbols that the bundled exchange lists.
 const SYMBOLS_MAX: usize = 1_000;
+/// More loops than this take more connections than the pool has to give.
+const APPLIERS_MAX: usize = 8;
 
 /// Everything that can be set, as `DAYBOOK_` and the field's name in capitals.
 #[derive(Debug, Clone, Deserialize)]
@@ -73,6 +75,9 @@ pub struct Settings {
     /// Most orders of one commit; 1 turns batching off.
     #[serde(default)]
     pub batch_max: Option<usize>,
+    /// Loops that apply the venue's reports, each to its share of the accounts.
+    #[serde(default = "default_appliers")]
+    pub appliers: usize,
     /// Most open orders of one account.
     #[serde(default)]
     pub max_open_orders: Option<i32>,
@@ -135,6 +140,10 @@ fn default_symbols() -> usize {
     20
 }
 
+fn default_appliers() -> usize {
+    1
+}
+
 fn default_lease_ms() -> u64 {
     10_000
 }
@@ -182,6 +191,9 @@ impl Settings {
         }
         if self.batch_max == Some(0) {
             return Err(bad("BATCH_MAX", "must be at least 1 (1 turns batching off)"));
+        }
+        if !(1..=APPLIERS_MAX).contains(&self.appliers) {
+            return Err(bad("APPLIERS", format!("is not between 1 and {APPLIERS_MAX}")));
         }
         if self.max_open_orders.is_some_and(|most| most < 1) {
             return Err(bad("MAX_OPEN_ORDERS", "must be at least 1"));
@@ -403,6 +415,8 @@ mod tests {
             ("DAYBOOK_PORT", "http"),
             ("DAYBOOK_HOST", "somewhere"),
             ("DAYBOOK_BATCH_MAX", "0"),
+            ("DAYBOOK_APPLIERS", "0"),
+            ("DAYBOOK_APPLIERS", "9"),
             ("DAYBOOK_MAX_OPEN_ORDERS", "0"),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "0"),
             ("DAYBOOK_LEASE_MS", "10"),

@@ -241,7 +241,7 @@ fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<Alpa
 fn start_middle(part: Part, settings: &Settings, deps: &Deps, layers: &Layers) {
     let middle = &layers.middle;
     if let Some(venue) = &deps.venue {
-        start_with_venue(part, deps, venue, layers);
+        start_with_venue(part, settings, deps, venue, layers);
     }
     if part.does(Part::Notifier) {
         let notices = notifier::Deps {
@@ -312,7 +312,7 @@ async fn start_operator(
     Ok(Some(address))
 }
 
-fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &Layers) {
+fn start_with_venue(part: Part, settings: &Settings, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &Layers) {
     let middle = &layers.middle;
     if part.does(Part::MarketData) {
         let config = market_data::Config::default();
@@ -333,10 +333,11 @@ fn start_with_venue(part: Part, deps: &Deps, venue: &Arc<AlpacaVenue>, layers: &
             ids: deps.ids.clone(),
             sessions: deps.sessions.clone(),
         };
-        middle.spawn(
-            "status-updater",
-            status_updater::run(status_updater::Config::default(), updater, middle.clone()),
-        );
+        let config = status_updater::Config {
+            appliers: settings.appliers,
+            ..status_updater::Config::default()
+        };
+        middle.spawn("status-updater", status_updater::run(config, updater, middle.clone()));
     }
     if part.does(Part::Executor) {
         let executor = executor::Deps {
