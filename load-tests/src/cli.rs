@@ -25,6 +25,21 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+    /// The end of very many open orders at once, beside one raw update of their table, and placing meanwhile.
+    Expire {
+        /// Open orders that end by a report.
+        #[arg(long, default_value_t = 100_000)]
+        orders: usize,
+        /// Open orders that go the whole way: wish, tombstone, report, end.
+        #[arg(long, default_value_t = 20_000)]
+        whole_way: usize,
+        /// Orders placed a second meanwhile, open loop.
+        #[arg(long, default_value_t = 200)]
+        rate: u64,
+        /// The rest.
+        #[command(flatten)]
+        common: Common,
+    },
     /// Accept, exchange, fill, booked: orders that trade at once.
     Fill {
         /// Orders a second, open loop.
@@ -105,7 +120,10 @@ impl Cli {
     /// What all scenarios share.
     pub fn common(&self) -> &Common {
         match &self.scenario {
-            Scenario::Place { common, .. } | Scenario::Fill { common, .. } | Scenario::Open { common, .. } => common,
+            Scenario::Place { common, .. }
+            | Scenario::Fill { common, .. }
+            | Scenario::Open { common, .. }
+            | Scenario::Expire { common, .. } => common,
         }
     }
 
@@ -113,7 +131,7 @@ impl Cli {
     pub fn rate(&self) -> Option<u64> {
         match &self.scenario {
             Scenario::Place { rate, .. } => *rate,
-            Scenario::Fill { rate, .. } => Some(*rate),
+            Scenario::Fill { rate, .. } | Scenario::Expire { rate, .. } => Some(*rate),
             Scenario::Open { .. } => None,
         }
     }
@@ -124,6 +142,7 @@ impl Cli {
             Scenario::Place { .. } => "place",
             Scenario::Fill { .. } => "fill",
             Scenario::Open { .. } => "open",
+            Scenario::Expire { .. } => "expire",
         }
     }
 }
@@ -149,6 +168,8 @@ mod tests {
             Some(500),
             "filling is always an open loop"
         );
+        let expire = read("load-tests expire --orders 1000000 --json");
+        assert!(matches!(expire.scenario, Scenario::Expire { orders: 1_000_000, .. }));
         assert!(
             read("load-tests place --compare-batch-of-one")
                 .common()

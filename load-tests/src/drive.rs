@@ -206,6 +206,7 @@ mod tests {
             kind: Kind::Resting,
             customers,
             symbols: vec!["A".to_owned(), "B".to_owned()],
+            first: 0,
         };
         let measured = Duration::from_millis(200);
         Load {

@@ -5,6 +5,7 @@
 //! cargo run --release -p load-tests -- fill --rate 1000 --seconds 30
 //! cargo run --release -p load-tests -- place --compare-batch-of-one
 //! cargo run --release -p load-tests -- open --orders 50000 --json
+//! cargo run --release -p load-tests -- expire --orders 1000000 --json
 //! ```
 //!
 //! Each run starts a PostgreSQL of its own with durable settings, Daybook's release binary and the bundled exchange as
@@ -23,16 +24,19 @@
 //! | `usage` `database` `machine` | processor time a process, counters, and what machine this is     |
 //! | `scenario`     | one benchmark from start to audit; `compare` alternates two settings       |
 //! | `open`         | the orders of a night at the bell; `arrivals` reads how the exchange got them |
+//! | `expiry` `book` | the end of a whole book of open orders, and writing such a book            |
 //! | `report`       | the JSON object and the table                                              |
 
 mod arrivals;
 mod binary;
+mod book;
 mod bookings;
 mod cli;
 mod compare;
 mod customers;
 mod database;
 mod drive;
+mod expiry;
 mod http;
 mod installation;
 mod latency;
@@ -64,6 +68,22 @@ async fn main() -> ExitCode {
 
 async fn measured(options: cli::Cli) -> anyhow::Result<()> {
     let binary = binary::daybook(options.common()).await?;
+    if let cli::Scenario::Expire {
+        orders,
+        whole_way,
+        rate,
+        ..
+    } = options.scenario
+    {
+        let plan = expiry::Plan {
+            orders,
+            whole_way,
+            rate,
+        };
+        let report = expiry::run(&options, plan, &binary).await?;
+        report.print(options.common().json);
+        return report.verdict();
+    }
     if let cli::Scenario::Open { orders, .. } = options.scenario {
         let report = open::run(&options, orders, &binary).await?;
         report.print(options.common().json);

@@ -155,6 +155,7 @@ impl Night {
                 kind,
                 customers,
                 symbols,
+                first: 0,
             },
         })
     }

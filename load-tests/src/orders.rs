@@ -46,6 +46,8 @@ pub struct Flow {
     pub customers: Vec<Customer>,
     /// What is traded.
     pub symbols: Vec<String>,
+    /// The number of its first order: no caller's order id comes twice.
+    pub first: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl Flow {
             qty,
             limit_price,
         } = self.order(number);
-        let prefix = self.kind.prefix();
+        let (prefix, number) = (self.kind.prefix(), self.first + number);
         let body = format!(
             r#"{{"symbol":"{symbol}","side":"{side}","type":"limit","time_in_force":"day","qty":"{qty}","limit_price":"{limit_price}","client_order_id":"{prefix}{number}"}}"#
         );
@@ -124,6 +126,7 @@ mod tests {
             kind,
             customers,
             symbols: ["A", "B", "C"].map(str::to_owned).into(),
+            first: 0,
         }
     }
 

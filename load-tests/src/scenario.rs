@@ -92,6 +92,7 @@ async fn measure(
                 kind: bench.kind(),
                 customers,
                 symbols,
+                first: 0,
             },
         )
         .await?;
@@ -124,6 +125,7 @@ async fn stock(
         kind: Kind::Stocking,
         customers: customers.to_vec(),
         symbols: symbols.to_vec(),
+        first: 0,
     };
     let load = Load {
         address: installation.address(),
@@ -186,7 +188,7 @@ struct Measured {
 impl Bench<'_> {
     fn kind(&self) -> Kind {
         match self.options.scenario {
-            Scenario::Place { .. } | Scenario::Open { .. } => Kind::Resting,
+            Scenario::Place { .. } | Scenario::Open { .. } | Scenario::Expire { .. } => Kind::Resting,
             Scenario::Fill { .. } => Kind::Trading,
         }
     }
@@ -253,7 +255,7 @@ impl Bench<'_> {
 
     async fn bookings(&self, measured: &Measured) -> anyhow::Result<Option<Bookings>> {
         match self.options.scenario {
-            Scenario::Place { .. } | Scenario::Open { .. } => Ok(None),
+            Scenario::Place { .. } | Scenario::Open { .. } | Scenario::Expire { .. } => Ok(None),
             Scenario::Fill { .. } => {
                 // Without statistics the planner takes these tables for empty ones.
                 sqlx::query("analyze").execute(&self.superuser).await?;
