@@ -216,8 +216,10 @@ async fn an_order_asked_about_with_its_cancel_is_looked_up_before_the_cancel_goe
 #[tokio::test]
 async fn a_question_about_an_order_never_sent_changes_nothing() {
     let (world, mut executor) = World::started().await;
-    let (never, withdrawn) = (OrderId::new(Uuid::from_u128(77)), world.place("AAPL").await);
-    world.cancel(withdrawn, "AAPL").await;
+    let (never, accepted) = (OrderId::new(Uuid::from_u128(77)), world.order("AAPL"));
+    let withdrawn = OrderId::new(accepted.order_id);
+    let events = [world.accepted(&accepted), world.cancel_of(withdrawn, "AAPL")];
+    world.append(&events).await;
     settle(&mut executor).await;
     for order in [never, withdrawn] {
         world.ask(order, "AAPL").await;
