@@ -45,8 +45,8 @@ pub(crate) fn configured() -> Vec<NewSchedule> {
             ..NewSchedule::new(end_of_day::NAME, when("close"))
         },
         NewSchedule {
-            // Orders of a session that is open are past this check.
-            missed: Missed::Skip,
+            // Late is better than never: what was sent by then is left alone, what still waits is checked.
+            missed: Missed::Last,
             time_limit: minutes(4),
             ..NewSchedule::new(release::RECHECK, when("open - 5m"))
         },

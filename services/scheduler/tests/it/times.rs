@@ -178,6 +178,37 @@ async fn orders_whose_day_was_over_go_on_at_the_bell() {
     assert!(matches!(job.run(&run).await.unwrap(), Done::Finished(_)));
 }
 
+/// A status-updater that is behind has it all in the log: telling it again and again would bury what else is there.
+#[tokio::test]
+async fn orders_that_nobody_hears_are_told_a_few_times_and_no_more() {
+    let (db, deps) = at("2026-11-23T14:30:00Z", Calendar::nyse()).await;
+    open_order(&db.pool, 1, "1 day", "status = 'done_for_day'").await;
+    let run = run(&db, RESUME, "2026-11-23").await;
+    let job = Resume::new(deps);
+    let mut looks = 1;
+    while let Done::Again { at, .. } = job.run(&run).await.unwrap() {
+        set(&db, &at.to_rfc3339()).await;
+        looks += 1;
+        assert!(looks < 10, "it comes to an end");
+    }
+    let told = text(&db, "select payload from outbox where topic = 'venue-reports'").await;
+    assert_eq!(told.lines().count(), looks);
+    assert!(looks <= 5, "{looks} times");
+}
+
+/// A run that comes late, after the close, would wake what the end of the day has put to rest.
+#[tokio::test]
+async fn nothing_goes_on_after_the_close() {
+    let (db, deps) = at("2026-11-23T22:00:00Z", Calendar::nyse()).await;
+    open_order(&db.pool, 1, "1 day", "status = 'done_for_day'").await;
+    let run = run(&db, RESUME, "2026-11-23").await;
+    assert!(matches!(Resume::new(deps).run(&run).await.unwrap(), Done::Finished(_)));
+    assert_eq!(
+        text(&db, "select payload from outbox where topic = 'venue-reports'").await,
+        ""
+    );
+}
+
 /// TIF-2, TIF-5: what is due by its own time is asked to end once, whatever happens to the clock.
 #[tokio::test]
 async fn tif_5_an_order_is_asked_to_end_when_its_time_comes_and_once() {

@@ -146,7 +146,9 @@ fn only_its_owner_writes_a_table() {
         let foreign: Vec<String> = foreign
             .map(|table| format!("{table} belongs to {}", owners[&table]))
             .collect();
-        (file.ships() && !foreign.is_empty()).then(|| foreign.join(", "))
+        // A benchmark of a million orders writes them rather than placing each, into a database of its own.
+        let is_benchmark = file.krate == "load-tests";
+        (file.ships() && !is_benchmark && !foreign.is_empty()).then(|| foreign.join(", "))
     };
     assert_none(
         "a table is written by its owner only",

@@ -8,12 +8,16 @@ use wire::events::v1;
 
 use super::open::{LOOK, VENUE, Wanted, open_page, report};
 use super::steps::{EodStep, span};
-use super::store::Day;
+use super::store::{self, Day};
 use super::{EndOfDay, prices, unresolved};
 use crate::engine::{JobError, Run};
 use crate::expiry::{self, Owner, Place, Tally};
 use crate::jobs::StepOutcome;
 
+/// When step 5 last told the orders that rest, in its figures.
+const TOLD_AT: &str = "told_at";
+/// How long before they are told once more.
+const TELL_AGAIN: chrono::TimeDelta = chrono::TimeDelta::minutes(2);
 /// A session that opens so soon is as good as open: what is told now may be heard in it.
 const BEFORE_OPEN: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
@@ -23,7 +27,7 @@ impl<V: Venue> EndOfDay<V> {
     pub(super) async fn close_routing(&self, run: &Run, day: &Day) -> Result<StepOutcome, JobError> {
         let mut tx = db::begin(&self.deps.pool).await?;
         run.check(&mut tx).await?;
-        let kept = prices::keep_closing(&mut tx, day.date).await?;
+        let kept = prices::keep_closing(&mut tx, day.date, day.close_at).await?;
         tx.commit().await?;
         Ok(StepOutcome::Done(format!("{kept} closing prices")))
     }
@@ -116,11 +120,16 @@ impl<V: Venue> EndOfDay<V> {
         calendar.is_open(now) || calendar.next_open(now).is_ok_and(|open| open - now <= BEFORE_OPEN)
     }
 
-    /// Reports that the day is over for each live order that outlives it; gives how many those were. One that was told
-    /// already shows it, or is told again, which changes nothing.
+    /// Reports that the day is over for each live order that outlives it; gives how many those are. What was told is in the
+    /// log, however long the status-updater takes to read it, so it is told again only once in a while: an order may have
+    /// been acknowledged meanwhile. Telling all of them at each look would bury the fills of the close.
     async fn send_to_rest(&self, run: &Run, day: &Day, now: Timestamp) -> Result<usize, JobError> {
+        let told_at: Option<Timestamp> = day
+            .row(EodStep::End)
+            .and_then(|row| serde_json::from_value(row.figures.get(TOLD_AT)?.clone()).ok());
+        let tells = told_at.is_none_or(|at| now >= at + TELL_AGAIN);
         let venue = self.deps.venue.as_ref().map_or(VENUE, |venue| venue.name());
-        let (mut after, mut told) = (None, 0);
+        let (mut after, mut rest) = (None, 0);
         loop {
             let mut tx = db::begin(&self.deps.pool).await?;
             run.check(&mut tx).await?;
@@ -129,15 +138,21 @@ impl<V: Venue> EndOfDay<V> {
             let events: Vec<NewEvent> = rests
                 .filter_map(|row| report(row, v1::Fact::DoneForDay, venue, now))
                 .collect();
-            bus::append(&mut tx, &events).await?;
-            tx.commit().await?;
-            told += events.len();
+            rest += events.len();
+            if tells {
+                bus::append(&mut tx, &events).await?;
+            }
             after = page.last().map(|row| (row.account_id, row.order_id));
+            if after.is_none() && tells {
+                let figures = serde_json::json!({ TOLD_AT: now });
+                store::note(&mut tx, day.date, EodStep::End, Some(&figures), None).await?;
+            }
+            tx.commit().await?;
             if after.is_none() {
-                if told > 0 {
+                if tells && rest > 0 {
                     self.deps.bus.wake(Topic::VenueReports);
                 }
-                return Ok(told);
+                return Ok(rest);
             }
         }
     }

@@ -32,8 +32,9 @@ pub const RESUME: &str = "resume-orders";
 const PAGE: i64 = 2_000;
 /// What was told at the last minute of the break may be heard after the bell.
 const STRAGGLERS: TimeDelta = TimeDelta::seconds(60);
-/// Between two looks at the bell.
-const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+/// Between two looks at the bell. What was told is in the log, however long it takes to be read; it is told again only for
+/// those that were put to rest in the last moment.
+const LOOK_AGAIN: TimeDelta = TimeDelta::seconds(20);
 
 /// Checks queued orders shortly before their session opens.
 pub struct Recheck<V> {
@@ -254,6 +255,11 @@ impl<V: Venue> Resume<V> {
     async fn work(&self, run: &Run) -> Result<Done, JobError> {
         let (mut after, mut told) = (None, 0);
         let now = db::database_time(&mut *self.deps.pool.acquire().await?).await?;
+        if !self.deps.sessions.calendar().is_open(now) {
+            return Ok(Done::Finished(
+                "the session is over: its close has put the orders to rest".to_owned(),
+            ));
+        }
         loop {
             let mut tx = db::begin(&self.deps.pool).await?;
             run.check(&mut tx).await?;
@@ -275,15 +281,17 @@ impl<V: Venue> Resume<V> {
             self.deps.bus.wake(Topic::VenueReports);
             run.log(format!("{told} orders go on")).await;
         }
-        let until = run.tick() + STRAGGLERS;
-        if told > 0 || now < until {
+        if now < run.tick() + STRAGGLERS {
             let why = "orders that are still told that their day is over".to_owned();
             return Ok(Done::Again {
                 at: now + LOOK_AGAIN,
                 why,
             });
         }
-        Ok(Done::Finished("every order of the exchange goes on".to_owned()))
+        Ok(Done::Finished(match told {
+            0 => "every order of the exchange goes on".to_owned(),
+            n => format!("{n} orders were told again to go on; the status-updater has yet to read it"),
+        }))
     }
 
     fn resumed(&self, order: &Resting, now: Timestamp) -> Option<NewEvent> {
