@@ -9,6 +9,7 @@ use ledger::{Cause, TransferKind};
 use rust_decimal::Decimal;
 use serde::Serialize;
 use sqlx::FromRow;
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::Day;
@@ -170,7 +171,7 @@ pub(super) async fn open(conn: &mut PgConnection, day: &Day, found: &[Difference
     Ok(opened)
 }
 
-/// The open breaks of a day after a number, that many, locked.
+/// The open breaks of a day after a number, that many. Not locked: the venue is asked about them first.
 pub(super) async fn page(conn: &mut PgConnection, day: &Day, after: i64, limit: i64) -> Result<Vec<Break>, DbError> {
     let breaks = sqlx::query_as!(
         Break,
@@ -192,6 +193,30 @@ pub(super) async fn page(conn: &mut PgConnection, day: &Day, after: i64, limit: 
     .fetch_all(conn)
     .await?;
     Ok(breaks)
+}
+
+/// Locks those that are still as they were read, and gives their numbers: the others were decided meanwhile.
+pub(super) async fn lock_as_read(
+    conn: &mut PgConnection,
+    read: impl Iterator<Item = &Break>,
+) -> Result<HashSet<i64>, DbError> {
+    let read: HashMap<i64, &Break> = read.map(|it| (it.break_no, it)).collect();
+    let rows = sqlx::query!(
+        "select break_no, state, suspense, round
+           from recon_breaks
+          where break_no = any($1)
+            and closed_at is null
+          order by break_no
+            for update",
+        &read.keys().copied().collect::<Vec<_>>(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let same = rows.into_iter().filter(|row| {
+        read.get(&row.break_no)
+            .is_some_and(|it| (&it.state, &it.suspense, it.round) == (&row.state, &row.suspense, row.round))
+    });
+    Ok(same.map(|row| row.break_no).collect())
 }
 
 /// What a pass found out about a break.

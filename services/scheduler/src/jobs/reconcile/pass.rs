@@ -116,7 +116,11 @@ pub(super) async fn pass<V: Venue>(
 
 fn only_theirs(differences: &[Difference]) -> i64 {
     let kinds = ["missing_ours", "unknown_order", "suspended", "busted_ours"];
-    let theirs = differences.iter().filter(|d| kinds.contains(&d.kind.as_str()));
+    // With other symbols or sides an execution may be booked, or not: then it is theirs alone.
+    let unbooked = |d: &Difference| d.kind == "identity" && d.ours == "nothing";
+    let theirs = differences
+        .iter()
+        .filter(|d| kinds.contains(&d.kind.as_str()) || unbooked(d));
     i64::try_from(theirs.count()).unwrap_or(i64::MAX)
 }
 
@@ -242,7 +246,8 @@ async fn ask_about<V: Venue>(venue: &V, break_no: i64, subject: String) -> (i64,
     (break_no, word)
 }
 
-/// Does what a page of breaks asks for, in one transaction.
+/// Does what a page of breaks asks for, in one transaction. What somebody decided while the venue was asked is left to
+/// them, and looked at by another pass: what the page says of it is old.
 async fn work<V>(
     deps: &Deps<V>,
     run: &Run,
@@ -252,23 +257,30 @@ async fn work<V>(
     now: Timestamp,
     found: &mut Found,
 ) -> Result<(), JobError> {
+    let mut tx = begin(deps, run).await?;
+    let as_read = breaks::lock_as_read(&mut tx, still.iter().chain(gone)).await?;
+    let is_as_read = |it: &&Break| as_read.contains(&it.break_no);
     let mut batch = Batch::default();
-    for it in still {
+    for it in still.iter().filter(is_as_read) {
         let word = words.get(&it.break_no).unwrap_or(&Word::Unasked);
         batch.take(it, word, now)?;
     }
-    for it in gone {
+    for it in gone.iter().filter(is_as_read) {
         batch.close(it, now)?;
     }
-    let mut tx = begin(deps, run).await?;
     batch.write(&mut tx).await?;
     tx.commit().await?;
     if batch.events.iter().any(|event| event.topic == Topic::VenueReports) {
         deps.bus.wake(Topic::VenueReports);
     }
-    found.closed += gone.len();
+    found.closed += gone.iter().filter(is_as_read).count();
+    found.under_way += still.len() + gone.len() - as_read.len();
     let closed: HashSet<i64> = batch.closed().collect();
-    for it in still.iter().filter(|it| !closed.contains(&it.break_no)) {
+    for it in still
+        .iter()
+        .filter(is_as_read)
+        .filter(|it| !closed.contains(&it.break_no))
+    {
         *found.kinds.entry(it.kind.clone()).or_default() += 1;
         if now < it.opened_at + PATIENCE && batch.has_more_to_come(it) {
             found.under_way += 1;

@@ -141,3 +141,33 @@ async fn rec_5_suspense_older_than_a_business_day_pages() {
     rig.pass().await;
     assert!(!aged(rig.alerts().await));
 }
+
+#[tokio::test]
+async fn led_21_what_people_decide_while_a_pass_is_under_way_is_not_booked_again_by_it() {
+    let rig = Rig::new().await;
+    let order = rig.order(1).await;
+    rig.book(order, &domain::ExecId::new("exec-1").unwrap()).await;
+    rig.pass().await;
+    rig.later("11 s").await;
+    rig.pass().await;
+    assert_eq!(rig.breaks().await, ["missing_theirs exec-1: open, missing"]);
+    propose(&rig, Decision::FirmError, "ada").await.unwrap();
+    // It shows up after all, so that the pass wants to give back what is in suspense.
+    rig.trade(order);
+    let mut tx = db::begin(&rig.db.pool).await.unwrap();
+    desk::approve(&mut tx, &rig.deps.bus, &Calendar::always_open(), 1, "bob")
+        .await
+        .unwrap();
+    let decided = async {
+        while rig.texts(BLOCKED).await.is_empty() {}
+        tx.commit().await.unwrap();
+    };
+    let (pass, ()) = tokio::join!(rig.pass(), decided);
+    assert!(pass.starts_with("wait: 1 of its breaks"), "{pass}");
+    assert_eq!(rig.suspense().await, Vec::<String>::new(), "taken out once");
+    assert_eq!(rig.pass().await, "done: 1 of 1 executions match, 0 breaks wait");
+}
+
+/// Who waits for a row that somebody else has locked.
+const BLOCKED: &str = "select pid::text from pg_stat_activity
+                        where datname = current_database() and wait_event_type = 'Lock'";
