@@ -171,7 +171,8 @@ pub async fn in_suspense(conn: &mut PgConnection, report: Uuid) -> Result<bool, 
                              and t.cause = concat('unknown:', s.payload::json ->> 'venue', ':', s.payload::json ->> 'exec_id')
                            where s.report_id = $1
                              and s.resolved_at is null
-                             and s.payload::json ->> 'fact' in ('filled', 'unmatched')) as "waits!""#,
+                             and s.payload::json ->> 'fact' in ('filled', 'unmatched')
+                             and s.kind not in ('contradiction', 'busted_before')) as "waits!""#,
         report,
     )
     .fetch_one(conn)

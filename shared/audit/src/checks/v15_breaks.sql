@@ -19,6 +19,8 @@ select 'report ' || s.report_id,
                    and d.compared_at > s.at
  where s.resolved_at is null
    and s.payload::json ->> 'fact' in ('filled', 'unmatched')
+   -- Nothing is in suspense for these.
+   and s.kind not in ('contradiction', 'busted_before')
    and not exists (select from recon_breaks b
                     where b.venue = d.venue
                       and b.subject = s.payload::json ->> 'exec_id'

@@ -10,6 +10,7 @@ with items as (
       join ledger_entries e using (transfer_id)
      where s.resolved_at is null
        and s.payload::json ->> 'fact' in ('filled', 'unmatched')
+       and s.kind not in ('contradiction', 'busted_before')
        and e.book = 'firm.suspense'
      union all
     -- LED-21: denied by the venue, not decided.

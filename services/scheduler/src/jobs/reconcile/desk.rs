@@ -335,6 +335,7 @@ async fn unknown(conn: &mut PgConnection, it: &Break) -> Result<Option<(Uuid, Di
               and s.payload::json ->> 'venue' = $1
               and s.payload::json ->> 'exec_id' = $2
               and s.payload::json ->> 'fact' in ('filled', 'unmatched')
+              and s.kind not in ('contradiction', 'busted_before')
             group by s.report_id
             order by s.report_id
             limit 1"#,

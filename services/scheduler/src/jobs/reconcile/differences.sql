@@ -3,13 +3,15 @@ with lines as (
     select * from recon_trades where venue = $1 and session_date = $2 and version = $3
 ),
 aside as materialized (
+    -- One row each. What contradicts a fill, or came after its bust, put nothing into suspense.
     select payload::json ->> 'exec_id' as exec_id,
-           kind,
+           min(kind) as kind,
            bool_or(resolved_at is null) as waits
       from venue_reports_set_aside
      where payload::json ->> 'venue' = $1
        and payload::json ->> 'fact' in ('filled', 'unmatched')
-     group by 1, 2
+       and kind not in ('contradiction', 'busted_before')
+     group by 1
 ),
 theirs as (
     select case when l.busted then
@@ -18,6 +20,8 @@ theirs as (
                      case when a.waits then case when o.order_id is null then 'unknown_order' else 'suspended' end
                           when a.exec_id is not null then null
                           when o.order_id is null then 'unknown_order'
+                          -- A report of a fill carries neither: it would be booked with the order's.
+                          when (o.symbol, o.side) is distinct from (l.symbol, l.side) then 'identity'
                           else 'missing_ours' end
                 when f.busted_at is not null then
                      case when a.waits or a.exec_id is null then 'busted_ours' end
@@ -62,7 +66,8 @@ ours as (
 ),
 -- In suspense here, and not in the file at all.
 strays as (
-    select case when o.order_id is null then 'unknown_order' else 'suspended' end as kind,
+    select distinct on (p.body ->> 'exec_id')
+           case when o.order_id is null then 'unknown_order' else 'suspended' end as kind,
            p.body ->> 'exec_id' as exec_id, o.order_id, o.account_id, coalesce(p.body ->> 'symbol', o.symbol, '') as symbol,
            coalesce(p.body ->> 'side', o.side, '') as side, (p.body ->> 'qty')::numeric as qty,
            (p.body ->> 'price')::numeric as price, (p.body ->> 'at')::timestamptz as at,
@@ -73,8 +78,10 @@ strays as (
      where s.resolved_at is null
        and p.body ->> 'venue' = $1
        and p.body ->> 'fact' in ('filled', 'unmatched')
+       and s.kind not in ('contradiction', 'busted_before')
        and ((p.body ->> 'at')::timestamptz at time zone 'America/New_York')::date = $2
        and not exists (select from lines l where l.exec_id = p.body ->> 'exec_id')
+     order by p.body ->> 'exec_id', s.at, s.report_id
 )
 select kind as "kind!", exec_id as "exec_id!", order_id, account_id, symbol as "symbol!", side as "side!",
        qty as "qty!", price as "price!", at as "at!", ours as "ours!", theirs as "theirs!"

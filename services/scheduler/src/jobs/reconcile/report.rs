@@ -135,6 +135,7 @@ pub async fn suspense(conn: &mut PgConnection) -> Result<Vec<Suspended>, DbError
                  from venue_reports_set_aside s
                 where s.resolved_at is null
                   and s.payload::json ->> 'fact' in ('filled', 'unmatched')
+                  and s.kind not in ('contradiction', 'busted_before')
                 union all
                select 'missing', b.venue, b.subject, b.opened_at
                  from recon_breaks b

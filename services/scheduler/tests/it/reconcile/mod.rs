@@ -202,3 +202,63 @@ async fn v10_a_run_that_was_taken_over_writes_nothing() {
     assert!(matches!(lost, Err(JobError::Lost)));
     assert!(rig.written().await.is_empty());
 }
+
+#[tokio::test]
+async fn rec_3_an_execution_unheard_of_another_symbol_or_side_than_its_order_is_for_people_and_never_booked() {
+    for differs in ["symbol = 'MSFT'", "side = 'sell'"] {
+        let rig = Rig::new().await;
+        let order = rig.order(1).await;
+        rig.trade(order);
+        rig.run_sql(&format!("update orders set {differs}")).await;
+        assert_eq!(rig.pass().await, "done: 0 of 1 executions match, 1 breaks wait");
+        assert_eq!(rig.breaks().await, ["identity exec-1: open"]);
+        assert!(rig.told().await.is_empty(), "it would be booked as the order's");
+    }
+}
+
+/// What the status-updater sets aside of an execution, of today.
+async fn aside(rig: &Rig, kind: &str, exec: &str) {
+    rig.run_sql(&format!(
+        "insert into venue_reports_set_aside (report_id, kind, payload, cause, at)
+         select gen_random_uuid(), '{kind}',
+                json_build_object('venue', 'fake', 'fact', 'filled', 'exec_id', '{exec}', 'symbol', 'AAPL', 'side', 'buy',
+                                  'qty', '5', 'price', '50', 'at', '{}'::timestamptz),
+                'a test', daybook_now()",
+        testkit::start_of_time(),
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn led_20_what_was_set_aside_without_a_posting_is_not_in_suspense() {
+    let rig = Rig::new().await;
+    rig.booked(1..2).await;
+    for (kind, exec) in [
+        ("contradiction", "exec-1"),
+        ("contradiction", "x"),
+        ("busted_before", "x"),
+    ] {
+        aside(&rig, kind, exec).await;
+    }
+    assert_eq!(rig.pass().await, "done: 1 of 1 executions match, 0 breaks wait");
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    assert_eq!(reconcile::report::suspense(&mut conn).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn rec_2_an_execution_that_was_set_aside_twice_is_one_break() {
+    let rig = Rig::new().await;
+    rig.booked(1..2).await;
+    let told = rig
+        .venue
+        .trade_for_stranger("by hand", &symbol(), Side::Buy, shares("5"), dollars("50"));
+    for exec in [told.as_str(), "stray"] {
+        for kind in ["unknown_order", "too_much"] {
+            aside(&rig, kind, exec).await;
+        }
+    }
+    assert_eq!(rig.pass().await, "done: 1 of 3 executions match, 2 breaks wait");
+    let mut breaks = rig.breaks().await;
+    breaks.sort();
+    assert_eq!(breaks, ["unknown_order exec-2: open", "unknown_order stray: open"]);
+}
