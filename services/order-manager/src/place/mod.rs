@@ -1,7 +1,7 @@
 //! Placing orders: many commands, one transaction, one answer each.
 //!
 //! 1. lock the accounts of the batch in id order; 2. in a second statement look at everything the decision needs;
-//! 3. decide in Rust, in arrival order ([`decide`], pure); 4. write everything set-based and commit; then wake the bus.
+//! 3. decide in Rust, in arrival order ([`decide()`], pure); 4. write everything set-based and commit; then wake the bus.
 //!
 //! A fault of the batch as a whole never fails a neighbour: what may pass is tried again, what does not is halved
 //! until the item that cannot be done stands alone.
