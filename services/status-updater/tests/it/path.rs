@@ -1,7 +1,7 @@
 //! One order's reports, from the bus into every table.
 
 use crate::world::{World, acknowledged, busted, corrected, ended, filled};
-use domain::OrderStatus;
+use domain::{AccountId, OrderStatus};
 use identity::AccountKind;
 use orders::WishKind;
 use wire::events::v1::End;
@@ -309,5 +309,52 @@ async fn an_execution_is_corrected_keeps_its_id_and_is_taken_back_as_it_then_is(
     world.report(&[(order, account, busted("a", "3", "99.70"))]).await;
     world.settle().await;
     assert_eq!(world.summary(order).await, "new, filled 0, held 1000.00, cash 10000.00");
+    world.prove().await;
+}
+
+async fn basis(world: &World, account: AccountId) -> String {
+    let shares = world.shares(account, "XYZ").await.unwrap();
+    shares.cost_basis.get().normalize().to_string()
+}
+
+#[tokio::test]
+async fn led_17_a_corrected_buy_changes_the_cost_basis_by_what_it_corrects() {
+    let mut world = World::new().await;
+    let account = world.account(3_000, 0).await;
+    let order = world.place(account, "buy 20 XYZ @ 110.00").await;
+    let told = [acknowledged(), filled("a", "10", "50"), filled("b", "10", "100")];
+    world.report(&told.map(|fact| (order, account, fact))).await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "1500");
+    world.report(&[(order, account, corrected("b", "10", "101", 1))]).await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "1510");
+    world.report(&[(order, account, busted("a", "10", "50"))]).await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "1010", "LED-16: what it added is gone");
+    world.prove().await;
+}
+
+#[tokio::test]
+async fn led_17_a_corrected_sale_leaves_the_cost_basis_alone() {
+    let mut world = World::new().await;
+    let account = world.account(3_000, 0).await;
+    let buy = world.place(account, "buy 20 XYZ @ 50.00").await;
+    let bought = [acknowledged(), filled("a", "20", "50")];
+    world.report(&bought.map(|fact| (buy, account, fact))).await;
+    world.settle().await;
+    let sale = world.place(account, "sell 10 XYZ @ 90.00").await;
+    let sold = [acknowledged(), filled("s", "10", "100")];
+    world.report(&sold.map(|fact| (sale, account, fact))).await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "500");
+    world
+        .report(&[(sale, account, corrected("s", "10", "100.01", 1))])
+        .await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "500");
+    world.report(&[(sale, account, busted("s", "10", "100.01"))]).await;
+    world.settle().await;
+    assert_eq!(basis(&world, account).await, "1000", "LED-16: what it took is back");
     world.prove().await;
 }

@@ -279,18 +279,28 @@ async fn new_basis(
     Ok(pairs.iter().map(|pair| held.get(pair).map(|&(_, cost)| cost)).collect())
 }
 
-/// Average cost: a buy adds what it cost, a sale takes its share of the cost along; nine decimals, half-even.
+/// Average cost: a buy adds what it cost, a sale takes its share of the cost along; nine decimals, half-even. What is taken
+/// back (LED-16, LED-17) undoes just that, so that a correction changes the basis by what it corrects.
 fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade) -> (Decimal, Decimal) {
-    let incoming = (trade.side == Side::Buy) != trade.reversal;
-    if incoming {
-        return (qty + trade.qty, cost + trade.cash);
-    }
     let rest = (qty - trade.qty).max(Decimal::ZERO);
-    let cost = match rest.checked_div(qty) {
-        Some(part) if !rest.is_zero() => (cost * part).round_dp(9),
-        _ => Decimal::ZERO,
-    };
-    (rest, cost)
+    match (trade.side, trade.reversal) {
+        (Side::Buy, false) => (qty + trade.qty, cost + trade.cash),
+        (Side::Sell, true) => (qty + trade.qty, cost + taken_by_sale((qty, cost), trade)),
+        (Side::Buy | Side::Sell, _) if rest.is_zero() => (rest, Decimal::ZERO),
+        (Side::Buy, true) => (rest, (cost - trade.cash).max(Decimal::ZERO)),
+        (Side::Sell, false) => {
+            let part = rest.checked_div(qty).unwrap_or(Decimal::ZERO);
+            (rest, (cost * part).round_dp(9))
+        }
+    }
+}
+
+/// What a sale took along: it left the average as it was. Where it took all nothing is known of what that cost, and what
+/// the sale brought is the nearest there is.
+fn taken_by_sale((qty, cost): (Decimal, Decimal), trade: &Trade) -> Decimal {
+    let average = cost.checked_div(qty);
+    let taken = average.and_then(|average| average.checked_mul(trade.qty));
+    taken.map_or(trade.cash, |taken| taken.round_dp(9))
 }
 
 async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<(), DbError> {
