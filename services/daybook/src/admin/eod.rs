@@ -15,7 +15,8 @@ use crate::cli::Eod;
 const SHOWN: i64 = 10_000;
 
 impl Desk {
-    /// Lets a date close with what is unresolved. False when it is closed, or was overridden before.
+    /// Lets a date close with what is unresolved, or has failed by now. False when it is closed. Once more replaces who, when
+    /// and why; each is an act.
     ///
     /// # Errors
     /// No such date, or what the database says.
@@ -44,9 +45,12 @@ pub(super) async fn eod(desk: &Desk, command: Eod) -> anyhow::Result<()> {
                 bail!("say why: --reason \"...\"");
             }
             if !desk.override_eod(date, &reason).await? {
-                bail!("{date} is closed, or was overridden before: `daybook admin eod show {date}`");
+                bail!("{date} is closed: `daybook admin eod show {date}`");
             }
-            println!("{date} may close with what is unresolved; those orders keep their holds");
+            println!(
+                "{date} may close with what is unresolved; those orders keep their holds. A missing trade file or an unclean \
+                 proof is let pass only if it had failed before now: what fails later needs another override"
+            );
             Ok(())
         }
     }

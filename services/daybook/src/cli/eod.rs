@@ -23,7 +23,10 @@ pub enum Eod {
         #[arg(long)]
         json: bool,
     },
-    /// Lets a date close although orders of it are unresolved, or its books are not proven. The orders keep their holds.
+    /// Lets a date close although orders of it are unresolved; they keep their holds.
+    ///
+    /// Lets it go on, too, without a trade file that is missing or a proof that is not clean, if that had failed before the
+    /// override was given. For what fails later, give another one: it replaces the one before.
     Override {
         /// The business date: 2026-11-23.
         date: NaiveDate,

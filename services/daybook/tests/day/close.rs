@@ -1,10 +1,11 @@
 //! The close of a day, from the bell to the closed date.
 
-use domain::calendar::{Calendar, Exception};
+use domain::calendar::{Calendar, Exception, SessionDate};
 use domain::order::EndKind;
+use scheduler::engine::{Job, JobError};
 use venue::fake::{Act, CallKind};
 
-use crate::world::{World, dollars, shares};
+use crate::world::{World, dollars, no_file, shares};
 
 const MONDAY: &str = "2026-11-23";
 
@@ -124,10 +125,57 @@ async fn cal_4_a_session_that_was_taken_away_has_its_end_of_day() {
     world.settle().await;
     world.sessions =
         sessions::Sessions::fixed(Calendar::nyse().with_exceptions([(MONDAY.parse().unwrap(), Exception::Closed)]));
+    world.venue.script_trade_files(no_file(1));
     world.now_is("2026-11-23T21:00:00Z").await;
     world.close(MONDAY).await;
     assert_eq!(world.stands(day).await, "expired, filled 0");
+    let compared = world.text("select summary from eod_steps where step = 8").await;
+    assert_eq!(compared, "no session and no executions: nothing to compare");
+    assert_eq!(world.alerts().await, "");
     world.prove().await;
+}
+
+/// CAL-4: what was traded before the session was taken away has to be in a file.
+#[tokio::test]
+async fn cal_4_executions_of_a_session_that_was_taken_away_are_compared() {
+    let mut world = World::new().await;
+    let ada = world.account(1_000).await;
+    let day = world.place(ada, "buy 10 @ 50.00").await;
+    world.settle().await;
+    world.venue.fill(day, shares(4), dollars("50.00"));
+    world.settle().await;
+    world.sessions =
+        sessions::Sessions::fixed(Calendar::nyse().with_exceptions([(MONDAY.parse().unwrap(), Exception::Closed)]));
+    world.venue.script_trade_files(no_file(1));
+    world.now_is("2026-11-23T21:00:00Z").await;
+    let run = world.run(MONDAY).await;
+    let waits = world.until(&run, Some("not yet")).await.unwrap();
+    assert_eq!(waits, "step 8, reconcile: not yet: no such session");
+    assert_eq!(world.alerts().await, "reconcile_file fake 2026-11-23");
+    world.until(&run, None).await.unwrap();
+    let compared = world.text("select summary from eod_steps where step = 8").await;
+    assert_eq!(compared, "1 of 1 executions match, 0 breaks wait");
+    assert_eq!(world.alerts().await, "");
+}
+
+/// A date begun by mistake would hold back every later one.
+#[tokio::test]
+async fn cal_4_a_date_that_never_had_a_session_has_no_end_of_day() {
+    let mut world = World::new().await;
+    world.now_is("2026-11-23T21:00:00Z").await;
+    let sunday = world.run("2026-11-22").await;
+    let refused = world.until(&sunday, None).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "2026-11-22 has no session, no open orders and no executions: there is no day to end"
+    );
+    assert!(matches!(refused, JobError::Fatal(_)), "not tried again");
+    assert_eq!(world.count("eod_dates").await, 0);
+    let ada = world.account(1_000).await;
+    let sundays = SessionDate::new("2026-11-22".parse().unwrap());
+    world.place_for(ada, "buy 10 @ 50.00", sundays, None).await;
+    world.end_of_day().run(&sunday).await.unwrap();
+    assert_eq!(world.count("eod_dates").await, 1, "its orders have to end");
 }
 
 /// EOD-5: the exchange cannot be reached over the close and comes back a quarter of an hour later.

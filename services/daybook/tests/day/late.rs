@@ -1,6 +1,6 @@
 //! What comes late at the close, or never.
 
-use daybook::admin::Desk;
+use chassis::step::Step;
 use venue::fake::{Act, CallKind};
 
 use crate::world::{World, dollars, shares};
@@ -69,12 +69,9 @@ async fn eod_3_an_order_without_a_word_blocks_nothing_but_the_last_step() {
         "eod_unresolved 2026-11-23"
     );
 
-    let desk = Desk::new(world.pool().clone(), world.ids.clone(), world.clock.clone(), "ops");
-    assert!(
-        desk.override_eod(MONDAY.parse().unwrap(), "asked by phone")
-            .await
-            .unwrap()
-    );
+    let desk = world.desk();
+    let monday = MONDAY.parse().unwrap();
+    assert!(desk.override_eod(monday, "asked by phone").await.unwrap());
     assert_eq!(
         world
             .count("admin_acts where act = 'override_eod' and actor = 'ops'")
@@ -82,14 +79,24 @@ async fn eod_3_an_order_without_a_word_blocks_nothing_but_the_last_step() {
         1,
         "V16"
     );
-    assert!(!desk.override_eod(MONDAY.parse().unwrap(), "once more").await.unwrap());
     assert_eq!(world.until(&run, None).await.unwrap(), "2026-11-23 is closed");
+    assert!(!desk.override_eod(monday, "once more").await.unwrap(), "it is closed");
     assert_eq!(
         world.cash(ada).await,
         "avail 500.00, held 500.00",
         "an override closes a date, not an order"
     );
     world.prove().await;
+
+    let mut watchdog = world.watchdog();
+    watchdog.step().await.unwrap();
+    assert_eq!(world.alerts().await, "eod_unresolved 2026-11-23", "nothing is told yet");
+    world.venue.end(silent, domain::order::EndKind::Expired);
+    world.settle().await;
+    assert_eq!(world.stands(silent).await, "expired, filled 0");
+    watchdog.step().await.unwrap();
+    assert_eq!(world.count("eod_unresolved where resolved_at is null").await, 0);
+    assert_eq!(world.alerts().await, "", "the watchdog looks after closed dates, too");
 }
 
 /// The same, and the exchange speaks at last: the date closes by itself.

@@ -6,4 +6,5 @@ mod close;
 #[cfg(feature = "failpoints")]
 mod kills;
 mod late;
+mod overrides;
 mod world;

@@ -8,6 +8,7 @@ use chassis::clock::{Clock, ManualClock, SharedClock};
 use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step};
 use chrono::NaiveDate;
+use daybook::admin::Desk;
 use domain::calendar::{Calendar, SessionDate};
 use domain::order::{OrderState, StreamEvent};
 use domain::{
@@ -26,6 +27,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use status_updater::{Applier, Intake, IntakeSettings};
 use testkit::TestDb;
 use uuid::Uuid;
+use venue::Fault;
 use venue::fake::FakeVenue;
 use wire::events::v1::OrderAccepted;
 
@@ -298,6 +300,22 @@ impl World {
             .unwrap()
     }
 
+    /// What an operator does.
+    pub fn desk(&self) -> Desk {
+        Desk::new(self.pool().clone(), self.ids.clone(), self.clock.clone(), "ops")
+    }
+
+    /// One watchdog; a second one does nothing as long as the first has the lease.
+    pub fn watchdog(&self) -> end_of_day::Watch<FakeVenue> {
+        end_of_day::Watch::new(self.settings, self.deps())
+    }
+
+    /// What operators are told and is not over, in order.
+    pub async fn alerts(&self) -> String {
+        self.text("select kind || ' ' || subject from operator_alerts where cleared_at is null order by 1")
+            .await
+    }
+
     /// A worker that died holds its run no more.
     pub async fn run_is_over(&self, run: &Run) {
         let over =
@@ -456,4 +474,9 @@ pub fn shares(n: u32) -> Qty {
 
 pub fn dollars(text: &str) -> Price {
     Price::parse(text).unwrap()
+}
+
+/// So many answers of an exchange that has no file of the session, and says so.
+pub fn no_file(times: usize) -> Vec<Result<Vec<u8>, Fault>> {
+    vec![Err(Fault::NotYet("no such session".to_owned())); times]
 }

@@ -31,7 +31,7 @@ pub(crate) fn describe() {
     );
     describe_gauge(
         "daybook_scheduler_eod_unresolved_orders",
-        "Orders of those dates whose end nobody told.",
+        "Orders whose end nobody told, of closed dates too.",
     );
     describe_gauge(
         "daybook_scheduler_eod_late_seconds",

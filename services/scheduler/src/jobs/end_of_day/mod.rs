@@ -9,6 +9,7 @@
 //! | `asking`     | step 4: questions about what is still open                               |
 //! | `prices`     | closing prices                                                           |
 //! | `unresolved` | orders whose end nobody told                                             |
+//! | `overrides`  | what an operator's override lets pass; step 8                            |
 //! | `proof`      | step 10: the audit, chained                                              |
 //! | `finish`     | steps 11 and 12                                                          |
 //! | `watch`      | what is late, and dates whose end has not begun                          |
@@ -20,6 +21,7 @@ mod asking;
 mod finish;
 mod open;
 mod orders;
+mod overrides;
 mod prices;
 pub mod proof;
 mod steps;
@@ -40,7 +42,7 @@ use futures::future::BoxFuture;
 use venue::Venue;
 
 use self::store::Day;
-use super::{StepOutcome, fees, reconcile, settlement};
+use super::{StepOutcome, fees, settlement};
 use crate::Deps;
 use crate::engine::{Done, Job, JobError, Run};
 
@@ -109,6 +111,12 @@ impl<V: Venue> EndOfDay<V> {
         let Some(close) = calendar.ends_at(SessionDate::new(date)) else {
             return Err(JobError::Fatal(format!("the trading calendar does not know {date}")));
         };
+        // Exceptions only take sessions away, so a session of now is a usual one.
+        let usual = calendar.usual().session_bounds(SessionDate::new(date));
+        if usual.is_none() && !store::has_trading(&mut tx, date).await? {
+            let why = format!("{date} has no session, no open orders and no executions: there is no day to end");
+            return Err(JobError::Fatal(why));
+        }
         if now < close {
             let why = format!("the close of {date}");
             return Ok(Some(Done::Again { at: close, why }));
@@ -137,7 +145,7 @@ impl<V: Venue> EndOfDay<V> {
             EodStep::End => self.end(run, day, now).await,
             EodStep::Release => self.release(run).await,
             EodStep::Fees => fees::post_fees(&self.deps, run, day.date).await,
-            EodStep::Reconcile => reconcile::reconcile(&self.deps, run, day.date).await,
+            EodStep::Reconcile => self.reconcile(run, day).await,
             EodStep::Settle => settlement::settle(&self.deps, run, day.date).await,
             EodStep::Prove => self.prove(run, day, now).await,
             EodStep::Notify => self.notify(day, now).await,

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, Connection};
 use venue::Venue;
 
-use super::EndOfDay;
-use super::steps::span;
+use super::steps::{EodStep, span};
 use super::store::Day;
+use super::{EndOfDay, overrides};
 use crate::engine::alerts::{self, NewAlert};
 use crate::engine::{JobError, Run};
 use crate::jobs::StepOutcome;
@@ -61,7 +61,8 @@ struct Findings {
 }
 
 impl<V: Venue> EndOfDay<V> {
-    /// Proves the books. Books that are wrong are looked at again and again: only an operator lets the date go on so.
+    /// Proves the books. Books that are wrong are looked at again and again: only an operator who could know it lets the date
+    /// go on so.
     pub(super) async fn prove(&self, run: &Run, day: &Day, now: Timestamp) -> Result<StepOutcome, JobError> {
         if of_date(&mut *self.deps.pool.acquire().await?, day.date)
             .await?
@@ -72,24 +73,18 @@ impl<V: Venue> EndOfDay<V> {
         let findings = self.findings(day.date).await?;
         let mut tx = db::begin(&self.deps.pool).await?;
         run.check(&mut tx).await?;
-        let subject = day.date.to_string();
-        if !findings.clean && day.overridden_at.is_none() {
-            let message = format!(
-                "The books of {subject} are not as they should be: {}",
-                findings.offences
-            );
-            let alert = NewAlert {
-                kind: ALERT,
-                subject,
-                message,
-            };
-            alerts::raise(&mut tx, &alert, now).await?;
+        if findings.clean {
+            clear(&mut tx, day.date, now).await?;
+        } else {
+            tell(&mut tx, day.date, &findings, now).await?;
+        }
+        if !findings.clean && day.let_pass(EodStep::Prove).is_none() {
+            overrides::failed(&mut tx, day, EodStep::Prove).await?;
             tx.commit().await?;
             let why = format!("the audit found something: {}", findings.offences);
             let until = now + span(self.settings.poll * LOOK_AGAIN);
             return Ok(StepOutcome::Wait { until, why });
         }
-        alerts::clear(&mut tx, ALERT, &subject, now).await?;
         let digest = insert(&mut tx, day.date, &findings, now).await?;
         tx.commit().await?;
         let verdict = if findings.clean {
@@ -119,6 +114,37 @@ impl<V: Venue> EndOfDay<V> {
             content: content.to_string(),
         })
     }
+}
+
+async fn tell(conn: &mut PgConnection, date: NaiveDate, findings: &Findings, now: Timestamp) -> Result<(), DbError> {
+    let message = format!("The books of {date} are not as they should be: {}", findings.offences);
+    let alert = NewAlert {
+        kind: ALERT,
+        subject: date.to_string(),
+        message,
+    };
+    alerts::raise(conn, &alert, now).await?;
+    Ok(())
+}
+
+/// The audit is over all books, so a clean one is clean for the dates before it, too: also for those that an operator let
+/// close without.
+async fn clear(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<(), DbError> {
+    let subjects: Vec<String> = sqlx::query_scalar(
+        "select subject
+           from operator_alerts
+          where kind = $1
+            and subject <= $2
+            and cleared_at is null",
+    )
+    .bind(ALERT)
+    .bind(date.to_string())
+    .fetch_all(&mut *conn)
+    .await?;
+    for subject in subjects {
+        alerts::clear(conn, ALERT, &subject, now).await?;
+    }
+    Ok(())
 }
 
 async fn counts(conn: &mut PgConnection) -> Result<Value, DbError> {

@@ -9,6 +9,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::steps::EodStep;
+use crate::jobs::reconcile;
+
+/// Where the figures of a step say since when it has failed.
+pub(super) const FAILED_AT: &str = "failed_at";
 
 /// A business date at its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,8 +25,10 @@ pub struct Day {
     pub begun_at: Timestamp,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
-    /// When an operator let it close with what is unresolved.
+    /// When an operator let it close with what is unresolved; the last time, if there were several.
     pub overridden_at: Option<Timestamp>,
+    /// Who that was.
+    pub overridden_by: Option<String>,
     /// Its steps so far, by number.
     pub steps: BTreeMap<i16, StepRow>,
 }
@@ -57,6 +63,19 @@ impl Day {
     pub fn row(&self, step: EodStep) -> Option<&StepRow> {
         self.steps.get(&step.number())
     }
+
+    /// Since when a step that is not done has failed, and only an operator can let the date go on without it.
+    pub fn failed_at(&self, step: EodStep) -> Option<Timestamp> {
+        let failed = self.row(step)?.figures.get(FAILED_AT)?;
+        serde_json::from_value(failed.clone()).ok()
+    }
+
+    /// Who lets the date go on although this step fails. An override that was given before it failed was given for
+    /// something else: nobody had seen this.
+    pub fn let_pass(&self, step: EodStep) -> Option<&str> {
+        let (failed, overridden) = (self.failed_at(step)?, self.overridden_at?);
+        self.overridden_by.as_deref().filter(|_| overridden > failed)
+    }
 }
 
 /// Writes the date down unless it is there; the close it was begun with stands.
@@ -87,7 +106,9 @@ pub(crate) async fn begin_date(
 /// What the database says.
 pub async fn day(conn: &mut PgConnection, date: NaiveDate) -> Result<Option<Day>, DbError> {
     let found = sqlx::query!(
-        "select business_date, close_at, begun_at, closed_at, overridden_at from eod_dates where business_date = $1",
+        "select business_date, close_at, begun_at, closed_at, overridden_at, overridden_by
+           from eod_dates
+          where business_date = $1",
         date,
     )
     .fetch_optional(&mut *conn)
@@ -105,8 +126,18 @@ pub async fn day(conn: &mut PgConnection, date: NaiveDate) -> Result<Option<Day>
         begun_at: row.begun_at,
         closed_at: row.closed_at,
         overridden_at: row.overridden_at,
+        overridden_by: row.overridden_by,
         steps: steps.into_iter().map(|step| (step.step, step)).collect(),
     }))
+}
+
+/// Whether open orders belong to this date, or executions of ours were on it.
+pub(crate) async fn has_trading(conn: &mut PgConnection, date: NaiveDate) -> Result<bool, DbError> {
+    let found: bool = sqlx::query_scalar("select exists (select from open_orders where session_date = $1)")
+        .bind(date)
+        .fetch_one(&mut *conn)
+        .await?;
+    Ok(found || reconcile::has_executions(conn, date).await?)
 }
 
 /// A date in a list.
@@ -263,7 +294,8 @@ pub(crate) async fn close_date(conn: &mut PgConnection, date: NaiveDate, now: Ti
     Ok(())
 }
 
-/// An operator lets the date close with what is unresolved. False when it is not there, closed, or overridden already.
+/// An operator lets the date close with what is unresolved or has failed by now. False when it is not there, or closed. Once
+/// more replaces who, when and why, so that it counts for what failed in between too.
 ///
 /// # Errors
 /// What the database says.
@@ -278,8 +310,7 @@ pub async fn override_date(
         "update eod_dates
             set overridden_at = $4, overridden_by = $2, override_reason = $3
           where business_date = $1
-            and state = 'running'
-            and overridden_at is null",
+            and state = 'running'",
         date,
         by,
         reason,

@@ -87,8 +87,19 @@ async fn insert(
     Ok(())
 }
 
-/// Strikes out what was resolved meanwhile, and raises or clears the date's alert; gives how many are left.
-pub(super) async fn refresh(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<i64, DbError> {
+/// The dates with orders that are unresolved, closed ones too.
+pub(super) async fn dates(conn: &mut PgConnection) -> Result<Vec<NaiveDate>, DbError> {
+    let dates = sqlx::query_scalar(
+        "select distinct business_date
+           from eod_unresolved
+          where resolved_at is null
+          order by business_date",
+    );
+    Ok(dates.fetch_all(conn).await?)
+}
+
+/// Strikes out what was resolved meanwhile, and clears the date's alert with the last; gives how many are left.
+pub(super) async fn strike_out(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<i64, DbError> {
     sqlx::query!(
         "update eod_unresolved u
             set resolved_at = $2
@@ -107,10 +118,17 @@ pub(super) async fn refresh(conn: &mut PgConnection, date: NaiveDate, now: Times
     let left = count(conn, date).await?;
     if left == 0 {
         alerts::clear(conn, ALERT, &date.to_string(), now).await?;
-    } else {
+    }
+    Ok(left)
+}
+
+/// The same, and raises the date's alert where some are left.
+pub(super) async fn refresh(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<i64, DbError> {
+    let left = strike_out(conn, date, now).await?;
+    if left > 0 {
         let message = format!(
-            "{left} orders of {date} have no known end; they keep their holds, and the date does not close. See \
-             `daybook admin eod show {date}`."
+            "{left} orders of {date} have no known end; they keep their holds, and the date closes only by an operator's \
+             override. See `daybook admin eod show {date}`."
         );
         let subject = date.to_string();
         let alert = NewAlert {

@@ -1,5 +1,6 @@
 //! Watches over the ends of days: one that has not begun is missed, and begun from here (SAGA 25); one that is late is an
-//! alert (EOD-1). A loop of its own, so that it tells even when no job runs.
+//! alert (EOD-1); an order that was unresolved when its date was closed is struck out when it resolves (EOD-3). A loop of its
+//! own, so that it tells even when no job runs.
 
 use std::sync::Arc;
 
@@ -88,7 +89,6 @@ impl<V> Watch<V> {
     async fn look_at_running(&self, now: Timestamp) -> Result<(), StepError> {
         let mut tx = db::begin(&self.deps.pool).await?;
         self.lease.check(&mut tx).await?;
-        let mut unresolved_orders = 0;
         let running = store::running(&mut tx).await?;
         for date in &running {
             let Some(day) = store::day(&mut tx, *date).await? else {
@@ -98,12 +98,25 @@ impl<V> Watch<V> {
             for (part, step) in PARTS {
                 self.look_at(&mut tx, &day, part, step, now).await?;
             }
-            unresolved_orders += unresolved::count(&mut tx, *date).await?;
         }
         tx.commit().await?;
         metrics::gauge!("daybook_scheduler_eod_dates_running")
             .set(gauge(i64::try_from(running.len()).unwrap_or(i64::MAX)));
-        metrics::gauge!("daybook_scheduler_eod_unresolved_orders").set(gauge(unresolved_orders));
+        Ok(())
+    }
+
+    /// Strikes out orders that were resolved after their date's last look, also of dates that an operator let close. A
+    /// transaction for each date, so that no date's end waits for another's.
+    async fn look_at_unresolved(&self, now: Timestamp) -> Result<(), StepError> {
+        let dates = unresolved::dates(&mut *self.deps.pool.acquire().await?).await?;
+        let mut left = 0;
+        for date in dates {
+            let mut tx = db::begin(&self.deps.pool).await?;
+            self.lease.check(&mut tx).await?;
+            left += unresolved::strike_out(&mut tx, date, now).await?;
+            tx.commit().await?;
+        }
+        metrics::gauge!("daybook_scheduler_eod_unresolved_orders").set(gauge(left));
         Ok(())
     }
 
@@ -169,6 +182,7 @@ impl<V: venue::Venue> Step for Watch<V> {
             let now = db::database_time(&mut *self.deps.pool.acquire().await?).await?;
             self.begin_missed(now).await?;
             self.look_at_running(now).await?;
+            self.look_at_unresolved(now).await?;
         }
         Ok(Progress::Idle)
     }

@@ -26,7 +26,7 @@ mod pass;
 pub mod report;
 
 use chrono::{NaiveDate, TimeDelta};
-use db::Tx;
+use db::{DbError, PgConnection, Tx};
 use domain::Timestamp;
 use domain::calendar::SessionDate;
 use futures::future::BoxFuture;
@@ -78,13 +78,29 @@ impl<V: Venue> Job for Reconcile<V> {
     }
 }
 
+/// What one pass came to.
+pub(crate) enum Pass {
+    /// Both sides were compared, or it is too early, or there is nothing to compare.
+    Over(StepOutcome),
+    /// The file should be here and is not, or cannot be read: waits for the next try.
+    NoFile(StepOutcome),
+}
+
 /// One pass over the session of `date`. May be repeated at any time: what is found again changes nothing.
 ///
 /// # Errors
 /// The run belongs to somebody else, or what the database says.
 pub async fn reconcile<V: Venue>(deps: &Deps<V>, run: &Run, date: NaiveDate) -> Result<StepOutcome, JobError> {
+    match attempt(deps, run, date).await? {
+        Pass::Over(outcome) | Pass::NoFile(outcome) => Ok(outcome),
+    }
+}
+
+/// The same, and says whether it is the file that is missing.
+pub(crate) async fn attempt<V: Venue>(deps: &Deps<V>, run: &Run, date: NaiveDate) -> Result<Pass, JobError> {
+    let done = |summary: &str| Ok(Pass::Over(StepOutcome::Done(summary.to_owned())));
     let Some(venue) = deps.venue.as_deref() else {
-        return Ok(StepOutcome::Done("there is no exchange to compare with".to_owned()));
+        return done("there is no exchange to compare with");
     };
     let day = Day {
         venue: venue.name().to_owned(),
@@ -92,9 +108,10 @@ pub async fn reconcile<V: Venue>(deps: &Deps<V>, run: &Run, date: NaiveDate) -> 
     };
     let now = time(deps).await?;
     match file::fetch(deps, venue, run, &day).await? {
-        Fetched::NotOffered => Ok(StepOutcome::Done(
-            "this exchange writes no trade files: nothing is compared".to_owned(),
-        )),
+        Fetched::NotOffered => done("this exchange writes no trade files: nothing is compared"),
+        Fetched::Missing { early: true, .. } if is_empty(deps, run, &day, now).await? => {
+            done("no session and no executions: nothing to compare")
+        }
         Fetched::Missing { why, early } => missing(deps, run, &day, now, why, early).await,
         Fetched::Loaded { version, is_new } => {
             if is_new {
@@ -104,7 +121,7 @@ pub async fn reconcile<V: Venue>(deps: &Deps<V>, run: &Run, date: NaiveDate) -> 
             alerts::clear(&mut tx, "reconcile_file", &day.subject(), now).await?;
             tx.commit().await?;
             let found = pass::pass(deps, venue, run, &day, version).await?;
-            conclude(deps, run, &day, found).await
+            Ok(Pass::Over(conclude(deps, run, &day, found).await?))
         }
     }
 }
@@ -127,6 +144,29 @@ async fn time<V>(deps: &Deps<V>) -> Result<Timestamp, JobError> {
     Ok(db::database_time(&mut conn).await?)
 }
 
+/// Whether neither side can have traded: no session by the calendar in force, no file there, no execution here. What was told
+/// about the file is over with that.
+async fn is_empty<V>(deps: &Deps<V>, run: &Run, day: &Day, now: Timestamp) -> Result<bool, JobError> {
+    let session = deps.sessions.calendar().session_bounds(SessionDate::new(day.date));
+    let mut tx = begin(deps, run).await?;
+    if session.is_some() || has_executions(&mut tx, day.date).await? {
+        return Ok(false);
+    }
+    alerts::clear(&mut tx, "reconcile_file", &day.subject(), now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Whether we have executions of this trade date, whatever became of them.
+pub(crate) async fn has_executions(conn: &mut PgConnection, date: NaiveDate) -> Result<bool, DbError> {
+    let found = sqlx::query_scalar(
+        "select exists (select from fills
+                         where venue_at >= ($1::date)::timestamp at time zone 'America/New_York'
+                           and venue_at < ($1::date + 1)::timestamp at time zone 'America/New_York')",
+    );
+    Ok(found.bind(date).fetch_one(conn).await?)
+}
+
 async fn missing<V>(
     deps: &Deps<V>,
     run: &Run,
@@ -134,21 +174,25 @@ async fn missing<V>(
     now: Timestamp,
     why: String,
     early: bool,
-) -> Result<StepOutcome, JobError> {
+) -> Result<Pass, JobError> {
     let close = deps.sessions.calendar().session_bounds(SessionDate::new(day.date));
     let late = close.is_none_or(|(_, close)| now > close + FILE_LATE);
-    if !early || late {
-        let alert = NewAlert {
-            kind: "reconcile_file",
-            subject: day.subject(),
-            message: format!("the trade file of {} is not here: {why}", day.date),
-        };
-        let mut tx = begin(deps, run).await?;
-        alerts::raise(&mut tx, &alert, now).await?;
-        tx.commit().await?;
+    let wait = StepOutcome::Wait {
+        until: now + FILE_AGAIN_IN,
+        why: why.clone(),
+    };
+    if early && !late {
+        return Ok(Pass::Over(wait));
     }
-    let until = now + FILE_AGAIN_IN;
-    Ok(StepOutcome::Wait { until, why })
+    let alert = NewAlert {
+        kind: "reconcile_file",
+        subject: day.subject(),
+        message: format!("the trade file of {} is not here: {why}", day.date),
+    };
+    let mut tx = begin(deps, run).await?;
+    alerts::raise(&mut tx, &alert, now).await?;
+    tx.commit().await?;
+    Ok(Pass::NoFile(wait))
 }
 
 async fn conclude<V>(deps: &Deps<V>, run: &Run, day: &Day, found: pass::Found) -> Result<StepOutcome, JobError> {
@@ -170,7 +214,7 @@ async fn conclude<V>(deps: &Deps<V>, run: &Run, day: &Day, found: pass::Found) -
 }
 
 /// REC-5: alerts for what wants somebody, and for a day on which too little met by itself.
-async fn tell(conn: &mut db::PgConnection, day: &Day, found: &pass::Found, now: Timestamp) -> Result<(), JobError> {
+async fn tell(conn: &mut PgConnection, day: &Day, found: &pass::Found, now: Timestamp) -> Result<(), JobError> {
     let subject = day.subject();
     if found.under_way == 0 && found.waiting > 0 {
         let message = format!(
@@ -193,7 +237,7 @@ async fn tell(conn: &mut db::PgConnection, day: &Day, found: &pass::Found, now: 
 }
 
 async fn raise(
-    conn: &mut db::PgConnection,
+    conn: &mut PgConnection,
     kind: &'static str,
     subject: &str,
     message: String,
