@@ -169,6 +169,7 @@ async fn load(conn: &mut PgConnection, reports: &[Report], rates: Arc<FeeRates>)
             .iter()
             .flat_map(|(venue, id)| ["fill", "bust"].map(|kind| aside_id(kind, venue, id)));
         books.aside = aside::known(conn, &Vec::from_iter(ids)).await?;
+        books.decided = aside::decided(conn, &Vec::from_iter(books.aside.keys().copied())).await?;
         books.trades = standing_trades(conn, reports, &books.fills).await?;
         books.too_much = aside::too_much(conn, &busted_orders(reports)).await?;
     }

@@ -4,7 +4,8 @@ use crate::books::SetAside;
 use crate::report::Report;
 use db::{DbError, PgConnection};
 use domain::{OrderId, Timestamp};
-use std::collections::HashMap;
+use ledger::{Cause, TransferId, TransferKind};
+use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// Those of the given reports that were set aside before, as they came. Settled ones too: they must not be booked anew.
@@ -22,6 +23,30 @@ pub async fn known(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Uuid
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| (row.report_id, row.payload)).collect())
+}
+
+/// Those of the given reports that people settled. What found its place by itself, or was taken back, left suspense by a
+/// movement of its own.
+///
+/// # Errors
+/// What the database says.
+pub async fn decided(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashSet<Uuid>, DbError> {
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let movement = |&id: &Uuid| TransferId::of(&Cause::Movement(TransferKind::UnknownExecution, id)).get();
+    let rows = sqlx::query_scalar!(
+        "select s.report_id
+           from unnest($1::uuid[], $2::uuid[]) as r (report_id, movement)
+           join venue_reports_set_aside s using (report_id)
+          where s.resolved_at is not null
+            and not exists (select from ledger_transfers t where t.transfer_id = r.movement)",
+        ids,
+        &ids.iter().map(movement).collect::<Vec<_>>(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Fills that wait for room in these orders (ORD-2).

@@ -8,7 +8,7 @@ use ledger::rules::{FeeRates, TradeDates};
 use ledger::{Asset, Book, BookedTrade, CashBalance, Cause, Entry, ShareBalance, Transfer};
 use orders::{CorrectedFill, KnownFill, NewFill, NewOrderEvent, Sequence, StoredOrder, VenueExec};
 use rust_decimal::Decimal;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use uuid::Uuid;
 use wire::events::v1::OrderUpdated;
@@ -28,6 +28,8 @@ pub struct Books {
     pub fills: HashMap<VenueExec, KnownFill>,
     /// The batch's reports that were set aside already, as they came, by their id.
     pub aside: HashMap<Uuid, String>,
+    /// Those of them that people decided: suspense has nothing of them any more.
+    pub decided: HashSet<Uuid>,
     /// The trades that stand for the batch's executions, should a bust or a correction take them back.
     pub trades: HashMap<VenueExec, BookedTrade>,
     /// Fee rates as known.

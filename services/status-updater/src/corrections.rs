@@ -93,7 +93,11 @@ impl Desk<'_> {
         if self.is_aside("fill", report, execution) || self.is_aside("bust", report, execution) {
             return Err(Refusal::CorrectionOfAside);
         }
-        self.fill(report, execution)?;
+        if let Err(refusal) = self.fill(report, execution) {
+            // Its fill to come changes nothing, so this stands for it: in suspense, and offered again where there is room.
+            self.set_aside(&report.as_fill(execution), &refusal);
+            return Ok(());
+        }
         let key = (report.venue.clone(), execution.id.clone());
         if let Some(cash) = self.written.booked(&key) {
             self.remember_correction(report, execution, cash);

@@ -2,7 +2,7 @@
 
 use crate::apply::{Desk, Turn};
 use crate::refuse::Refusal;
-use crate::report::{Execution, Report};
+use crate::report::{Execution, Report, aside_id};
 use domain::order::{ExecEffect, ExecFact, ExecState, IllegalMove, OrderEvent, absorb};
 use domain::{Money, Price, Qty, Side};
 use ledger::Cause;
@@ -63,6 +63,14 @@ impl Desk<'_> {
             return Ok(());
         }
         let waits = known.is_none() && self.is_aside("fill", report, execution);
+        if waits
+            && self
+                .books
+                .decided
+                .contains(&aside_id("fill", &report.venue, &execution.id))
+        {
+            return Err(Refusal::BustOfDecided);
+        }
         if waits && self.order(report).is_err() {
             return Err(Refusal::BustOfAside);
         }

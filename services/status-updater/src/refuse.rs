@@ -42,6 +42,9 @@ pub enum Refusal {
     /// The execution is set aside itself; this takes it back.
     #[error("takes back an execution that was set aside")]
     BustOfAside,
+    /// The execution was set aside and is decided; this takes it back.
+    #[error("takes back an execution that was set aside and is decided since")]
+    BustOfDecided,
     /// The execution is set aside; this corrects it.
     #[error("corrects an execution that was set aside")]
     CorrectionOfAside,
@@ -88,6 +91,10 @@ impl Desk<'_> {
             Err(error) => (None, format!("; not in suspense either: {error}")),
         };
         self.written.transfers.extend(transfer);
+        if let (Heard::Busted(x), Refusal::BustOfAside) = (&report.heard, refusal) {
+            // Nothing of it is in suspense any more.
+            self.written.resolved.push(aside_id("fill", &report.venue, &x.id));
+        }
         self.books.aside.insert(id, report.raw.clone());
         if matches!(refusal, Refusal::TooMuch(_)) && report.execution().is_some() {
             self.books

@@ -162,6 +162,26 @@ impl Report {
         })
     }
 
+    /// The same of the execution as if it had been told as a fill.
+    #[must_use]
+    pub fn as_fill(&self, execution: &Execution) -> Self {
+        let told = serde_json::from_str(&self.raw).and_then(|wire: VenueReport| {
+            let fact = Fact::Filled {
+                exec_id: execution.id.to_string(),
+                venue_order_id: String::new(),
+                qty: execution.qty.get(),
+                price: execution.price.get(),
+                at: execution.at,
+            };
+            serde_json::to_string(&VenueReport { fact, ..wire })
+        });
+        Self {
+            heard: Heard::Filled(execution.clone()),
+            raw: told.unwrap_or_else(|_| self.raw.clone()),
+            ..self.clone()
+        }
+    }
+
     /// The execution it tells of, if any.
     pub const fn execution(&self) -> Option<&Execution> {
         match &self.heard {

@@ -1,7 +1,9 @@
 //! Reports that no rule allows, on a real database.
 
-use crate::world::{World, acknowledged, busted, ended, filled};
-use domain::{AccountId, OrderId};
+use crate::world::{World, acknowledged, busted, corrected, ended, filled, symbol};
+use domain::{AccountId, Money, OrderId, Qty, Side};
+use ledger::rules::{self, Disputed};
+use ledger::{Cause, TransferKind};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 use wire::events::v1::{End, Fact};
@@ -57,6 +59,79 @@ async fn updater_unknown_order_led_20_its_fill_waits_in_suspense_once() {
         (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
         (0.into(), 0.into())
     );
+    let mut aside = kinds(&world).await;
+    aside.sort_unstable();
+    let settled = [("bust_of_aside".to_owned(), false), ("unknown_order".to_owned(), true)];
+    assert_eq!(aside, settled, "nobody can decide it any more");
+    world.report(&[(stranger, nobody, busted("x", "5", "50"))]).await;
+    world.settle().await;
+    assert_eq!(suspense(&world, "XYZ").await, 0.into(), "once");
+    world.prove().await;
+}
+
+#[tokio::test]
+async fn led_20_the_bust_of_an_execution_that_people_decided_posts_nothing_and_is_for_people() {
+    let mut world = World::new().await;
+    let (nobody, stranger) = (AccountId::new(Uuid::nil()), OrderId::new(Uuid::from_u128(99)));
+    world.report(&[(stranger, nobody, unmatched("x"))]).await;
+    world.settle().await;
+    let decided = Disputed {
+        symbol: symbol("XYZ"),
+        side: Side::Buy,
+        qty: Qty::new(5.into()).unwrap(),
+        cash: Money::from_decimal(250.into()),
+    };
+    let cause = Cause::Movement(TransferKind::ToError, Uuid::from_u128(1));
+    let transfer = rules::unknown_to_error(cause, &decided, testkit::start_of_time()).unwrap();
+    ledger::post(&mut *world.conn().await, &[transfer]).await.unwrap();
+    sqlx::query("update venue_reports_set_aside set resolved_at = daybook_now()")
+        .execute(&world.db.pool)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        world.report(&[(stranger, nobody, busted("x", "5", "50"))]).await;
+        world.settle().await;
+    }
+    assert_eq!(
+        (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
+        (0.into(), 0.into())
+    );
+    let mut aside = kinds(&world).await;
+    aside.sort_unstable();
+    let waits = [
+        ("bust_of_decided".to_owned(), false),
+        ("unknown_order".to_owned(), true),
+    ];
+    assert_eq!(aside, waits);
+    world.prove().await;
+}
+
+#[tokio::test]
+async fn ord_6_a_correction_before_its_fill_that_is_too_much_waits_in_suspense_for_room() {
+    let mut world = World::new().await;
+    let account = world.account(1_000, 0).await;
+    let order = world.place(account, "buy 10 XYZ @ 5.00").await;
+    let reports = [
+        acknowledged(),
+        filled("a", "10", "5.00"),
+        corrected("b", "8", "4.00", 1),
+    ];
+    world.report(&reports.map(|fact| (order, account, fact))).await;
+    world.settle().await;
+    assert_eq!(suspense(&world, "XYZ").await, 8.into(), "LED-20");
+    assert_eq!(kinds(&world).await, [("too_much".to_owned(), false)]);
+    world.prove().await;
+    world.report(&[(order, account, busted("a", "10", "5.00"))]).await;
+    world.settle().await;
+    assert_eq!(
+        world.summary(order).await,
+        "partially_filled, filled 8, held 10.00, cash 968.00"
+    );
+    assert_eq!(
+        (suspense(&world, "XYZ").await, suspense(&world, "USD").await),
+        (0.into(), 0.into())
+    );
+    assert_eq!(kinds(&world).await, [("too_much".to_owned(), true)]);
     world.prove().await;
 }
 
