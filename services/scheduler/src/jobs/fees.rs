@@ -64,7 +64,7 @@ pub async fn post_fees<V>(deps: &Deps<V>, run: &Run, date: NaiveDate) -> Result<
     }
     let posted = post_batches(deps, run, &rates, date).await?;
     let total = Money::from_decimal(posted.fees.total());
-    watch_firm(deps, date, posted.from_firm).await?;
+    watch_firm(deps, date).await?;
     Ok(StepOutcome::Done(format!(
         "fees of {} accounts to {date}: {total} posted (SEC {}, TAF {}, CAT {}), {} of it borne by the firm",
         posted.accounts, posted.fees.sec, posted.fees.taf, posted.fees.cat, posted.from_firm
@@ -127,12 +127,14 @@ async fn missing_rates(
     Ok(missing)
 }
 
-/// LED-I6: what the firm bears is watched.
-async fn watch_firm<V>(deps: &Deps<V>, date: NaiveDate, from_firm: Money) -> Result<(), JobError> {
+/// LED-I6: what the firm bears is watched, of all runs for the date together: late trades add to it, and a run that was
+/// stopped before it came here has posted.
+async fn watch_firm<V>(deps: &Deps<V>, date: NaiveDate) -> Result<(), JobError> {
+    let mut conn = deps.pool.acquire().await?;
+    let from_firm = ledger::fees::of_date(&mut conn, date).await?.from_firm;
     if from_firm.get() <= FIRM_BEARS {
         return Ok(());
     }
-    let mut conn = deps.pool.acquire().await?;
     let now = db::database_time(&mut conn).await?;
     let alert = NewAlert {
         kind: FIRM_ROUNDING,

@@ -203,6 +203,26 @@ async fn fee_5_what_the_firm_bears_is_watched() {
 }
 
 #[tokio::test]
+async fn fee_5_what_the_firm_bears_is_watched_over_all_runs_of_a_date() {
+    let house = House::on_monday().await;
+    for (n, alerts) in [(1, vec![]), (2, vec![format!("{FIRM_ROUNDING} 2026-11-23")])] {
+        house.sold(customer(n), "150.00", "2026-11-23").await;
+        let poor = "update ledger_cash set avail = 0, accrued_fees = 0.7003 where account_id = $1";
+        sqlx::query(poor)
+            .bind(customer(n).get())
+            .execute(&house.db.pool)
+            .await
+            .unwrap();
+        sqlx::query("update ledger_fee_accruals set sec = 0.70 where posted_at is null")
+            .execute(&house.db.pool)
+            .await
+            .unwrap();
+        assert!(done(house.fees("2026-11-23").await).contains("0.71 of it borne by the firm"));
+        assert_eq!(house.alerts().await, alerts);
+    }
+}
+
+#[tokio::test]
 async fn a_day_that_has_not_begun_is_refused() {
     let house = House::on_monday().await;
     for outcome in [house.fees("2026-11-24").await, house.settle("2026-11-24").await] {
