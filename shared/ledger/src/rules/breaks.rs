@@ -85,18 +85,22 @@ pub fn missing_to_error(cause: Cause, it: &Disputed, at: Timestamp) -> Result<Tr
 }
 
 /// LED-20, second part: an execution nobody knew is a customer's. Dollars and shares must be there: the posting fails
-/// where they are not.
+/// where they are not. A sale's proceeds wait for settlement where the account is `strict` (LED-11, BP-8).
 ///
 /// # Errors
 /// As [`Transfer::new`].
 pub fn assigned(
     cause: Cause,
     it: &Disputed,
-    account: AccountId,
+    (account, strict): (AccountId, bool),
     dates: TradeDates,
     at: Timestamp,
 ) -> Result<Transfer, LedgerError> {
     let (sign, security) = (it.sign(), it.security());
+    let purse = match it.side {
+        Side::Sell if strict => Book::CashUnsettled,
+        Side::Buy | Side::Sell => Book::CashAvail,
+    };
     let (shares, cash) = (sign * it.qty.get(), sign * it.cash.get());
     let line = |book: Book, asset: &Asset, amount| Entry {
         account: book.is_customer().then_some(account),
@@ -117,7 +121,7 @@ pub fn assigned(
     let lines = vec![
         line(Book::FirmSuspense, &security, -shares),
         line(Book::SecAvail, &security, shares),
-        line(Book::CashAvail, &Asset::Usd, -cash),
+        line(purse, &Asset::Usd, -cash),
         line(Book::FirmSuspense, &Asset::Usd, cash),
     ];
     Ok(Transfer::new(cause, at, lines)?

@@ -157,7 +157,14 @@ fn led_21_what_the_street_does_not_know_the_firm_owes_and_the_customer_keeps() {
 
 #[test]
 fn led_20_an_unknown_execution_is_assigned_to_a_customer_or_the_firms_own() {
-    let assigned = rules::assigned(of(TransferKind::Assigned), &disputed(), account(), dates(), at()).ok();
+    let assigned = rules::assigned(
+        of(TransferKind::Assigned),
+        &disputed(),
+        (account(), false),
+        dates(),
+        at(),
+    )
+    .ok();
     assert!(
         assigned
             .as_ref()

@@ -306,7 +306,10 @@ async fn to_error(conn: &mut PgConnection, it: &Break, now: Timestamp) -> Result
 
 async fn assign(conn: &mut PgConnection, calendar: &Calendar, it: &Break, now: Timestamp) -> Result<Uuid, DeskError> {
     let account = AccountId::new(it.proposed_account.ok_or(DeskError::NoCustomer)?);
-    ledger::lock(conn, &[account]).await?;
+    let strict = ledger::lock(conn, &[account])
+        .await?
+        .get(&account)
+        .is_some_and(|cash| cash.strict);
     let (report, disputed) = unknown(conn, it)
         .await?
         .ok_or(DeskError::NothingInSuspense(it.break_no))?;
@@ -314,7 +317,13 @@ async fn assign(conn: &mut PgConnection, calendar: &Calendar, it: &Break, now: T
         trade: it.session_date,
         settle: calendar.settle_date(it.session_date)?,
     };
-    let transfer = rules::assigned(it.cause(TransferKind::Assigned), &disputed, account, dates, now)?;
+    let transfer = rules::assigned(
+        it.cause(TransferKind::Assigned),
+        &disputed,
+        (account, strict),
+        dates,
+        now,
+    )?;
     ledger::post(conn, &[transfer]).await?;
     Ok(report)
 }

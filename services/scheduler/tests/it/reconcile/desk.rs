@@ -11,10 +11,16 @@ const ADA: AccountId = AccountId::new(Uuid::from_u128(7));
 
 /// A day with an execution nobody knows, set aside and in suspense as the status-updater leaves it.
 async fn stranger() -> Rig {
+    let rig = strangers(Side::Buy).await;
+    assert_eq!(rig.suspense().await, ["AAPL 5", "USD -250"]);
+    rig
+}
+
+async fn strangers(side: Side) -> Rig {
     let rig = Rig::new().await;
     let exec = rig
         .venue
-        .trade_for_stranger("by hand", &symbol(), Side::Buy, shares("5"), dollars("50"));
+        .trade_for_stranger("by hand", &symbol(), side, shares("5"), dollars("50"));
     rig.pass().await;
     rig.run_sql(
         "insert into venue_reports_set_aside (report_id, kind, payload, cause, at)
@@ -25,13 +31,11 @@ async fn stranger() -> Rig {
     let venue = "fake".to_owned();
     let cause = ledger::Cause::Unknown { venue, exec_id: exec };
     let now = testkit::start_of_time();
-    let transfer =
-        ledger::rules::unknown_execution(cause, &symbol(), Side::Buy, shares("5"), dollars("50"), now).unwrap();
+    let transfer = ledger::rules::unknown_execution(cause, &symbol(), side, shares("5"), dollars("50"), now).unwrap();
     let mut conn = rig.db.pool.acquire().await.unwrap();
     ledger::post(&mut conn, &[transfer]).await.unwrap();
     ledger::open_account(&mut conn, ADA, false).await.unwrap();
     rig.pass().await;
-    assert_eq!(rig.suspense().await, ["AAPL 5", "USD -250"]);
     rig
 }
 
@@ -99,6 +103,23 @@ async fn led_20_an_execution_is_assigned_to_a_customer_who_can_pay_for_it() {
         .texts("select trade_date::text || ' ' || qty from ledger_trades")
         .await;
     assert_eq!(trade, [format!("{} 5", Rig::date())], "it settles as any trade");
+}
+
+#[tokio::test]
+async fn led_11_the_proceeds_of_an_assigned_sale_wait_for_settlement_in_a_strict_account() {
+    for (strict, purse) in [(true, "0 250"), (false, "250 0")] {
+        let rig = strangers(Side::Sell).await;
+        rig.run_sql(&format!("update ledger_cash set strict = {strict}")).await;
+        rig.run_sql(&format!(
+            "insert into ledger_shares (account_id, symbol, avail) values ('{ADA}', 'AAPL', 5)"
+        ))
+        .await;
+        propose(&rig, Decision::Assign, "ada").await.unwrap();
+        approve(&rig, "bob").await.unwrap();
+        let cash = "select trim_scale(avail) || ' ' || trim_scale(unsettled) from ledger_cash";
+        assert_eq!(rig.texts(cash).await, [purse], "BP-8");
+        assert_eq!(rig.suspense().await, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
