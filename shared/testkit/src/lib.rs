@@ -1,8 +1,9 @@
-//! Test-only helpers: a database per test, fake clock and ids, waiting.
+//! Test-only helpers: a database per test, fake clock and ids, waiting, processes that die.
 //!
 //! `tests/tidy.rs` checks the habits of the whole tree: dependency arrows, table owners, banned calls.
 
 mod database;
+pub mod victim;
 mod wait;
 
 use std::sync::Arc;

@@ -3,8 +3,6 @@
 //! A failpoint counts for its whole process, so the one that dies is a process of its own: this test binary again, with
 //! only [`child_dies`] to run.
 
-use std::process::Command;
-
 use bus::{Bus, BusSettings};
 use domain::order::StreamEvent::{Canceled, PartialFill};
 use notifier::Deps;
@@ -41,29 +39,14 @@ async fn v14_killed_at_any_point_of_a_batch_nothing_half_is_left_and_each_end_is
 }
 
 fn kill(url: &str, point: &str) {
-    let victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::child_dies", "--ignored", "--nocapture"])
-        .env(URL, url)
-        .env("FAILPOINTS", format!("{point}=panic"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&victim.stderr).into_owned();
-    assert!(
-        said.contains(point),
-        "the victim ended otherwise than at {point}: {said}"
-    );
-    assert!(!victim.status.success());
+    testkit::victim::dies_at("crashes::child_dies", point, &[(URL, url)]);
 }
 
 #[tokio::test]
 #[ignore = "the process that dies; the test of this file starts it"]
 async fn child_dies() {
     let Ok(url) = std::env::var(URL) else { return };
-    // Like kill -9: nothing is unwound, nothing is said to the database.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        std::process::abort();
-    }));
+    testkit::victim::abort_on_panic();
     let _armed = fail::FailScenario::setup();
     let pool = db::connect(&url, db::PoolSettings::default()).await.unwrap();
     let bus = Bus::new(pool, testkit::ids(99), BusSettings::default());

@@ -7,7 +7,6 @@ use crate::world::{World, acknowledged, asked, ended, filled, settle};
 use bus::{Bus, BusSettings};
 use domain::{AccountId, OrderId, Price, Qty};
 use status_updater::{Deps, IntakeSettings};
-use std::process::Command;
 use std::sync::Arc;
 use uuid::Uuid;
 use venue::Venue;
@@ -99,20 +98,8 @@ async fn outlive_leases(world: &World) {
 }
 
 fn kill(world: &World, part: &str, order: OrderId, point: &str) {
-    let victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crashes::child_dies", "--ignored", "--nocapture"])
-        .env(PART, part)
-        .env(URL, &world.db.url)
-        .env(ORDER, order.to_string())
-        .env("FAILPOINTS", format!("{point}=panic"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&victim.stderr).into_owned();
-    assert!(
-        said.contains(point),
-        "the victim ended otherwise than at {point}: {said}"
-    );
-    assert!(!victim.status.success());
+    let environment = [(PART, part), (URL, &world.db.url), (ORDER, &order.to_string())];
+    testkit::victim::dies_at("crashes::child_dies", point, &environment);
 }
 
 async fn trade(venue: &FakeVenue, order: OrderId) {
@@ -124,11 +111,7 @@ async fn trade(venue: &FakeVenue, order: OrderId) {
 #[ignore = "the process that dies; the tests of this file start it"]
 async fn child_dies() {
     let Ok(part) = std::env::var(PART) else { return };
-    // Like kill -9: nothing is unwound, nothing is said to the database.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        std::process::abort();
-    }));
+    testkit::victim::abort_on_panic();
     let _armed = fail::FailScenario::setup();
     let order = OrderId::new(Uuid::parse_str(&std::env::var(ORDER).unwrap()).unwrap());
     let clock = testkit::clock();

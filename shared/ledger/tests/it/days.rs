@@ -7,7 +7,6 @@ use domain::{AccountId, Side};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use rust_decimal::Decimal;
-use std::process::Command;
 use uuid::Uuid;
 
 const CUSTOMERS: u128 = 4;
@@ -229,29 +228,14 @@ async fn killed_while_it_posts_fees_or_settles_a_job_leaves_nothing_half() {
 
 /// A failpoint counts for its whole process, so the one that dies is this test binary again.
 fn kill(shop: &Shop, point: &str) {
-    let victim = Command::new(std::env::current_exe().expect("this binary"))
-        .args(["--exact", "days::child_dies", "--ignored", "--nocapture"])
-        .env(URL, &shop.db.url)
-        .env("FAILPOINTS", format!("{point}=panic"))
-        .output()
-        .expect("a victim");
-    let said = String::from_utf8_lossy(&victim.stderr).into_owned();
-    assert!(
-        said.contains(point),
-        "the victim ended otherwise than at {point}: {said}"
-    );
-    assert!(!victim.status.success());
+    testkit::victim::dies_at("days::child_dies", point, &[(URL, &shop.db.url)]);
 }
 
 #[tokio::test]
 #[ignore = "the victim of the test above, in a process of its own"]
 async fn child_dies() {
     let Ok(url) = std::env::var(URL) else { return };
-    // Like kill -9: nothing is unwound, nothing is said to the database.
-    std::panic::set_hook(Box::new(|panic| {
-        eprintln!("{panic}");
-        std::process::abort();
-    }));
+    testkit::victim::abort_on_panic();
     let _armed = fail::FailScenario::setup();
     let pool = sqlx::PgPool::connect(&url).await.expect("connected");
     let mut tx = pool.begin().await.expect("a transaction");
