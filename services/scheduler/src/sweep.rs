@@ -294,12 +294,5 @@ fn look_up(row: &OpenRow, doubt: Doubt, request_id: RequestId) -> NewEvent {
         why: doubt.why.to_owned(),
         requested_at: row.now,
     };
-    NewEvent {
-        topic: Topic::Orders,
-        key: row.symbol.clone(),
-        order_id: OrderId::new(row.order_id),
-        kind: v1::LookUpRequested::KIND,
-        payload: serde_json::to_string(&event).expect("a plain struct with text keys always encodes"),
-        request_id,
-    }
+    NewEvent::look_up_requested(&event, request_id)
 }

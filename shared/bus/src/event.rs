@@ -56,6 +56,16 @@ impl NewEvent {
         about.event(v1::RejectRequested::KIND, event, request_id)
     }
 
+    /// For the executor: somebody doubts what is known of the order.
+    pub fn look_up_requested(event: &v1::LookUpRequested, request_id: RequestId) -> Self {
+        let about = About {
+            topic: Topic::Orders,
+            key: event.symbol.clone(),
+            order: event.order_id,
+        };
+        about.event(v1::LookUpRequested::KIND, event, request_id)
+    }
+
     /// For status-updater: what a venue said.
     pub fn venue_report(event: &v1::VenueReport, request_id: RequestId) -> Self {
         let about = About {

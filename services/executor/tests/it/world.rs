@@ -174,14 +174,7 @@ impl World {
             why: "a test".to_owned(),
             requested_at: self.clock.now(),
         };
-        let event = NewEvent {
-            topic: Topic::Orders,
-            key: symbol.to_owned(),
-            order_id: order,
-            kind: LookUpRequested::KIND,
-            payload: serde_json::to_string(&look_up).unwrap(),
-            request_id: request(),
-        };
+        let event = NewEvent::look_up_requested(&look_up, request());
         self.append(&[event]).await;
     }
 

@@ -1,9 +1,9 @@
 //! Open orders as the close looks at them, what it wants of each, and what it asks and reports about them.
 
-use bus::{NewEvent, Topic};
+use bus::NewEvent;
 use chrono::NaiveDate;
 use db::{DbError, PgConnection};
-use domain::{OrderId, RequestId, Timestamp};
+use domain::{RequestId, Timestamp};
 use sqlx::FromRow;
 use tracing::warn;
 use uuid::Uuid;
@@ -114,14 +114,7 @@ pub(super) fn questions(row: &OpenRow, wanted: Wanted, now: Timestamp) -> Vec<Ne
         why: row.why(wanted),
         requested_at: now,
     };
-    let look_up = NewEvent {
-        topic: Topic::Orders,
-        key: row.symbol.clone(),
-        order_id: OrderId::new(row.order_id),
-        kind: v1::LookUpRequested::KIND,
-        payload: serde_json::to_string(&look_up).expect("a plain struct with text keys always encodes"),
-        request_id: request.clone(),
-    };
+    let look_up = NewEvent::look_up_requested(&look_up, request.clone());
     if wanted != Wanted::End {
         return vec![look_up];
     }

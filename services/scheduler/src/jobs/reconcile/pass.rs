@@ -389,12 +389,5 @@ fn look_up(it: &Break, now: Timestamp) -> Result<NewEvent, JobError> {
         why: format!("{} here, {} there", it.ours, it.theirs),
         requested_at: now,
     };
-    Ok(NewEvent {
-        topic: Topic::Orders,
-        key: it.symbol.clone(),
-        order_id: domain::OrderId::new(order_id),
-        kind: LookUpRequested::KIND,
-        payload: serde_json::to_string(&event).expect("a plain struct with text keys always encodes"),
-        request_id: request(it)?,
-    })
+    Ok(NewEvent::look_up_requested(&event, request(it)?))
 }
