@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# The published SDKs' suites (services/daybook/tests/sdk), against a Daybook that was started as a user starts it.
+#
+#   sdk_start FOLDER DAYBOOK    deploy/run in FOLDER, on free ports, with an executable that is built already
+#   sdk_suite NAME FOLDER       one suite: python; its tools go into FOLDER
+#   sdk_stop                    as Ctrl-C would
+#
+# Each suite gets what a customer has, the key pair and the address of demo.env, and the address of the exchange's public quotes.
+# Source common.sh first.
+
+SDK_SUITES=services/daybook/tests/sdk
+sdk_pid=''
+
+sdk_start() {
+  local folder=$1 daybook=$2
+  mkdir -p "$folder/data"
+  DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook deploy/run >"$folder/run.log" 2>&1 &
+  sdk_pid=$!
+  for _ in {1..900}; do
+    ! grep -q '^Daybook is ready' "$folder/run.log" || break
+    kill -0 "$sdk_pid" 2>/dev/null || sdk_failed "$folder" 'deploy/run ended before Daybook was ready'
+    sleep 0.2
+  done
+  set -a
+  # shellcheck source=/dev/null
+  source "$folder/data/demo.env" || sdk_failed "$folder" 'Daybook was not ready after three minutes'
+  set +a
+  DAYBOOK_QUOTES_URL=http://127.0.0.1:$(sed -n 's/^DAYBOOK_EXCHANGE_PORT=//p' "$folder/data/daybook.env")
+  export DAYBOOK_QUOTES_URL
+}
+
+sdk_failed() {
+  tail -n 40 "$1/run.log" >&2
+  fail "$2; the last lines of its log are above."
+}
+
+# Waits for the end: the next suite, or the removal of the folder, must not meet a PostgreSQL on its way down.
+sdk_stop() {
+  [[ -n $sdk_pid ]] || return 0
+  kill -TERM "$sdk_pid" 2>/dev/null || true
+  wait "$sdk_pid" || true
+  sdk_pid=''
+}
+
+sdk_suite() { "sdk_$1" "$2"; }
+
+sdk_python() {
+  local python=$1/python/bin/python
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  [[ -x $python ]] || python3 -m venv "$1/python"
+  "$python" -m pip install --quiet --disable-pip-version-check -r "$SDK_SUITES/python/requirements.txt"
+  (cd "$SDK_SUITES/python" && "$python" -B -m pytest -q -p no:cacheprovider --tb=short .)
+}
