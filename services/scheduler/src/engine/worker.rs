@@ -75,10 +75,21 @@ impl Worker {
         }
     }
 
-    /// The run that is due for longest, under a new epoch. `None` when there is none, or another worker was quicker.
+    /// The run that is due for longest, under a new epoch. `None` when there is none.
     async fn claim(&self) -> Result<Option<Claimed>, DbError> {
+        loop {
+            match self.try_claim().await {
+                // Two runs of one schedule were claimed at once, and the other one won. Another schedule may have one that is
+                // due: look again. Each loss is somebody's win, so this comes to an end.
+                Err(DbError::Duplicate { constraint }) if constraint == "job_runs_one_running" => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn try_claim(&self) -> Result<Option<Claimed>, DbError> {
         let lease = i64::try_from(self.settings.lease.as_millis()).unwrap_or(i64::MAX);
-        let claimed = sqlx::query_as!(
+        sqlx::query_as!(
             Claimed,
             r#"with due as (
                    select r.run_id, r.state = 'running' as left_behind
@@ -114,12 +125,7 @@ impl Worker {
         )
         .fetch_optional(&self.pool)
         .await
-        .map_err(DbError::from);
-        match claimed {
-            // Two runs of one schedule were claimed at once: one of them won.
-            Err(DbError::Duplicate { constraint }) if constraint == "job_runs_one_running" => Ok(None),
-            other => other,
-        }
+        .map_err(DbError::from)
     }
 
     async fn begin(&self, claimed: Claimed) -> Result<(Arc<dyn Job>, Run), StepError> {

@@ -86,7 +86,7 @@ impl Rig {
         let rig = Rig {
             db: TestDb::new().await,
             ids: testkit::ids(1),
-            settings: Settings::default(),
+            settings: slow_machine(),
             shutdown: Shutdown::new(),
         };
         rig.set_time(now).await;
@@ -110,6 +110,17 @@ impl Rig {
             .execute(&self.db.pool)
             .await
             .unwrap();
+    }
+
+    /// What the database's clock shows.
+    pub async fn time(&self) -> Timestamp {
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        db::database_time(&mut conn).await.unwrap()
+    }
+
+    /// So long that a lease is over which nobody renewed.
+    pub async fn lease_over(&self) {
+        self.pass(0, i32::try_from(LEASE.as_secs()).unwrap() + 1).await;
     }
 
     pub fn planner(&self, schedules: Vec<NewSchedule>) -> Planner {
@@ -194,3 +205,17 @@ pub async fn work_off(worker: &mut Worker) -> u32 {
 }
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a silent worker keeps its run, in tests. Their clock is moved, but it goes on by itself, too: what is a long time to
+/// the engine has to be a long time to a busy machine.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// Settings under which nothing comes to pass while a busy machine has no time for a test.
+pub fn slow_machine() -> Settings {
+    Settings {
+        lease: LEASE,
+        backoff_first: Duration::from_secs(600),
+        backoff_longest: Duration::from_secs(3_600),
+        ..Settings::default()
+    }
+}

@@ -9,7 +9,7 @@ use chassis::step::{Progress, Step};
 use scheduler::engine::{JobError, NewSchedule, Run, Worker};
 use tokio::sync::{Notify, mpsc};
 
-use super::rig::{PATIENCE, Rig, done, easy, job, schedule};
+use super::rig::{PATIENCE, Rig, done, easy, job, schedule, slow_machine};
 
 const MONDAY: &str = "2026-11-23T15:00:30Z";
 
@@ -28,7 +28,7 @@ async fn v10_a_worker_that_died_is_followed_by_one_with_a_higher_epoch() {
     task.abort();
     let mut next = rig.worker([easy("work")]);
     assert_eq!(next.step().await.unwrap(), Progress::Idle, "its lease runs");
-    rig.pass(0, 11).await;
+    rig.lease_over().await;
     assert_eq!(next.step().await.unwrap(), Progress::Worked);
     let row = rig.only_run().await;
     assert_eq!((row.state.as_str(), row.attempts), ("done", 2));
@@ -61,7 +61,7 @@ async fn v10_a_worker_paused_beyond_its_lease_writes_nothing_any_more() {
     let (run, gate, task) = held(&rig).await;
     let mut conn = rig.db.pool.acquire().await.unwrap();
     run.check(&mut conn).await.unwrap();
-    rig.pass(0, 11).await;
+    rig.lease_over().await;
     let (next, other_gate, other) = held(&rig).await;
     assert!(matches!(run.check(&mut conn).await, Err(JobError::Lost)));
     next.check(&mut conn).await.unwrap();
@@ -86,7 +86,7 @@ async fn v10_nobody_takes_a_run_over_in_the_middle_of_its_transaction() {
     let (run, gate, task) = held(&rig).await;
     let mut tx = rig.db.pool.begin().await.unwrap();
     run.check(&mut tx).await.unwrap();
-    rig.pass(0, 11).await;
+    rig.lease_over().await;
     let mut other = rig.worker([easy("work")]);
     assert_eq!(other.step().await.unwrap(), Progress::Idle);
     tx.commit().await.unwrap();
@@ -98,7 +98,8 @@ async fn v10_nobody_takes_a_run_over_in_the_middle_of_its_transaction() {
 #[tokio::test]
 async fn a_job_that_takes_long_keeps_its_lease_even_within_a_transaction() {
     let mut rig = Rig::at(MONDAY).await;
-    rig.settings.lease = Duration::from_millis(900);
+    // A heartbeat after two seconds, and as long again for a busy machine to answer it.
+    rig.settings.lease = Duration::from_secs(6);
     rig.due("work").await;
     let (run, gate, task) = held(&rig).await;
     let mut tx = rig.db.pool.begin().await.unwrap();
@@ -147,7 +148,7 @@ async fn child_panics() {
         run.log("it ticks").await;
         panic!("the bomb went off")
     })]);
-    let (settings, ids) = (scheduler::engine::Settings::default(), testkit::ids(7));
+    let (settings, ids) = (slow_machine(), testkit::ids(7));
     let mut worker = Worker::new(settings, pool, ids, jobs, chassis::shutdown::Shutdown::new());
     worker.step().await.unwrap();
 }
@@ -181,7 +182,7 @@ async fn v12_a_job_that_takes_its_process_down_ends_as_dead_with_an_alert_and_is
         );
         planner.step().await.unwrap();
         assert_eq!(rig.states().await, ["running"]);
-        rig.pass(0, 11).await;
+        rig.lease_over().await;
     }
     assert!(!dies(&rig.db.url), "no third attempt");
     planner.step().await.unwrap();
