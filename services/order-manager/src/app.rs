@@ -22,6 +22,7 @@ use crate::draft::DraftOrder;
 use crate::error::{CancelError, PlaceOrderError};
 use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply};
+use crate::prices::ReferencePrices;
 use crate::query::find_asset;
 
 /// Orders of one cancel command. An account may have any number open, and a transaction has only so much time.
@@ -51,6 +52,7 @@ pub struct App(Arc<Parts>);
 struct Parts {
     deps: Deps,
     keys: KeyRing,
+    prices: ReferencePrices,
     placing: Vec<Batcher<Command, Reply>>,
     canceling: Vec<Batcher<CancelCommand, CancelReply>>,
 }
@@ -79,9 +81,11 @@ impl App {
         let canceling = (0..shards.1).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
         let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
+        let prices = ReferencePrices::new(deps.instruments.clone());
         App(Arc::new(Parts {
             deps,
             keys,
+            prices,
             placing,
             canceling,
         }))
@@ -205,6 +209,7 @@ impl App {
             asked: draft.asked,
             qty: draft.qty,
             limit_price: draft.limit_price,
+            reference: self.0.prices.get(&asset.symbol),
             request_id,
         })
     }

@@ -8,6 +8,7 @@
 //! | `batch`   | one bad item never fails its neighbours                                                  |
 //! | `cancel`  | wishes to end an order, batched alike                                                    |
 //! | `query`   | reads: lists with keyset paging, balances, activities                                    |
+//! | `prices`  | reference prices, for collars                                                            |
 //! | `present` | from stored nouns to wire types                                                          |
 //! | `http`    | routes, who is calling, and what each refusal looks like                                 |
 //!
@@ -23,6 +24,7 @@ pub mod error;
 mod http;
 pub mod place;
 mod present;
+pub mod prices;
 mod query;
 
 pub use app::{App, Deps, run};

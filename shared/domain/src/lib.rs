@@ -5,6 +5,7 @@
 
 pub mod amount;
 pub mod calendar;
+pub mod collar;
 pub mod ids;
 pub mod order;
 pub mod symbol;

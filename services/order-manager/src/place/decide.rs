@@ -18,6 +18,7 @@ use rust_decimal::Decimal;
 
 use super::times::{Asked, times};
 use crate::error::PlaceOrderError;
+use crate::prices::Reference;
 
 /// An order that is in order by itself, of a known account, for a known instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Command {
     pub qty: Qty,
     /// Dollars a share.
     pub limit_price: Price,
+    /// What the symbol last cost, where anybody knows.
+    pub reference: Option<Reference>,
     /// The request it came with.
     pub request_id: RequestId,
 }

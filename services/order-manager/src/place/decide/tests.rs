@@ -63,6 +63,7 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
         asked: Asked::default(),
         qty: Qty::parse(qty).unwrap(),
         limit_price: Price::parse(price).unwrap(),
+        reference: None,
         request_id: RequestId::new("r").unwrap(),
     }
 }
