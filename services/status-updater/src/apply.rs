@@ -227,16 +227,18 @@ impl<'a> Desk<'a> {
         };
         let standing = Standing {
             shares_avail: shares.map(|s| s.avail).unwrap_or_default(),
+            avail: account.map(|cash| cash.avail).unwrap_or_default(),
             unsettled: account.map(|cash| cash.unsettled).unwrap_or_default(),
             ..Standing::default()
         };
-        let BookedTrade { dates, accrual } = self.trade(order, turn);
+        let (dates, accrual) = self.trade(order, turn);
         let cause = turn.cause.clone();
         let occasion = rules::Occasion {
             cause,
             at: self.now,
             dates,
             accrual,
+            takes_back: self.booked(turn).map(BookedTrade::taken_back),
             standing,
         };
         if let OrderEvent::Corrected {
@@ -263,14 +265,14 @@ impl<'a> Desk<'a> {
 
     /// The days and the fees of the trade that a turn books. A bust takes its fill back, so it has its fill's; a
     /// correction is of the same days.
-    fn trade(&self, order: &StoredOrder, turn: &Turn<'_>) -> BookedTrade {
+    fn trade(&self, order: &StoredOrder, turn: &Turn<'_>) -> (TradeDates, Option<Accrual>) {
         let booked = self.booked(turn);
         let dates = booked.map_or_else(|| trade_dates(self.calendar, turn.at), |booked| booked.dates);
         let accrual = match turn.event {
             OrderEvent::Busted { .. } => booked.and_then(|booked| booked.reversed().accrual),
             _ => turn.execution.map(|execution| self.accrual(order, execution, dates)),
         };
-        BookedTrade { dates, accrual }
+        (dates, accrual)
     }
 
     /// Exactly what the fees are (FEE-2). No rate keeps a fill from being booked: the fee job asks for it (FEE-4).

@@ -120,7 +120,13 @@ impl Books {
             let accrual = trade.accrual;
             if let Cause::Fill { venue, exec_id } | Cause::Corrected { venue, exec_id, .. } = transfer.cause() {
                 let execution = (venue.clone(), exec_id.clone());
-                self.trades.insert(execution, BookedTrade { dates, accrual });
+                let booked = BookedTrade {
+                    transfer: transfer.id(),
+                    settled: false,
+                    dates,
+                    accrual,
+                };
+                self.trades.insert(execution, booked);
             }
         }
         for entry in transfer.entries() {

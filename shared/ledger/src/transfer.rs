@@ -316,6 +316,8 @@ pub struct Trade {
     pub settle_date: NaiveDate,
     /// Whether this takes an earlier fill back.
     pub reversal: bool,
+    /// The transfer that booked what this takes back, where it is known.
+    pub reverses: Option<TransferId>,
     /// Its fees; `None` for the bust of a trade that had none.
     pub accrual: Option<Accrual>,
 }

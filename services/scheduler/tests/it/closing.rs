@@ -96,6 +96,7 @@ impl House {
                 price: price.get(),
                 fees,
             }),
+            takes_back: None,
             standing: Standing::default(),
         };
         ledger::open_account(&mut conn, account, false).await.unwrap();

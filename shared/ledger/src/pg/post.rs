@@ -313,9 +313,10 @@ async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Resu
     }
     let signed = |trade: &Trade, amount: Decimal| if trade.reversal { -amount } else { amount };
     sqlx::query!(
-        "insert into ledger_trades (transfer_id, account_id, symbol, side, qty, cash, trade_date, settle_date)
+        "insert into ledger_trades (transfer_id, account_id, symbol, side, qty, cash, trade_date, settle_date, reverses)
          select *
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::date[], $8::date[])",
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::date[], $8::date[],
+                       $9::uuid[])",
         &trades.iter().map(|(t, _, _)| t.id().get()).collect::<Vec<_>>(),
         &trades.iter().map(|(_, a, _)| a.get()).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.symbol.as_str().to_owned()).collect::<Vec<_>>(),
@@ -324,6 +325,7 @@ async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Resu
         &trades.iter().map(|(_, _, trade)| signed(trade, trade.cash)).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.trade_date).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.settle_date).collect::<Vec<_>>(),
+        &trades.iter().map(|(_, _, trade)| Some(trade.reverses?.get())).collect::<Vec<_>>() as &[Option<Uuid>],
     )
     .execute(conn)
     .await?;

@@ -50,19 +50,19 @@ pub async fn positions(conn: &mut PgConnection, account: AccountId) -> Result<Ve
 /// # Errors
 /// What the database says.
 pub async fn withdrawable(conn: &mut PgConnection, account: AccountId) -> Result<Money, DbError> {
-    // In `cash_strict` the proceeds are not in avail to begin with. A bust has the dates of its trade; one that comes
-    // after the settlement frees nothing.
+    // In `cash_strict` the proceeds are not in avail to begin with. A bust frees what it took back, and nothing where its
+    // sale had settled.
     let amount = sqlx::query_scalar!(
         r#"select c.avail - case when c.strict then greatest(c.accrued_fees - c.unsettled, 0)
                                  else greatest(c.accrued_fees, d.unsettled, 0) end as "amount!"
              from ledger_cash c
-            cross join lateral (select sum(greatest(day.cash, 0)) as unsettled
-                                  from (select sum(t.cash) as cash
-                                          from ledger_trades t
-                                         where t.account_id = c.account_id
-                                           and t.side = 'sell'
-                                           and t.settled_at is null
-                                         group by t.settle_date) day) d
+            cross join lateral (select sum(greatest(t.cash + coalesce(back.cash, 0), 0)) as unsettled
+                                  from ledger_trades t
+                                  left join ledger_trades back on back.reverses = t.transfer_id
+                                 where t.account_id = c.account_id
+                                   and t.side = 'sell'
+                                   and t.settled_at is null
+                                   and t.reverses is null) d
             where c.account_id = $1"#,
         account.get(),
     )

@@ -98,7 +98,7 @@ async fn accounts_due(
     Ok(rows.into_iter().map(AccountId::new).collect())
 }
 
-/// Busts first: what they took from later sales must not look free.
+/// The trades that are due, each with what waits for it: what a bust takes back does not, whichever of the two settles first.
 async fn due(
     conn: &mut PgConnection,
     until: NaiveDate,
@@ -106,13 +106,16 @@ async fn due(
     limit: i64,
 ) -> Result<Vec<DueTrade>, DbError> {
     let rows = sqlx::query!(
-        "select transfer_id, account_id, symbol, side, qty, cash
-           from ledger_trades
-          where account_id = any($1)
-            and settled_at is null
-            and settle_date <= $2
-          order by account_id, settle_date, cash, transfer_id
-          limit $3",
+        r#"select t.transfer_id, t.account_id, t.symbol, t.side, t.qty, t.cash,
+                  case when t.reverses is null then greatest(t.cash + coalesce(back.cash, 0), 0)
+                       else 0 end as "waiting!"
+             from ledger_trades t
+             left join ledger_trades back on back.reverses = t.transfer_id
+            where t.account_id = any($1)
+              and t.settled_at is null
+              and t.settle_date <= $2
+            order by t.account_id, t.settle_date, t.transfer_id
+            limit $3"#,
         &ids(accounts),
         until,
         limit,
@@ -131,23 +134,27 @@ async fn due(
             side: row.side.parse::<Side>().map_err(|_| bad("side"))?,
             qty: row.qty,
             cash: row.cash,
+            waiting: row.waiting,
         })
     });
     read.collect()
 }
 
-/// What the sales that have not settled came to, due or not.
+/// What the sales that have not settled came to, due or not, less what was taken back of each. What was taken back of sales
+/// that have settled is another matter: it came from free cash.
 async fn outstanding(conn: &mut PgConnection, accounts: &[AccountId]) -> Result<HashMap<AccountId, Decimal>, DbError> {
     if accounts.is_empty() {
         return Ok(HashMap::new());
     }
     let rows = sqlx::query!(
-        r#"select account_id, sum(cash) as "cash!"
-             from ledger_trades
-            where account_id = any($1)
-              and settled_at is null
-              and side = 'sell'
-            group by account_id"#,
+        r#"select t.account_id, sum(greatest(t.cash + coalesce(back.cash, 0), 0)) as "cash!"
+             from ledger_trades t
+             left join ledger_trades back on back.reverses = t.transfer_id
+            where t.account_id = any($1)
+              and t.settled_at is null
+              and t.side = 'sell'
+              and t.reverses is null
+            group by t.account_id"#,
         &ids(accounts),
     )
     .fetch_all(conn)

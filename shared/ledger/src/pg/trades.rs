@@ -1,6 +1,6 @@
 //! Trades as they were booked: what a bust takes back.
 
-use crate::rules::{Fees, TradeDates};
+use crate::rules::{Fees, TakenBack, TradeDates};
 use crate::transfer::{Accrual, TransferId};
 use db::{DbError, PgConnection};
 use rust_decimal::Decimal;
@@ -10,6 +10,10 @@ use uuid::Uuid;
 /// What a trade's transfer said of its days and fees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookedTrade {
+    /// The transfer itself.
+    pub transfer: TransferId,
+    /// Whether the trade has settled.
+    pub settled: bool,
     /// The days of the trade.
     pub dates: TradeDates,
     /// What it accrued; `None` for one booked before fees were.
@@ -17,6 +21,14 @@ pub struct BookedTrade {
 }
 
 impl BookedTrade {
+    /// What its bust takes back.
+    pub const fn taken_back(&self) -> TakenBack {
+        TakenBack {
+            trade: self.transfer,
+            settled: self.settled,
+        }
+    }
+
     /// What its bust books: the same days, the fees with the other sign.
     #[must_use]
     pub fn reversed(&self) -> Self {
@@ -45,7 +57,7 @@ pub async fn booked_trades(
     let ids: Vec<Uuid> = ids.iter().map(|id| id.get()).collect();
     let rows = sqlx::query!(
         r#"select t.transfer_id as "transfer_id!", t.trade_date as "trade_date!", t.settle_date as "settle_date!",
-                  a.price as "price?", a.sec as "sec?", a.taf as "taf?", a.cat as "cat?"
+                  t.settled_at is not null as "settled!", a.price as "price?", a.sec as "sec?", a.taf as "taf?", a.cat as "cat?"
              from ledger_trades t
              left join ledger_fee_accruals a using (transfer_id)
             where t.transfer_id = any($1)"#,
@@ -60,7 +72,14 @@ pub async fn booked_trades(
         };
         let fees = fees_of(row.sec, row.taf, row.cat);
         let accrual = row.price.map(|price| Accrual { price, fees });
-        (TransferId::new(row.transfer_id), BookedTrade { dates, accrual })
+        let transfer = TransferId::new(row.transfer_id);
+        let booked = BookedTrade {
+            transfer,
+            settled: row.settled,
+            dates,
+            accrual,
+        };
+        (transfer, booked)
     });
     Ok(booked.collect())
 }

@@ -116,6 +116,7 @@ pub fn assigned(
         trade_date: dates.trade,
         settle_date: dates.settle,
         reversal: false,
+        reverses: None,
         accrual: accrual(it),
     };
     let lines = vec![

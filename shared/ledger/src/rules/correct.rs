@@ -56,9 +56,11 @@ fn standing_after(standing: Standing, order: &Order, back: Option<&Transfer>) ->
     let moved = |book, asset: &Asset| back.map_or(Decimal::ZERO, |transfer| transfer.sum(book, asset));
     let shares = standing.shares_avail.get() + moved(Book::SecAvail, &security);
     let unsettled = standing.unsettled.get() + moved(Book::CashUnsettled, &Asset::Usd);
+    let avail = standing.avail.get() + moved(Book::CashAvail, &Asset::Usd);
     let owed = -moved(Book::FirmSuspense, &security);
     Standing {
         shares_avail: Qty::new(shares).unwrap_or(Qty::ZERO),
+        avail: Money::from_decimal(avail),
         unsettled: Money::from_decimal(unsettled),
         shares_owed: Qty::new(owed).unwrap_or(Qty::ZERO),
     }

@@ -13,5 +13,5 @@ pub use fees::{Executed, FeeDay, FeeKind, FeePosting, FeeRate, FeeRates, Fees, P
 pub use money::{
     deposit_collected, deposit_started, unknown_execution, withdrawal_asked, withdrawal_failed, withdrawal_paid,
 };
-pub use order::{Change, Occasion, Order, Standing, TradeDates, buy_hold, change, hold};
+pub use order::{Change, Occasion, Order, Standing, TakenBack, TradeDates, buy_hold, change, hold};
 pub use settle::{DueTrade, Proceeds, settlement};

@@ -3,7 +3,7 @@
 //! All follow from two snapshots of the order. The hold is a function of a snapshot (BP-3), what the fills cost is
 //! another (LED-I6), so a change books the differences and any path between two snapshots books the same.
 
-use crate::transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer};
+use crate::transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer, TransferId};
 use domain::order::OrderState;
 use domain::{AccountId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
 use rust_decimal::Decimal;
@@ -25,11 +25,13 @@ pub struct Order {
     pub strict: bool,
 }
 
-/// What a customer has in the two places a reversal may find too little in.
+/// What a customer has in the places a reversal may find too little in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standing {
     /// Shares of the symbol free to sell.
     pub shares_avail: Qty,
+    /// Free cash, in dollars; below zero for an account in debit.
+    pub avail: Money,
     /// Unsettled proceeds, in dollars.
     pub unsettled: Money,
     /// Shares that a reversal just had to owe for the customer: the fill that takes its place pays them back first.
@@ -45,6 +47,15 @@ pub struct TradeDates {
     pub settle: chrono::NaiveDate,
 }
 
+/// A booked trade that a bust or a correction takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenBack {
+    /// The transfer that booked it.
+    pub trade: TransferId,
+    /// Whether it has settled.
+    pub settled: bool,
+}
+
 /// Why a change is booked, when, and what the customer has in the places it may draw on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occasion {
@@ -56,7 +67,9 @@ pub struct Occasion {
     pub dates: TradeDates,
     /// What the trade accrues in fees.
     pub accrual: Option<Accrual>,
-    /// What a reversal can take back.
+    /// What a reversal takes back; `None` for a fill.
+    pub takes_back: Option<TakenBack>,
+    /// What a reversal can take it from.
     pub standing: Standing,
 }
 
@@ -132,6 +145,7 @@ pub fn change(
         at,
         dates,
         accrual,
+        takes_back,
         standing,
     } = occasion;
     // LED-I6: ties to even on the cumulative cost, so any split into partial fills books the same total.
@@ -152,11 +166,11 @@ pub fn change(
         Side::Sell => {
             let held = after.leaves().get() - before.leaves().get();
             shares_out(&mut lines, &order.symbol, held, qty, standing);
-            sale_proceeds(&mut lines, order.strict, cash, standing);
+            sale_proceeds(&mut lines, order.strict, cash, takes_back, standing);
         }
     }
     let may_debit = !before.status.is_open() || cash < Money::ZERO || qty < Decimal::ZERO;
-    let trade = trade_of(order, qty, cash, dates, accrual);
+    let trade = trade_of(order, (qty, cash), dates, accrual, takes_back);
     let transfer = Transfer::new(cause, at, lines.entries)?
         .of_order(order.account, order.order)
         .of_trade(trade, may_debit);
@@ -196,18 +210,32 @@ fn shares_out(lines: &mut Lines, symbol: &Symbol, held: Decimal, qty: Decimal, s
     lines.house(Book::FirmSuspense, security, -missing);
 }
 
-fn sale_proceeds(lines: &mut Lines, strict: bool, cash: Money, standing: Standing) {
+fn sale_proceeds(lines: &mut Lines, strict: bool, cash: Money, takes_back: Option<TakenBack>, standing: Standing) {
     lines.house(Book::StreetCashPending, Asset::Usd, -cash.get());
     if !strict {
         return lines.customer(Book::CashAvail, Asset::Usd, cash.get());
     }
-    // What a bust takes back and is settled already comes from free cash.
-    let unsettled = cash.get().max(-standing.unsettled.get());
+    // A bust takes the proceeds from where they are: free cash once they have settled, and only what is missing there from
+    // the proceeds of other sales; else they are unsettled, and what fees took of them comes from free cash.
+    let is_settled = takes_back.is_some_and(|sale| sale.settled);
+    let free = if is_settled {
+        standing.avail.or_zero().get()
+    } else {
+        Decimal::ZERO
+    };
+    let taken = (-cash.get() - free).max(Decimal::ZERO).min(standing.unsettled.get());
+    let unsettled = if cash < Money::ZERO { -taken } else { cash.get() };
     lines.customer(Book::CashUnsettled, Asset::Usd, unsettled);
     lines.customer(Book::CashAvail, Asset::Usd, cash.get() - unsettled);
 }
 
-fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates, accrual: Option<Accrual>) -> Option<Trade> {
+fn trade_of(
+    order: &Order,
+    (qty, cash): (Decimal, Money),
+    dates: TradeDates,
+    accrual: Option<Accrual>,
+    takes_back: Option<TakenBack>,
+) -> Option<Trade> {
     (!qty.is_zero()).then(|| Trade {
         symbol: order.symbol.clone(),
         side: order.side,
@@ -216,6 +244,7 @@ fn trade_of(order: &Order, qty: Decimal, cash: Money, dates: TradeDates, accrual
         trade_date: dates.trade,
         settle_date: dates.settle,
         reversal: qty < Decimal::ZERO,
+        reverses: takes_back.filter(|_| qty < Decimal::ZERO).map(|back| back.trade),
         accrual,
     })
 }

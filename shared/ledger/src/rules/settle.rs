@@ -19,6 +19,8 @@ pub struct DueTrade {
     pub qty: Decimal,
     /// Dollars.
     pub cash: Decimal,
+    /// Dollars that waited for this trade alone: of a sale that was not taken back its cash, of a bust nothing.
+    pub waiting: Decimal,
 }
 
 /// Sale proceeds of a `cash_strict` account that have not settled.
@@ -26,16 +28,16 @@ pub struct DueTrade {
 pub struct Proceeds {
     /// What of them is on the account: fees and busts may have taken some already.
     pub unsettled: Money,
-    /// What the sales that have not settled came to.
+    /// What the sales that have not settled came to, less what was taken back of them.
     pub outstanding: Decimal,
 }
 
 impl Proceeds {
     /// Takes a settling sale out and tells what becomes free with it: what the sales that remain cannot account for.
     /// So what fees took is missing in the proceeds that settle first, and nothing stays behind after the last.
-    fn settle(&mut self, cash: Decimal) -> Decimal {
-        self.outstanding -= cash;
-        let free = (self.unsettled.get() - self.outstanding.max(Decimal::ZERO)).max(Decimal::ZERO);
+    fn settle(&mut self, waiting: Decimal) -> Decimal {
+        self.outstanding -= waiting;
+        let free = (self.unsettled.get() - self.outstanding).max(Decimal::ZERO);
         self.unsettled = Money::from_decimal(self.unsettled.get() - free);
         free
     }
@@ -51,7 +53,7 @@ pub fn settlement(trade: &DueTrade, proceeds: Option<&mut Proceeds>, at: Timesta
         Side::Sell => Decimal::NEGATIVE_ONE,
     };
     let freed = match (trade.side, proceeds) {
-        (Side::Sell, Some(proceeds)) => proceeds.settle(trade.cash),
+        (Side::Sell, Some(proceeds)) => proceeds.settle(trade.waiting),
         _ => Decimal::ZERO,
     };
     let (cash, qty) = (sign * trade.cash, sign * trade.qty);

@@ -32,6 +32,7 @@ fn correct(life: &Life, shares_avail: &str, to: (&str, &str)) -> Correction {
         at: at(),
         dates: dates(),
         accrual: None,
+        takes_back: None,
         standing,
     };
     let occasions = (occasion(false), occasion(true));

@@ -57,14 +57,24 @@ fn step() -> impl Strategy<Value = Step> {
 
 #[test]
 fn led_i1_to_i5_and_fee_2_hold_through_random_days() {
+    random_days(12);
+}
+
+#[test]
+#[ignore = "a minute or two"]
+fn led_i1_to_i5_and_fee_2_hold_through_very_many_random_days() {
+    random_days(300);
+}
+
+fn random_days(cases: u32) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let cases = Config {
-        cases: 12,
-        max_shrink_iters: 60,
+    let config = Config {
+        cases,
+        max_shrink_iters: 300,
         ..Config::default()
     };
     let days = prop::collection::vec(step(), 10..60);
-    TestRunner::new(cases)
+    TestRunner::new(config)
         .run(&days, |steps| {
             runtime.block_on(async { Weeks::open().await.live(&steps).await });
             Ok(())

@@ -5,6 +5,7 @@ mod breaks;
 mod closing;
 mod days;
 mod fees;
+mod proceeds;
 mod properties;
 mod settling;
 mod shop;

@@ -15,6 +15,7 @@ fn trade(side: Side, shares: i64, dollars: &str) -> DueTrade {
         side,
         qty: shares.into(),
         cash: dollars.parse().expect("an amount"),
+        waiting: dollars.parse().expect("an amount"),
     }
 }
 
@@ -91,8 +92,11 @@ fn led_14_what_fees_took_is_missing_in_the_proceeds_that_settle_first() {
 fn led_16_a_trade_and_its_bust_settle_to_nothing_and_free_nothing() {
     // The bust took the proceeds back already.
     let mut proceeds = Proceeds::default();
-    let sale = settlement(&trade(Side::Sell, 4, "404.00"), Some(&mut proceeds), at()).expect("balanced");
-    let bust = settlement(&trade(Side::Sell, -4, "-404.00"), Some(&mut proceeds), at()).expect("balanced");
+    let pair = [(4, "404.00"), (-4, "-404.00")].map(|(shares, dollars)| DueTrade {
+        waiting: Decimal::ZERO,
+        ..trade(Side::Sell, shares, dollars)
+    });
+    let [sale, bust] = pair.map(|it| settlement(&it, Some(&mut proceeds), at()).expect("balanced"));
     let mut sums: std::collections::BTreeMap<_, Decimal> = std::collections::BTreeMap::new();
     for entry in sale.entries().iter().chain(bust.entries()) {
         *sums.entry((entry.book, entry.asset.clone())).or_default() += entry.amount;

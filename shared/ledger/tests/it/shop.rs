@@ -8,7 +8,7 @@ use domain::{AccountId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
 use ledger::fees::FeeBatch;
 use ledger::rules::{self, Executed, FeeRates, Standing, TradeDates};
 use ledger::settlement::Settled;
-use ledger::{Accrual, Asset, Book, CashBalance, Cause, Entry, Transfer, TransferKind};
+use ledger::{Accrual, Asset, Book, CashBalance, Cause, Entry, Transfer, TransferId, TransferKind};
 use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use sqlx::pool::PoolConnection;
@@ -43,6 +43,7 @@ pub struct Filled {
     life: Life,
     qty: Qty,
     price: Price,
+    booked: TransferId,
 }
 
 pub fn day(text: &str) -> NaiveDate {
@@ -126,18 +127,28 @@ impl Shop {
         });
         let hold = life.hold();
         let fill = life.take(OrderEvent::Filled { qty, price }).expect("a fill");
+        let booked = fill.id();
         ledger::post(conn, &[hold, fill]).await.expect("posted");
-        Some(Filled { life, qty, price })
+        Some(Filled {
+            life,
+            qty,
+            price,
+            booked,
+        })
     }
 
     /// The venue takes it back.
     pub async fn bust(&self, conn: &mut PgConnection, filled: Filled) {
-        let Filled { mut life, qty, price } = filled;
+        let Filled {
+            mut life,
+            qty,
+            price,
+            booked,
+        } = filled;
         life.standing = standing(conn, life.order.account).await.1;
-        life.accrual = life.accrual.map(|accrual| Accrual {
-            fees: accrual.fees.map(|fees| fees.negated()),
-            ..accrual
-        });
+        let booked = ledger::booked_trades(conn, &[booked]).await.expect("read")[&booked];
+        life.accrual = booked.reversed().accrual;
+        life.settled = booked.settled;
         let bust = life.take(OrderEvent::Busted { qty, price });
         // The order works again and ends unfilled: what the bust put back into its hold comes free.
         let end = life.cancel();
@@ -233,6 +244,7 @@ async fn standing(conn: &mut PgConnection, account: AccountId) -> (CashBalance, 
     let shares = ledger::shares(conn, std::slice::from_ref(&pair)).await.expect("read");
     let standing = Standing {
         shares_avail: shares.get(&pair).map(|s| s.avail).unwrap_or_default(),
+        avail: cash.avail,
         unsettled: cash.unsettled,
         ..Standing::default()
     };

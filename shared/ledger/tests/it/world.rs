@@ -2,8 +2,8 @@
 
 use domain::order::{OrderEvent, OrderState};
 use domain::{AccountId, ExecId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
-use ledger::rules::{Change, Occasion, Order, Standing, TradeDates, change, hold};
-use ledger::{Accrual, Cause, Transfer};
+use ledger::rules::{Change, Occasion, Order, Standing, TakenBack, TradeDates, change, hold};
+use ledger::{Accrual, Cause, Transfer, TransferId};
 use uuid::Uuid;
 
 pub fn at() -> Timestamp {
@@ -46,6 +46,8 @@ pub struct Life {
     pub standing: Standing,
     pub dates: TradeDates,
     pub accrual: Option<Accrual>,
+    /// Whether its fills have settled.
+    pub settled: bool,
     execs: u32,
 }
 
@@ -67,6 +69,7 @@ impl Life {
             standing: Standing::default(),
             dates: dates(),
             accrual: None,
+            settled: false,
             execs: 0,
         }
     }
@@ -80,11 +83,16 @@ impl Life {
         // A bust names its fill, which is the last one here.
         self.execs += u32::from(!matches!(event, OrderEvent::Busted { .. }));
         let exec_id = ExecId::new(&format!("{}-{}", self.order.order, self.execs)).expect("an id");
+        let fill = Cause::Fill {
+            venue: "sim".into(),
+            exec_id: exec_id.clone(),
+        };
+        let takes_back = matches!(event, OrderEvent::Busted { .. }).then(|| TakenBack {
+            trade: TransferId::of(&fill),
+            settled: self.settled,
+        });
         let cause = match event {
-            OrderEvent::Filled { .. } => Cause::Fill {
-                venue: "sim".into(),
-                exec_id,
-            },
+            OrderEvent::Filled { .. } => fill,
             OrderEvent::Busted { .. } => Cause::Bust {
                 venue: "sim".into(),
                 exec_id,
@@ -97,6 +105,7 @@ impl Life {
             at: at(),
             dates: self.dates,
             accrual: self.accrual,
+            takes_back,
             standing: self.standing,
         };
         let Change {
