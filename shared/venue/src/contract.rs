@@ -14,6 +14,8 @@ use std::future::Future;
 use std::time::Duration;
 use uuid::Uuid;
 
+mod replace;
+
 /// What to trade so that the market does what a sentence needs.
 pub struct Terms {
     /// A symbol the venue trades.
@@ -56,6 +58,11 @@ pub async fn all<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
     an_execution_is_found_by_its_id(venue, ids, terms).await;
     a_stream_goes_on_where_it_was_left(venue, ids, terms).await;
     a_traded_symbol_has_an_asset_and_a_quote(venue, terms).await;
+}
+
+/// Every sentence about replacements, where the venue takes any.
+pub async fn replacements<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
+    replace::all(venue, ids, terms).await;
 }
 
 /// ORD-15: our key leads to the order, and the order is what was asked.

@@ -22,7 +22,7 @@ pub mod trade_file;
 
 pub use market::{VenueAsset, VenueQuote};
 pub use order::{VenueOrder, VenueOrderView, VenueStatus};
-pub use outcome::{Canceling, Fault, Lookup, Refusal, Submitted};
+pub use outcome::{Canceling, Fault, Lookup, Refusal, Replacing, Submitted};
 pub use report::{ExecutionPage, ExecutionView, UpdateKind, VenueExecution, VenueUpdate};
 
 use chrono::NaiveDate;
@@ -51,6 +51,11 @@ pub trait Venue: Send + Sync + 'static {
 
     /// Asks to end an order. Safe to repeat; the end itself is heard later.
     fn cancel(&self, id: &VenueOrderId) -> impl Future<Output = Canceling> + Send;
+
+    /// Asks to put an order in another one's place: `order` says all of it, symbol and side are the old one's, and `qty`
+    /// is the new total, with what has traded. The replacement is an order of its own: `key` names it at the venue, and
+    /// makes it safe to repeat.
+    fn replace(&self, key: OrderId, old: &VenueOrderId, order: &VenueOrder) -> impl Future<Output = Replacing> + Send;
 
     /// Executions after a cursor (an earlier page's), oldest first; without one, from the venue's beginning.
     fn executions_after(&self, cursor: Option<&str>) -> impl Future<Output = Result<ExecutionPage, Fault>> + Send;

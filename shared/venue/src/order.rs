@@ -24,6 +24,9 @@ pub struct VenueOrder {
 pub enum VenueStatus {
     /// It may trade, now or at the next open.
     Working,
+    /// A replacement was asked for and is not decided yet. The order that is to be replaced trades on as it was; the
+    /// replacement (the one with `replaces`) trades nothing so far.
+    PendingReplace,
     /// Its day is over, it trades again next session.
     DoneForDay,
     /// All of it traded.
@@ -43,8 +46,13 @@ pub struct VenueOrderView {
     pub order: VenueOrder,
     /// Where it stands.
     pub status: VenueStatus,
-    /// Shares traded by then, by the venue's count.
+    /// Shares traded by then, by the venue's count. A fill belongs to the order it was made for: a replacement's count
+    /// begins at zero, and it is filled when this and what the orders before it had traded make up its `qty` (ORD-8).
     pub filled_qty: Qty,
+    /// The order whose place it takes.
+    pub replaces: Option<VenueOrderId>,
+    /// The order that took its place.
+    pub replaced_by: Option<VenueOrderId>,
     /// When the venue took it.
     pub submitted_at: Timestamp,
     /// When it last changed; for an ended order, its end.

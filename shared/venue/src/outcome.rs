@@ -24,6 +24,19 @@ pub struct Refusal {
     pub reason: String,
 }
 
+/// What came of asking to put an order in another one's place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replacing {
+    /// The venue has the replacement, as asked; perhaps from an earlier call under the same key. Whether it took the
+    /// old order's place is in its status: [`crate::VenueStatus::PendingReplace`] is not decided yet, and one that ended
+    /// as rejected came too late.
+    Replaced(VenueOrderView),
+    /// The venue said no: the old order goes on as it was.
+    Refused(Refusal),
+    /// The replacement may be live. Look it up by its key before anything else.
+    Unknown(Fault),
+}
+
 /// What a key names at the venue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {

@@ -51,12 +51,16 @@ pub enum UpdateKind {
         /// Dollars a share, as they really were.
         price: Price,
     },
-    /// It is over; the order's `filled_qty` is the venue's count.
+    /// It is over; the order's `filled_qty` is the venue's count. When it was replaced, `replaced_by` names the order
+    /// that goes on; that one's acknowledgement follows.
     Ended(EndKind),
     /// Its day is over, it trades again next session.
     DoneForDay,
     /// A cancel was refused.
     CancelRefused,
+    /// A replacement that had been taken was refused: told of the order that goes on. The replacement itself is told to
+    /// have ended as rejected.
+    ReplaceRefused,
     /// A word that changes nothing for us, such as `pending_cancel`.
     Other(String),
 }

@@ -246,7 +246,7 @@ impl Book {
         submission.last_error = None;
         submission.memory.told = true;
         match view.status {
-            VenueStatus::Working | VenueStatus::DoneForDay => {
+            VenueStatus::Working | VenueStatus::PendingReplace | VenueStatus::DoneForDay => {
                 submission.state = State::Working;
                 submission.due = (submission.cancel == CancelState::Wanted).then_some(context.now);
             }

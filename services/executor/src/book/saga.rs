@@ -61,7 +61,7 @@ impl Ending {
     /// What the venue shows, if it is an end.
     pub fn seen(view: &VenueOrderView, submission: &Submission) -> Option<Self> {
         let end = match view.status {
-            VenueStatus::Working | VenueStatus::DoneForDay => return None,
+            VenueStatus::Working | VenueStatus::PendingReplace | VenueStatus::DoneForDay => return None,
             VenueStatus::Filled => end_short_of(submission, view).map(|(end, _)| end),
             VenueStatus::Ended(kind) => Some(end_of(kind)),
         };

@@ -83,7 +83,7 @@ pub(super) fn update(update: &VenueUpdate) -> Option<Told> {
                 .unwrap_or_else(|| "the exchange refused the cancel".to_owned());
             (None, Fact::CancelRefused { reason }, None)
         }
-        UpdateKind::Acknowledged | UpdateKind::Other(_) => return None,
+        UpdateKind::Acknowledged | UpdateKind::ReplaceRefused | UpdateKind::Other(_) => return None,
     };
     Some(Told {
         key: order.key,

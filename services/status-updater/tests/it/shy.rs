@@ -6,8 +6,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex};
 use venue::fake::FakeVenue;
 use venue::{
-    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
-    VenueOrderView, VenueQuote,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Replacing, Submitted, Updates, Venue, VenueAsset,
+    VenueOrder, VenueOrderView, VenueQuote,
 };
 
 /// What it does instead of naming an order.
@@ -69,6 +69,10 @@ impl Venue for Shy {
 
     async fn cancel(&self, id: &VenueOrderId) -> Canceling {
         self.inner.cancel(id).await
+    }
+
+    async fn replace(&self, key: OrderId, old: &VenueOrderId, order: &VenueOrder) -> Replacing {
+        self.inner.replace(key, old, order).await
     }
 
     async fn executions_after(&self, cursor: Option<&str>) -> Result<ExecutionPage, Fault> {

@@ -4,9 +4,9 @@
 //! with the dialect's own 404. Everything else may come from a proxy on the way and says nothing about the order.
 
 use super::parse;
-use crate::{Canceling, ExecutionView, Fault, Lookup, Refusal, Submitted, VenueOrder, VenueOrderView};
+use crate::{Canceling, ExecutionView, Fault, Lookup, Refusal, Replacing, Submitted, VenueOrder, VenueOrderView};
 use bytes::Bytes;
-use domain::{ExecId, OrderId};
+use domain::{ExecId, OrderId, VenueOrderId};
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -25,17 +25,17 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-/// What came of a POST.
+/// What came of a call that makes an order.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Handed {
+pub(super) enum Handed<T> {
     /// This is the outcome.
-    Done(Submitted),
+    Done(T),
     /// The key was used before: success, once looked up.
     Duplicate,
 }
 
 /// The answer to a POST.
-pub(super) fn handed(answer: &Answer, key: OrderId, asked: &VenueOrder) -> Handed {
+pub(super) fn handed(answer: &Answer, key: OrderId, asked: &VenueOrder) -> Handed<Submitted> {
     if answer.status == 200 {
         return Handed::Done(
             match read::<rest::Order>(answer).and_then(|order| parse::view(&order)) {
@@ -48,6 +48,33 @@ pub(super) fn handed(answer: &Answer, key: OrderId, asked: &VenueOrder) -> Hande
         Ok(refusal) if is_duplicate(&refusal) => Handed::Duplicate,
         Ok(refusal) => Handed::Done(Submitted::Refused(refusal)),
         Err(fault) => Handed::Done(Submitted::Unknown(fault)),
+    }
+}
+
+/// The answer to a PATCH.
+pub(super) fn replacing(answer: &Answer, key: OrderId, old: &VenueOrderId, asked: &VenueOrder) -> Handed<Replacing> {
+    if answer.status == 200 {
+        return Handed::Done(
+            match read::<rest::Order>(answer).and_then(|order| parse::view(&order)) {
+                Ok(view) => replaced(view, key, old, asked),
+                Err(fault) => Replacing::Unknown(fault),
+            },
+        );
+    }
+    match refusal(answer, &[400, 403, 404, 422]) {
+        Ok(refusal) if is_duplicate(&refusal) => Handed::Duplicate,
+        Ok(refusal) => Handed::Done(Replacing::Refused(refusal)),
+        Err(fault) => Handed::Done(Replacing::Unknown(fault)),
+    }
+}
+
+/// An order that is what was asked and replaces what was asked, or the doubt that it is not.
+pub(super) fn replaced(view: VenueOrderView, key: OrderId, old: &VenueOrderId, asked: &VenueOrder) -> Replacing {
+    let differs = view.differs_from(key, asked);
+    let other = || (view.replaces.as_ref() != Some(old)).then(|| "replaces".to_owned());
+    match differs.or_else(other) {
+        None => Replacing::Replaced(view),
+        Some(what) => Replacing::Unknown(Fault::Mismatch(what)),
     }
 }
 

@@ -5,8 +5,8 @@ use super::AlpacaSettings;
 use super::classify::{self, Answer, Handed};
 use super::parse;
 use crate::{
-    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
-    VenueOrderView, VenueQuote,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Refusal, Replacing, Submitted, Updates, Venue, VenueAsset,
+    VenueOrder, VenueOrderView, VenueQuote,
 };
 use bytes::{Bytes, BytesMut};
 use chassis::http_client::{self, ClientSettings};
@@ -16,6 +16,7 @@ use futures::StreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::time::Duration;
@@ -68,6 +69,12 @@ impl AlpacaVenue {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
+    fn json(&self, method: Method, path: &str, body: &impl Serialize) -> Result<RequestBuilder, Fault> {
+        let body = serde_json::to_vec(body).map_err(|error| Fault::NotSent(error.to_string()))?;
+        let request = self.request(method, path);
+        Ok(request.header(CONTENT_TYPE, "application/json").body(body))
+    }
+
     async fn answer(&self, request: RequestBuilder) -> Result<Answer, Fault> {
         self.answer_within(request, self.settings.body_limit).await
     }
@@ -104,6 +111,15 @@ impl AlpacaVenue {
         }
     }
 
+    /// As [`AlpacaVenue::adopt`], for a replacement.
+    async fn adopt_replacement(&self, key: OrderId, old: &VenueOrderId, asked: &VenueOrder) -> Replacing {
+        match self.lookup(key).await {
+            Lookup::Found(view) => classify::replaced(view, key, old, asked),
+            Lookup::NotFound => Replacing::Unknown(Fault::Garbage("the key is taken, but names no order".to_owned())),
+            Lookup::Unknown(fault) => Replacing::Unknown(fault),
+        }
+    }
+
     async fn bulk(&self, keys: &[OrderId]) -> HashMap<OrderId, Lookup> {
         let list = keys.iter().map(OrderId::to_string).collect::<Vec<_>>().join(",");
         let request = self.request(Method::GET, "/v2/orders").query(&[
@@ -136,14 +152,10 @@ impl Venue for AlpacaVenue {
     }
 
     async fn submit(&self, key: OrderId, order: &VenueOrder) -> Submitted {
-        let body = match serde_json::to_vec(&parse::submit_body(key, order)) {
-            Ok(body) => body,
-            Err(error) => return Submitted::Unknown(Fault::NotSent(error.to_string())),
+        let request = match self.json(Method::POST, "/v2/orders", &parse::submit_body(key, order)) {
+            Ok(request) => request,
+            Err(fault) => return Submitted::Unknown(fault),
         };
-        let request = self
-            .request(Method::POST, "/v2/orders")
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
         match self
             .answer(request)
             .await
@@ -195,6 +207,26 @@ impl Venue for AlpacaVenue {
         match self.answer(self.request(Method::DELETE, &path)).await {
             Ok(answer) => classify::canceling(&answer),
             Err(fault) => Canceling::Unknown(fault),
+        }
+    }
+
+    async fn replace(&self, key: OrderId, old: &VenueOrderId, order: &VenueOrder) -> Replacing {
+        let Some(path) = order_path(old) else {
+            let reason = format!("order not found for {old}");
+            return Replacing::Refused(Refusal {
+                code: 40_410_000,
+                reason,
+            });
+        };
+        let request = match self.json(Method::PATCH, &path, &parse::replace_body(key, order)) {
+            Ok(request) => request,
+            Err(fault) => return Replacing::Unknown(fault),
+        };
+        let answer = self.answer(request).await;
+        match answer.map(|answer| classify::replacing(&answer, key, old, order)) {
+            Ok(Handed::Duplicate) => self.adopt_replacement(key, old, order).await,
+            Ok(Handed::Done(replacing)) => replacing,
+            Err(fault) => Replacing::Unknown(fault),
         }
     }
 

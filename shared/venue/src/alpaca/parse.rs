@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
 use uuid::Uuid;
-use wire::rest::{self, SubmitOrder, Text, TradeUpdate};
+use wire::rest::{self, SubmitOrder, SubmitReplacement, Text, TradeUpdate};
 
 /// The body that hands an order in.
 pub(super) fn submit_body(key: OrderId, order: &VenueOrder) -> SubmitOrder {
@@ -26,6 +26,16 @@ pub(super) fn submit_body(key: OrderId, order: &VenueOrder) -> SubmitOrder {
         client_order_id: key.to_string(),
         extended_hours: false,
         order_class: "simple".into(),
+    }
+}
+
+/// The body that puts an order in another one's place.
+pub(super) fn replace_body(key: OrderId, order: &VenueOrder) -> SubmitReplacement {
+    SubmitReplacement {
+        qty: order.qty.into(),
+        limit_price: order.limit_price.into(),
+        time_in_force: order.time_in_force.as_str().into(),
+        client_order_id: key.to_string(),
     }
 }
 
@@ -44,8 +54,10 @@ pub(super) fn view(order: &rest::Order) -> Result<VenueOrderView, Fault> {
             limit_price: some_price("limit_price", order.limit_price)?,
             time_in_force: word::<TimeInForce>("time_in_force", &order.time_in_force)?,
         },
-        status: status(&order.status)?,
+        status: status(&order.status, order.replaces.is_some())?,
         filled_qty: Qty::new(order.filled_qty.get()).map_err(|error| garbage("filled_qty", error))?,
+        replaces: order.replaces.map(venue_order_id),
+        replaced_by: order.replaced_by.map(venue_order_id),
         submitted_at: order.submitted_at,
         updated_at: ended_at(order).unwrap_or(order.updated_at),
     })
@@ -91,6 +103,7 @@ fn kind(update: &TradeUpdate) -> Result<UpdateKind, Fault> {
         }
         "done_for_day" => UpdateKind::DoneForDay,
         "order_cancel_rejected" => UpdateKind::CancelRefused,
+        "order_replace_rejected" => UpdateKind::ReplaceRefused,
         "canceled" | "expired" | "rejected" | "replaced" => UpdateKind::Ended(word::<EndKind>("event", &update.event)?),
         other => UpdateKind::Other(other.to_owned()),
     })
@@ -200,15 +213,17 @@ pub(super) fn asset(asset: &rest::Asset) -> Option<VenueAsset> {
     })
 }
 
-fn status(word: &str) -> Result<VenueStatus, Fault> {
+fn status(word: &str, replaces: bool) -> Result<VenueStatus, Fault> {
     Ok(match word {
+        "pending_replace" => VenueStatus::PendingReplace,
+        // A replacement waits so for the word on the order it is to replace.
+        "pending_new" if replaces => VenueStatus::PendingReplace,
         "new"
         | "partially_filled"
         | "accepted"
         | "pending_new"
         | "accepted_for_bidding"
         | "pending_cancel"
-        | "pending_replace"
         | "stopped"
         | "suspended"
         | "calculated"

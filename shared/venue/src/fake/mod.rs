@@ -1,6 +1,7 @@
 //! An exchange in memory that misbehaves by script, for tests. Nothing happens on its own: orders rest until the test
 //! fills or ends them, and time is the test's clock.
 
+mod replace;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -9,8 +10,8 @@ mod trades;
 pub use state::{Act, Call, CallKind};
 
 use crate::{
-    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Submitted, Updates, Venue, VenueAsset, VenueOrder,
-    VenueOrderView, VenueQuote, VenueUpdate,
+    Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Replacing, Submitted, Updates, Venue, VenueAsset,
+    VenueOrder, VenueOrderView, VenueQuote, VenueUpdate,
 };
 use chassis::clock::SharedClock;
 use chrono::NaiveDate;
@@ -82,10 +83,14 @@ impl FakeVenue {
         let now = self.0.clock.now();
         let mut state = self.state();
         let late = std::mem::take(&mut state.late);
-        let new = late
-            .into_iter()
-            .filter(|(key, order)| state.accept(*key, order, now).is_some())
-            .count();
+        let mut arrives = |(key, order, old): &(OrderId, VenueOrder, Option<VenueOrderId>)| match old {
+            None => state.accept(*key, order, now).is_some(),
+            Some(old) => {
+                let is_new = state.of_key(*key).is_none();
+                state.take_replacement(*key, old, order, now, false).is_ok() && is_new
+            }
+        };
+        let new = late.iter().filter(|request| arrives(request)).count();
         self.tell(&mut state);
         new
     }
@@ -204,6 +209,15 @@ impl Venue for FakeVenue {
         let now = self.0.clock.now();
         let mut state = self.state();
         let answer = state.cancel(&act, id, now);
+        self.tell(&mut state);
+        answer
+    }
+
+    async fn replace(&self, key: OrderId, old: &VenueOrderId, order: &VenueOrder) -> Replacing {
+        let act = self.act(CallKind::Replace, &[key]).await;
+        let now = self.0.clock.now();
+        let mut state = self.state();
+        let answer = state.replace(&act, key, old, order, now);
         self.tell(&mut state);
         answer
     }

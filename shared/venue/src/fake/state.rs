@@ -40,6 +40,8 @@ pub enum Act {
     Mismatch,
     /// Says that there is no such order, though there is.
     Deny,
+    /// Of a replacement: takes it and leaves it undecided until [`super::FakeVenue::decide_replace`].
+    Pend,
 }
 
 /// Which call.
@@ -51,6 +53,8 @@ pub enum CallKind {
     Lookup,
     /// Asking to end.
     Cancel,
+    /// Putting an order in another one's place; a script for one order goes by the replacement's key.
+    Replace,
 }
 
 /// A call that was made.
@@ -68,12 +72,17 @@ pub struct Call {
 pub(super) struct State {
     symbols: Vec<Symbol>,
     pub(super) orders: Vec<VenueOrderView>,
-    by_key: HashMap<OrderId, usize>,
+    pub(super) by_key: HashMap<OrderId, usize>,
     scripts: HashMap<(Option<OrderId>, CallKind), VecDeque<Act>>,
     updates: Vec<VenueUpdate>,
     told: usize,
     pub(super) taken: HashMap<OrderId, usize>,
-    pub(super) late: Vec<(OrderId, VenueOrder)>,
+    /// Requests that are still on their way; those of a replacement with the order it replaces.
+    pub(super) late: Vec<(OrderId, VenueOrder, Option<VenueOrderId>)>,
+    /// Replacements that are not decided: the old order and where it stood.
+    pub(super) pending: HashMap<OrderId, (usize, VenueStatus)>,
+    /// What the orders before a replacement traded.
+    pub(super) carried: HashMap<usize, Qty>,
     pub(super) calls: Vec<Call>,
     pub(super) executions: Vec<VenueExecution>,
     pub(super) trades_at_quote: bool,
@@ -117,7 +126,7 @@ impl State {
 
     pub(super) fn submit(&mut self, act: &Act, key: OrderId, order: &VenueOrder, now: Timestamp) -> Submitted {
         if *act == Act::Late {
-            self.late.push((key, order.clone()));
+            self.late.push((key, order.clone(), None));
         }
         if let Some(outcome) = undone(act) {
             return outcome.map_or_else(Submitted::Unknown, Submitted::Refused);
@@ -145,6 +154,13 @@ impl State {
         if self.by_key.contains_key(&key) {
             return None;
         }
+        let at = self.put(key, order, now);
+        self.record(at, UpdateKind::Acknowledged, now);
+        self.trade(at, now);
+        Some(at)
+    }
+
+    pub(super) fn put(&mut self, key: OrderId, order: &VenueOrder, now: Timestamp) -> usize {
         let times = self.taken.entry(key).or_default();
         *times += 1;
         let id = Uuid::new_v5(&key.get(), format!("order {times}").as_bytes());
@@ -155,25 +171,31 @@ impl State {
             order: order.clone(),
             status: VenueStatus::Working,
             filled_qty: Qty::ZERO,
+            replaces: None,
+            replaced_by: None,
             submitted_at: now,
             updated_at: now,
         });
-        let at = self.orders.len() - 1;
-        self.record(at, UpdateKind::Acknowledged, now);
-        self.trade(key, order, now);
-        Some(at)
+        self.orders.len() - 1
     }
 
-    fn trade(&mut self, key: OrderId, order: &VenueOrder, now: Timestamp) {
+    pub(super) fn trade(&mut self, at: usize, now: Timestamp) {
+        let order = self.orders[at].order.clone();
         let (bid, ask) = quote();
         let price = match order.side {
             Side::Buy => (order.limit_price >= ask).then_some(ask),
             Side::Sell => (order.limit_price <= bid).then_some(bid),
         };
         match price.filter(|_| self.trades_at_quote) {
-            Some(price) => self.fill(key, order.qty, price, now),
+            Some(price) => {
+                let left = order
+                    .qty
+                    .minus(self.carried(at))
+                    .expect("its qty is more than what has traded");
+                self.fill_at(at, left, price, now);
+            }
             None if matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok) && self.trades_at_quote => {
-                self.end(key, EndKind::Canceled, now);
+                self.end_at(at, EndKind::Canceled, now);
             }
             None => {}
         }
@@ -203,23 +225,30 @@ impl State {
         let Some(at) = self.orders.iter().position(known) else {
             return Canceling::NotFound;
         };
-        if !matches!(self.orders[at].status, VenueStatus::Working | VenueStatus::DoneForDay) {
+        if matches!(self.orders[at].status, VenueStatus::Filled | VenueStatus::Ended(_)) {
             return Canceling::TooLate(Refusal {
                 code: 42_210_000,
                 reason: "order is already over".to_owned(),
             });
         }
-        self.end_at(at, EndKind::Canceled, now);
+        match self.orders[at].key.filter(|key| self.pending.contains_key(key)) {
+            Some(key) => self.turn_down(key, EndKind::Canceled, "the replacement was canceled", now),
+            None => self.end_at(at, EndKind::Canceled, now),
+        }
         after(act).map_or(Canceling::Taken, Canceling::Unknown)
     }
 
     pub(super) fn fill(&mut self, key: OrderId, qty: Qty, price: Price, now: Timestamp) {
-        let at = self.by_key[&key];
+        self.fill_at(self.by_key[&key], qty, price, now);
+    }
+
+    fn fill_at(&mut self, at: usize, qty: Qty, price: Price, now: Timestamp) {
+        let carried = self.carried(at);
         let number = self.executions.len() + 1;
         let view = &mut self.orders[at];
         view.filled_qty = view.filled_qty.plus(qty).expect("tests fill small numbers of shares");
         view.updated_at = now;
-        if view.filled_qty == view.order.qty {
+        if view.filled_qty.plus(carried) == Ok(view.order.qty) {
             view.status = VenueStatus::Filled;
         }
         let exec_id = ExecId::new(&format!("exec-{number}")).expect("plain text");
@@ -248,7 +277,7 @@ impl State {
         self.record(at, UpdateKind::DoneForDay, now);
     }
 
-    fn end_at(&mut self, at: usize, why: EndKind, now: Timestamp) {
+    pub(super) fn end_at(&mut self, at: usize, why: EndKind, now: Timestamp) {
         self.orders[at].status = VenueStatus::Ended(why);
         self.orders[at].updated_at = now;
         self.record(at, UpdateKind::Ended(why), now);
@@ -263,6 +292,13 @@ impl State {
             at: now,
             reason: None,
         });
+    }
+
+    /// The reason of what was last told.
+    pub(super) fn because(&mut self, reason: &str) {
+        if let Some(last) = self.updates.last_mut() {
+            last.reason = Some(reason.to_owned());
+        }
     }
 
     pub(super) fn untold(&mut self) -> Vec<VenueUpdate> {
@@ -304,7 +340,7 @@ impl State {
     pub(super) fn open(&self) -> Vec<VenueOrderView> {
         self.orders
             .iter()
-            .filter(|view| view.status == VenueStatus::Working)
+            .filter(|view| matches!(view.status, VenueStatus::Working | VenueStatus::PendingReplace))
             .cloned()
             .collect()
     }
@@ -343,7 +379,7 @@ fn quote() -> (Price, Price) {
 }
 
 /// The answer of an act that does nothing; `None` for those that do what was asked.
-fn undone(act: &Act) -> Option<Result<Refusal, Fault>> {
+pub(super) fn undone(act: &Act) -> Option<Result<Refusal, Fault>> {
     Some(match act {
         Act::LoseRequest | Act::Late => Err(Fault::Timeout),
         Act::Fail => Err(Fault::Status(500)),
@@ -355,12 +391,14 @@ fn undone(act: &Act) -> Option<Result<Refusal, Fault>> {
             code: 42_210_000,
             reason: reason.clone(),
         }),
-        Act::Normal | Act::LoseAnswer | Act::FailAfter | Act::Garble | Act::Mismatch | Act::Deny => return None,
+        Act::Normal | Act::LoseAnswer | Act::FailAfter | Act::Garble | Act::Mismatch | Act::Deny | Act::Pend => {
+            return None;
+        }
     })
 }
 
 /// What becomes of the answer after the thing is done.
-fn after(act: &Act) -> Option<Fault> {
+pub(super) fn after(act: &Act) -> Option<Fault> {
     match act {
         Act::LoseAnswer => Some(Fault::Timeout),
         Act::FailAfter => Some(Fault::Status(500)),

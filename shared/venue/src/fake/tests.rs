@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::contract::{self, Terms, key};
+use crate::{UpdateKind, VenueStatus};
 use chassis::clock::ManualClock;
 use chassis::ids::SeededIds;
 use domain::{Side, TimeInForce};
@@ -43,7 +44,9 @@ async fn the_fake_keeps_the_contract() {
         resting: price(dec!(50)),
         marketable: price(dec!(120)),
     };
-    contract::all(&venue, &SeededIds::new(1, clock()), &terms).await;
+    let ids = SeededIds::new(1, clock());
+    contract::all(&venue, &ids, &terms).await;
+    contract::replacements(&venue, &ids, &terms).await;
 }
 
 #[tokio::test]
@@ -114,4 +117,99 @@ async fn the_fakes_trade_file_agrees_with_its_record() {
     venue.submit(key(1), &order).await;
     let date = domain::calendar::to_new_york(clock().now()).date_naive();
     contract::a_session_has_a_trade_file(&venue, date).await;
+}
+
+fn change(qty: &str) -> VenueOrder {
+    VenueOrder {
+        qty: Qty::parse(qty).unwrap(),
+        ..order()
+    }
+}
+
+async fn pending(venue: &FakeVenue) -> VenueOrderId {
+    venue.submit(key(1), &order()).await;
+    let old = venue.shown(key(1)).unwrap().venue_order_id;
+    venue.script(CallKind::Replace, [Act::Pend]);
+    let answer = venue.replace(key(2), &old, &change("5")).await;
+    assert!(matches!(answer, Replacing::Replaced(view) if view.status == VenueStatus::PendingReplace));
+    assert_eq!(venue.shown(key(1)).unwrap().status, VenueStatus::PendingReplace);
+    old
+}
+
+fn statuses(venue: &FakeVenue) -> [VenueStatus; 2] {
+    [1, 2].map(|n| venue.shown(key(n)).unwrap().status)
+}
+
+/// ORD-8: until the venue decides, fills are the old order's; the replacement works what is left of its total.
+#[tokio::test]
+async fn a_pending_replacement_works_its_total_less_what_traded_before() {
+    let venue = venue();
+    pending(&venue).await;
+    venue.fill(key(1), Qty::parse("1").unwrap(), price(dec!(50)));
+    venue.decide_replace(key(2));
+    assert_eq!(
+        statuses(&venue),
+        [VenueStatus::Ended(EndKind::Replaced), VenueStatus::Working]
+    );
+    venue.fill(key(2), Qty::parse("4").unwrap(), price(dec!(50)));
+    assert_eq!(statuses(&venue)[1], VenueStatus::Filled);
+}
+
+/// ORD-8: the old order filled first, so the replacement is rejected and the stream says both.
+#[tokio::test]
+async fn a_replacement_whose_old_order_filled_first_is_rejected() {
+    let venue = venue();
+    pending(&venue).await;
+    venue.fill(key(1), Qty::parse("2").unwrap(), price(dec!(50)));
+    let mut updates = venue.updates(None).await.unwrap();
+    venue.decide_replace(key(2));
+    assert_eq!(
+        statuses(&venue),
+        [VenueStatus::Filled, VenueStatus::Ended(EndKind::Rejected)]
+    );
+    let told = [
+        updates.next().await.unwrap().unwrap(),
+        updates.next().await.unwrap().unwrap(),
+    ];
+    assert_eq!(
+        told.each_ref().map(|update| update.order.key),
+        [Some(key(1)), Some(key(2))]
+    );
+    assert_eq!(told[0].kind, UpdateKind::ReplaceRefused);
+    assert_eq!(told[1].kind, UpdateKind::Ended(EndKind::Rejected));
+    assert!(told.iter().all(|update| update.reason.is_some()));
+}
+
+#[tokio::test]
+async fn an_order_goes_on_when_its_pending_replacement_is_refused_or_canceled() {
+    let venue = venue();
+    pending(&venue).await;
+    venue.refuse_replace(key(2), "no");
+    assert_eq!(
+        statuses(&venue),
+        [VenueStatus::Working, VenueStatus::Ended(EndKind::Rejected)]
+    );
+    let venue = self::venue();
+    pending(&venue).await;
+    let new = venue.shown(key(2)).unwrap().venue_order_id;
+    assert_eq!(venue.cancel(&new).await, Canceling::Taken);
+    assert_eq!(
+        statuses(&venue),
+        [VenueStatus::Working, VenueStatus::Ended(EndKind::Canceled)]
+    );
+}
+
+/// Rule 4: whoever used the key first has it, whether it was a replacement that came late or what burnt it.
+#[tokio::test]
+async fn a_late_replacement_meets_the_order_that_burnt_its_key() {
+    let venue = venue();
+    venue.submit(key(1), &order()).await;
+    let old = venue.shown(key(1)).unwrap().venue_order_id;
+    venue.script(CallKind::Replace, [Act::Late]);
+    let answer = venue.replace(key(2), &old, &change("5")).await;
+    assert_eq!(answer, Replacing::Unknown(Fault::Timeout));
+    venue.submit(key(2), &change("5")).await;
+    assert_eq!(venue.deliver_late(), 0);
+    assert_eq!(statuses(&venue), [VenueStatus::Working; 2]);
+    assert_eq!(venue.taken(key(2)), 1);
 }

@@ -184,6 +184,31 @@ pub struct PlaceOrder {
     pub submit_at: Option<Loose>,
 }
 
+/// The body of `PATCH /v2/orders/{id}`, every field as the caller wrote it. Null, `""` and absent are the same: the
+/// replacement has what the order has. Unknown fields are ignored.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct ReplaceOrder {
+    /// Shares: the new total, those already traded included.
+    #[serde(deserialize_with = "loose::present")]
+    pub qty: Option<Loose>,
+    /// Dollars a share.
+    #[serde(deserialize_with = "loose::present")]
+    pub limit_price: Option<Loose>,
+    /// Of the stop types.
+    #[serde(deserialize_with = "loose::present")]
+    pub stop_price: Option<Loose>,
+    /// Of trailing stops.
+    #[serde(deserialize_with = "loose::present")]
+    pub trail: Option<Loose>,
+    /// `day` and so on.
+    #[serde(deserialize_with = "loose::present")]
+    pub time_in_force: Option<Loose>,
+    /// The caller's own name for the replacement; it is an order of its own.
+    #[serde(deserialize_with = "loose::present")]
+    pub client_order_id: Option<Loose>,
+}
+
 /// The body of `POST /v2/orders` as we send it to a venue: a simple limit order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SubmitOrder {
@@ -206,6 +231,20 @@ pub struct SubmitOrder {
     pub extended_hours: bool,
     /// `simple`.
     pub order_class: Word,
+}
+
+/// The body of `PATCH /v2/orders/{id}` as we send it to a venue. All of it is said, also what stays: what the venue
+/// takes over by itself could have changed there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SubmitReplacement {
+    /// Shares: the new total, those already traded included.
+    pub qty: Text,
+    /// Dollars a share.
+    pub limit_price: Text,
+    /// `day`, `gtc`, `ioc`, `fok`.
+    pub time_in_force: Word,
+    /// The idempotency key: the replacement's id, not the old order's (ORD-15).
+    pub client_order_id: String,
 }
 
 /// One entry of the answer to `DELETE /v2/orders`.

@@ -225,6 +225,36 @@ fn an_order_to_a_venue_is_a_simple_limit_order() {
     });
 }
 
+#[test]
+fn a_replacement_to_a_venue_says_all_of_what_it_asks_for() {
+    assert_json_snapshot!(SubmitReplacement {
+        qty: text("12"),
+        limit_price: text("100.5"),
+        time_in_force: "gtc".into(),
+        client_order_id: id(2).to_string(),
+    });
+}
+
+#[test]
+fn captured_replacements_of_the_sdks_name_what_changes_and_nothing_else() {
+    let py = r#"{"qty":3,"limit_price":11.0}"#;
+    let go =
+        r#"{"qty":"3","limit_price":"11","stop_price":null,"trail":null,"time_in_force":"day","client_order_id":""}"#;
+    let rs =
+        r#"{"qty":"3","time_in_force":null,"limit_price":"11","stop_price":null,"trail":null,"client_order_id":null}"#;
+    for (body, word) in [(py, None), (go, Some("day")), (rs, None)] {
+        let change: ReplaceOrder = serde_json::from_str(body).unwrap();
+        let text = |field: &Option<Loose>| field.as_ref().and_then(Loose::as_text).map(str::to_owned);
+        assert_eq!(text(&change.qty).as_deref(), Some("3"), "{body}");
+        assert!(
+            text(&change.limit_price).is_some_and(|price| price.starts_with("11")),
+            "{body}"
+        );
+        assert_eq!(text(&change.time_in_force).as_deref(), word, "{body}");
+        assert!(change.stop_price.is_none() && change.trail.is_none() && change.client_order_id.is_none());
+    }
+}
+
 // The bodies that the published SDKs put on the wire.
 const PY: &str = r#"{"symbol":"AAPL","qty":2.0,"side":"buy","type":"limit","time_in_force":"day","client_order_id":"c","limit_price":10.0}"#;
 const JS4: &str = r#"{"client_order_id":"c","limit_price":"10.00","qty":"2","side":"buy","symbol":"AAPL","time_in_force":"day","type":"limit"}"#;

@@ -44,7 +44,7 @@ fn answer(status: u16, body: impl ToString) -> Answer {
     }
 }
 
-fn hand(status: u16, body: impl ToString) -> Handed {
+fn hand(status: u16, body: impl ToString) -> Handed<Submitted> {
     handed(&answer(status, body), key(), &asked())
 }
 
@@ -223,4 +223,107 @@ fn a_venue_that_ignores_the_list_of_keys_denies_none_of_them() {
     assert!(matches!(both[&key()], Lookup::Found(_)));
     assert_eq!(both[&absent], Lookup::NotFound);
     assert!(bulk(&[mine], &[absent]).is_err(), "an order nobody asked for");
+}
+
+/// replace::sent_no_answer: the answer to a PATCH is read as strictly as the one to a POST.
+mod of_replacements {
+    use super::*;
+
+    fn old() -> VenueOrderId {
+        VenueOrderId::new(&Uuid::from_u128(69).to_string()).unwrap()
+    }
+
+    fn patch(status: u16, body: impl ToString) -> Handed<Replacing> {
+        replacing(&answer(status, body), key(), &old(), &asked())
+    }
+
+    fn replacement() -> Value {
+        with("replaces", Uuid::from_u128(69).to_string())
+    }
+
+    #[test]
+    fn a_replacement_as_asked_is_taken_and_says_where_it_stands() {
+        let mut pending = replacement();
+        pending["status"] = "pending_new".into();
+        for (body, status) in [
+            (replacement(), VenueStatus::Working),
+            (pending, VenueStatus::PendingReplace),
+        ] {
+            let Handed::Done(Replacing::Replaced(view)) = patch(200, &body) else {
+                panic!("{body}")
+            };
+            assert_eq!((view.status, view.replaces), (status, Some(old())));
+        }
+    }
+
+    #[test]
+    fn a_replacement_of_another_order_or_with_other_terms_is_a_doubt() {
+        let mut other = replacement();
+        other["qty"] = "11".into();
+        for (body, what) in [
+            (other, "qty"),
+            (shown(), "replaces"),
+            (with("replaces", Uuid::from_u128(68).to_string()), "replaces"),
+        ] {
+            let doubt = Replacing::Unknown(Fault::Mismatch(what.to_owned()));
+            assert_eq!(patch(200, body), Handed::Done(doubt));
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_a_replacement_needs_a_status_that_refuses_and_an_error_body_that_fits() {
+        for (status, code) in [
+            (403, 40_310_000),
+            (404, 40_410_000),
+            (422, 42_210_000),
+            (422, 40_010_001),
+        ] {
+            let refused = patch(status, error(code, "unable to replace order, order is not open"));
+            assert!(
+                matches!(refused, Handed::Done(Replacing::Refused(Refusal { code: said, .. })) if said == code),
+                "{status}"
+            );
+        }
+        for (status, body) in [(404, "<html>no such page</html>"), (422, "{}"), (200, "{}"), (200, "")] {
+            let doubt = patch(status, body);
+            assert!(
+                matches!(doubt, Handed::Done(Replacing::Unknown(Fault::Garbage(_)))),
+                "{status} {body}"
+            );
+        }
+        for status in [201, 204, 302, 405, 409, 500, 502, 503, 504] {
+            let doubt = Handed::Done(Replacing::Unknown(Fault::Status(status)));
+            assert_eq!(patch(status, error(i64::from(status) * 100_000, "x")), doubt);
+        }
+    }
+
+    #[test]
+    fn a_used_key_is_looked_up_and_too_many_calls_are_no_attempt() {
+        assert_eq!(
+            patch(422, error(40_010_001, "client_order_id must be unique")),
+            Handed::Duplicate
+        );
+        let wait = Fault::Throttled {
+            retry_after: Duration::from_secs(3),
+        };
+        assert_eq!(patch(429, ""), Handed::Done(Replacing::Unknown(wait)));
+    }
+
+    #[test]
+    fn an_order_that_was_replaced_is_over_and_one_that_is_to_be_replaced_is_not() {
+        let by = Uuid::from_u128(71).to_string();
+        let mut replaced = with("status", "replaced");
+        replaced["replaced_by"] = by.clone().into();
+        replaced["replaced_at"] = "2026-11-23T15:00:01Z".into();
+        let Lookup::Found(view) = lookup(&answer(200, replaced)) else {
+            panic!()
+        };
+        assert_eq!(view.status, VenueStatus::Ended(EndKind::Replaced));
+        assert_eq!(view.replaced_by.map(|id| id.to_string()), Some(by));
+        assert_eq!(view.updated_at.to_rfc3339(), "2026-11-23T15:00:01+00:00");
+        let Lookup::Found(view) = lookup(&answer(200, with("status", "pending_replace"))) else {
+            panic!()
+        };
+        assert_eq!(view.status, VenueStatus::PendingReplace);
+    }
 }
