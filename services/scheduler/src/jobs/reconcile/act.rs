@@ -25,8 +25,10 @@ pub(super) enum Act {
     LookUp(String),
     /// Nobody knows it at the venue: LED-21.
     Suspend(String),
-    /// Nothing more than a note; with the state it has then.
-    Note(&'static str, String),
+    /// The venue's record says why both sides differ: it is explained.
+    Explain(String),
+    /// Nothing more than a note; its state is left as it is.
+    Note(String),
 }
 
 /// What the venue says about an execution.
@@ -57,7 +59,12 @@ pub(super) fn asks(it: &Break, now: Timestamp, between: TimeDelta) -> bool {
         it.kind.as_str(),
         "missing_theirs" | "duplicate" | "terms" | "busted_ours"
     );
-    kind && due && it.suspense.is_none() && it.state == "open"
+    kind && due && it.suspense.is_none() && it.state == "open" && !is_set_aside(it)
+}
+
+/// Whether it is in suspense already: what the venue says of it changes nothing, people decide.
+fn is_set_aside(it: &Break) -> bool {
+    it.ours.contains("set aside")
 }
 
 /// What to do about a break, given what the venue says. Never ends an order, never takes anything from a customer that the
@@ -83,7 +90,7 @@ pub(super) fn act(it: &Break, word: &Word, now: Timestamp) -> Act {
         "open_ours" | "open_theirs" if it.order_id.is_some() && it.acted_at.is_none() => {
             Act::LookUp(for_people(&it.kind).to_owned())
         }
-        kind => Act::Note("open", for_people(kind).to_owned()),
+        kind => Act::Note(for_people(kind).to_owned()),
     }
 }
 
@@ -101,7 +108,7 @@ fn for_people(kind: &str) -> &'static str {
 
 fn report(it: &Break, fact: Fact, now: Timestamp, note: &str) -> Act {
     match it.acted_at {
-        Some(at) if now < at + AGAIN => Act::Note("open", it.note.clone()),
+        Some(at) if now < at + AGAIN => Act::Note(it.note.clone()),
         _ => Act::Report(fact, note.to_owned()),
     }
 }
@@ -125,7 +132,7 @@ fn terms(it: &Break, word: &Word, now: Timestamp) -> Act {
         } else {
             "the correction was not booked: see `daybook admin set-aside`".to_owned()
         };
-        return Act::Note("open", note);
+        return Act::Note(note);
     }
     if theirs == (it.qty, it.price) {
         // The moment of the decision: of two corrections the later one counts.
@@ -144,7 +151,7 @@ fn terms(it: &Break, word: &Word, now: Timestamp) -> Act {
         "the venue's record says {} @ {}, its file something else",
         theirs.0, theirs.1
     );
-    Act::Note("explained", note)
+    Act::Explain(note)
 }
 
 fn missing_theirs(it: &Break, word: &Word, now: Timestamp) -> Act {
@@ -156,18 +163,12 @@ fn missing_theirs(it: &Break, word: &Word, now: Timestamp) -> Act {
             "the venue took it back: reported, to be reversed",
         ),
         Word::Knows(known) if (known.execution.qty.get(), known.execution.price.get()) == (it.qty, it.price) => {
-            Act::Note(
-                "explained",
-                "the venue's record has it, its file leaves it out".to_owned(),
-            )
+            Act::Explain("the venue's record has it, its file leaves it out".to_owned())
         }
-        Word::Knows(known) => Act::Note(
-            "open",
-            format!(
-                "the venue's record has {} @ {}",
-                known.execution.qty, known.execution.price
-            ),
-        ),
+        Word::Knows(known) => Act::Note(format!(
+            "the venue's record has {} @ {}",
+            known.execution.qty, known.execution.price
+        )),
         Word::Denies if it.asked + 1 >= ASKS && it.suspense.is_none() => Act::Suspend(
             "the venue knows no such execution: the customer keeps it, the firm owes it (LED-21)".to_owned(),
         ),
@@ -178,7 +179,7 @@ fn missing_theirs(it: &Break, word: &Word, now: Timestamp) -> Act {
 fn busted_ours(it: &Break, word: &Word, now: Timestamp) -> Act {
     match word {
         Word::Knows(known) if known.busted_at.is_some() => {
-            Act::Note("closed", "taken back after its file was written".to_owned())
+            Act::Explain("taken back after its file was written".to_owned())
         }
         Word::Knows(_) if it.asked + 1 >= ASKS => report(
             it,
@@ -192,10 +193,10 @@ fn busted_ours(it: &Break, word: &Word, now: Timestamp) -> Act {
 
 fn not_confirmed(it: &Break, word: &Word, what: &str) -> Act {
     match word {
-        Word::Unasked => Act::Note(state_of(it), it.note.clone()),
-        Word::Denies => Act::Note("open", format!("{what}; the venue denies it, it is asked again")),
-        Word::Unclear(why) => Act::Note("open", format!("{what}; the venue gives no usable answer: {why}")),
-        Word::Knows(_) => Act::Note("open", format!("{what}; the venue confirms it, it is asked again")),
+        Word::Unasked => Act::Note(it.note.clone()),
+        Word::Denies => Act::Note(format!("{what}; the venue denies it, it is asked again")),
+        Word::Unclear(why) => Act::Note(format!("{what}; the venue gives no usable answer: {why}")),
+        Word::Knows(_) => Act::Note(format!("{what}; the venue confirms it, it is asked again")),
     }
 }
 

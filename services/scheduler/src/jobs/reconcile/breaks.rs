@@ -171,6 +171,115 @@ pub(super) async fn open(conn: &mut PgConnection, day: &Day, found: &[Difference
     Ok(opened)
 }
 
+/// Keeps open breaks as their difference is now. One that was explained is open again when that is news; that it was set aside
+/// here is none, but what became of our own report. What is in suspense stays as it was booked.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn refresh(conn: &mut PgConnection, day: &Day, found: &[Difference]) -> Result<(), DbError> {
+    let texts = |pick: fn(&Difference) -> &str| found.iter().map(|d| pick(d).to_owned()).collect::<Vec<_>>();
+    sqlx::query!(
+        "with changed as (
+             select b.break_no, d.order_id, d.account_id, d.symbol, d.side, d.qty, d.price, d.cash, d.ours, d.theirs,
+                    b.state = 'explained'
+                    and (d.theirs <> b.theirs or (d.ours <> b.ours and d.ours not like '%set aside%')) as news
+               from unnest($3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::numeric[],
+                           $10::numeric[], $11::numeric[], $12::text[], $13::text[])
+                 as d (kind, exec_id, order_id, account_id, symbol, side, qty, price, cash, ours, theirs)
+               join recon_breaks b on b.venue = $1
+                and b.session_date = $2
+                and b.kind = d.kind
+                and b.subject = d.exec_id
+              where b.closed_at is null
+                and b.suspense is null
+                and (b.ours, b.theirs) <> (d.ours, d.theirs)
+         )
+         update recon_breaks b
+            set order_id = c.order_id, account_id = c.account_id, symbol = c.symbol, side = c.side, qty = c.qty,
+                price = c.price, ours = c.ours, theirs = c.theirs,
+                cash = coalesce((select f.cash from fills f
+                                  where b.kind in ('missing_theirs', 'duplicate') and f.venue = $1 and f.exec_id = b.subject),
+                                c.cash),
+                state = case when c.news then 'open' else b.state end,
+                note = case when c.news then 'changed since it was explained' else b.note end,
+                asked = case when c.news then 0 else b.asked end,
+                asked_at = case when not c.news then b.asked_at end,
+                -- What was reported with other terms is to be reported again.
+                acted_at = case when not c.news and (b.qty, b.price) = (c.qty, c.price) then b.acted_at end,
+                opened_at = case when c.news then daybook_now() else b.opened_at end,
+                updated_at = daybook_now()
+           from changed c
+          where b.break_no = c.break_no
+            and b.closed_at is null",
+        day.venue,
+        day.date,
+        &texts(|d| &d.kind),
+        &texts(|d| &d.exec_id),
+        &found.iter().map(|d| d.order_id).collect::<Vec<_>>() as &[Option<Uuid>],
+        &found.iter().map(|d| d.account_id).collect::<Vec<_>>() as &[Option<Uuid>],
+        &texts(|d| &d.symbol),
+        &texts(|d| &d.side),
+        &found.iter().map(|d| d.qty).collect::<Vec<_>>(),
+        &found.iter().map(|d| d.price).collect::<Vec<_>>(),
+        &found.iter().map(cash_of).collect::<Vec<_>>(),
+        &texts(|d| &d.ours),
+        &texts(|d| &d.theirs),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The breaks of open orders that days before this one left, after a number, that many. Not locked.
+pub(super) async fn older_open_orders(
+    conn: &mut PgConnection,
+    day: &Day,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Break>, DbError> {
+    let breaks = sqlx::query_as!(
+        Break,
+        "select break_no, venue, session_date, kind, subject, exec_id, order_id, account_id, symbol, side, qty, price, cash,
+                at, ours, theirs, state, suspense, round, note, owner, explanation, asked, asked_at, acted_at, proposed_act,
+                proposed_account, proposed_reason, proposed_by, opened_at, closed_at
+           from recon_breaks
+          where venue = $1
+            and session_date < $2
+            and kind in ('open_ours', 'open_theirs')
+            and closed_at is null
+            and break_no > $3
+          order by break_no
+          limit $4",
+        day.venue,
+        day.date,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(breaks)
+}
+
+/// Those of these days that have no break that wants anybody.
+pub(super) async fn without_any_that_waits(
+    conn: &mut PgConnection,
+    venue: &str,
+    dates: &[NaiveDate],
+) -> Result<Vec<NaiveDate>, DbError> {
+    let dates = sqlx::query_scalar!(
+        r#"select d as "date!"
+             from unnest($2::date[]) as d
+            where not exists (select from recon_breaks b
+                               where b.venue = $1
+                                 and b.session_date = d
+                                 and b.closed_at is null
+                                 and b.state <> 'explained')"#,
+        venue,
+        dates,
+    );
+    Ok(dates.fetch_all(conn).await?)
+}
+
 /// The open breaks of a day after a number, that many. Not locked: the venue is asked about them first.
 pub(super) async fn page(conn: &mut PgConnection, day: &Day, after: i64, limit: i64) -> Result<Vec<Break>, DbError> {
     let breaks = sqlx::query_as!(

@@ -33,7 +33,8 @@ theirs as (
            l.price, l.at,
            case when f.exec_id is not null
                 then concat_ws(' ', f.side, f.qty, f.symbol, '@', f.price, 'of order', f.order_id, 'at', f.venue_at,
-                               case when f.busted_at is not null then 'taken back' end)
+                               case when f.busted_at is not null then 'taken back' end,
+                               case when f.busted_at is not null and a.waits then 'set aside: ' || a.kind end)
                 when a.exec_id is not null then 'set aside: ' || a.kind
                 else 'nothing' end as ours,
            concat_ws(' ', l.side, l.qty, l.symbol, '@', l.price, 'of order', l.client_order_id, 'at', l.at,

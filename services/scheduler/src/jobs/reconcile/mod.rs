@@ -49,6 +49,8 @@ const FILE_AGAIN_IN: TimeDelta = TimeDelta::seconds(60);
 const FILE_LATE: TimeDelta = TimeDelta::minutes(30);
 /// A break that its program has not brought to an end by then waits for an operator.
 const PATIENCE: TimeDelta = TimeDelta::minutes(15);
+/// The alert that a day has breaks that want somebody.
+const BREAKS: &str = "reconcile_breaks";
 /// REC-5: of ten thousand executions at most one may differ.
 const MATCH_RATE: (i64, i64) = (9_999, 10_000);
 
@@ -222,9 +224,9 @@ async fn tell(conn: &mut PgConnection, day: &Day, found: &pass::Found, now: Time
             found.summary(),
             day.date
         );
-        raise(conn, "reconcile_breaks", &subject, message, now).await?;
+        raise(conn, BREAKS, &subject, message, now).await?;
     } else if found.waiting == 0 {
-        alerts::clear(conn, "reconcile_breaks", &subject, now).await?;
+        alerts::clear(conn, BREAKS, &subject, now).await?;
     }
     let (good, of) = MATCH_RATE;
     if found.matched * of >= found.executions * good {

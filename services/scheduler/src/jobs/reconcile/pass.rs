@@ -2,23 +2,27 @@
 //! small and begins with the run's fence; between them the process may die anywhere, and the next pass goes on.
 
 use bus::{NewEvent, Topic};
-use chrono::TimeDelta;
+use chrono::{NaiveDate, TimeDelta};
 use db::PgConnection;
 use domain::{ExecId, RequestId, Timestamp};
 use futures::future::join_all;
 use ledger::TransferKind;
 use ledger::rules;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use uuid::Uuid;
 use venue::Venue;
 use wire::events::v1::LookUpRequested;
 
 use super::act::{self, Act, Word};
 use super::breaks::{self, BATCH, Break, Finding};
 use super::compare::{self, Compared, Difference, Totals};
-use super::{Day, PATIENCE, begin, open_orders, time};
+use super::open_orders::{Listed, Place};
+use super::{BREAKS, Day, PATIENCE, begin, open_orders, time};
 use crate::Deps;
-use crate::engine::{JobError, Run};
+use crate::engine::{JobError, Run, alerts};
 
+/// Breaks of one look.
+const PAGE: i64 = 500;
 /// Questions to the venue under way at a time.
 const ASKED_AT_ONCE: usize = 4;
 /// Between two questions about one execution.
@@ -37,8 +41,10 @@ pub(super) struct Found {
     pub(super) closed: usize,
     /// Breaks whose end is on its way.
     pub(super) under_way: usize,
-    /// Breaks that are not closed, the others.
+    /// Breaks that are not closed, the others, and want somebody.
     pub(super) waiting: usize,
+    /// Breaks that are explained: nothing is to be done, but both sides still differ.
+    pub(super) explained: usize,
     /// Breaks that are not closed, by kind.
     pub(super) kinds: HashMap<String, i64>,
 }
@@ -49,9 +55,14 @@ impl Found {
             executions,
             matched,
             waiting,
+            explained,
             ..
         } = self;
-        format!("{matched} of {executions} executions match, {waiting} breaks wait")
+        let summary = format!("{matched} of {executions} executions match, {waiting} breaks wait");
+        match explained {
+            0 => summary,
+            some => format!("{summary}, {some} are explained"),
+        }
     }
 
     pub(super) fn measure(&self) {
@@ -89,19 +100,27 @@ pub(super) async fn pass<V: Venue>(
     day: &Day,
     version: i32,
 ) -> Result<Found, JobError> {
-    let mut compared = compare::compare(&deps.pool, day, version).await?;
+    let compared = compare::compare(&deps.pool, day, version).await?;
     let executions = compared.totals.our_fills + only_theirs(&compared.differences);
-    let orders = open_orders_of(deps, venue, day).await?;
-    let listed = orders.is_some();
-    compared.differences.extend(orders.unwrap_or_default());
-    let opened = open_all(deps, run, day, &compared, version).await?;
+    let mut opened = open_all(deps, run, day, &compared.differences).await?;
+    let listed = listed_on(deps, venue, day).await?;
+    if let Some(listed) = &listed {
+        opened += open_orders(deps, run, day, listed).await?;
+    }
+    let mut tx = begin(deps, run).await?;
+    note_day(&mut tx, day, &compared, version).await?;
+    tx.commit().await?;
     let mut found = Found {
         executions,
         matched: compared.totals.matched + compared.by_terms,
         opened,
         ..Found::default()
     };
-    work_all(deps, venue, run, day, (&compared, listed), &mut found).await?;
+    let standing = Standing::of(&compared, listed.as_ref());
+    work_all(deps, venue, run, day, &standing, &mut found).await?;
+    if let Some(listed) = &listed {
+        close_older(deps, run, day, listed, &mut found).await?;
+    }
     if found.opened > 0 || found.closed > 0 {
         run.log(format!(
             "{} breaks found, {} gone; {}",
@@ -125,7 +144,7 @@ fn only_theirs(differences: &[Difference]) -> i64 {
 }
 
 /// The list says what is open now, so it belongs to the last session that closed.
-async fn open_orders_of<V: Venue>(deps: &Deps<V>, venue: &V, day: &Day) -> Result<Option<Vec<Difference>>, JobError> {
+async fn listed_on<V: Venue>(deps: &Deps<V>, venue: &V, day: &Day) -> Result<Option<Listed>, JobError> {
     let now = time(deps).await?;
     let calendar = deps.sessions.calendar();
     let close = calendar
@@ -135,20 +154,32 @@ async fn open_orders_of<V: Venue>(deps: &Deps<V>, venue: &V, day: &Day) -> Resul
     if !is_last {
         return Ok(None);
     }
-    Ok(open_orders::compare(&deps.pool, venue, now).await?)
+    Ok(open_orders::list(venue).await)
 }
 
-async fn open_all<V>(deps: &Deps<V>, run: &Run, day: &Day, compared: &Compared, version: i32) -> Result<u64, JobError> {
+async fn open_all<V>(deps: &Deps<V>, run: &Run, day: &Day, differences: &[Difference]) -> Result<u64, JobError> {
     let mut opened = 0;
-    for batch in compared.differences.chunks(BATCH) {
+    for batch in differences.chunks(BATCH) {
         let mut tx = begin(deps, run).await?;
         opened += breaks::open(&mut tx, day, batch).await?;
+        breaks::refresh(&mut tx, day, batch).await?;
         tx.commit().await?;
         fail::fail_point!("recon::mid_breaks");
     }
-    let mut tx = begin(deps, run).await?;
-    note_day(&mut tx, day, compared, version).await?;
-    tx.commit().await?;
+    Ok(opened)
+}
+
+/// Open orders, page by page: each page becomes breaks before the next is read.
+async fn open_orders<V>(deps: &Deps<V>, run: &Run, day: &Day, listed: &Listed) -> Result<u64, JobError> {
+    let (mut opened, mut place) = (0, Some(Place::START));
+    while let Some(from) = place {
+        let mut conn = deps.pool.acquire().await?;
+        let now = db::database_time(&mut conn).await?;
+        let (differences, next) = open_orders::page(&mut conn, listed, from, now).await?;
+        drop(conn);
+        opened += open_all(deps, run, day, &differences).await?;
+        place = next;
+    }
     Ok(opened)
 }
 
@@ -181,43 +212,102 @@ async fn note_day(conn: &mut PgConnection, day: &Day, compared: &Compared, versi
     Ok(())
 }
 
+/// What differs as this pass found it.
+struct Standing<'a> {
+    executions: HashSet<(&'a str, &'a str)>,
+    /// There were more than could be looked at.
+    cut: bool,
+    listed: Option<&'a Listed>,
+}
+
+impl<'a> Standing<'a> {
+    fn of(compared: &'a Compared, listed: Option<&'a Listed>) -> Self {
+        let differences = compared.differences.iter();
+        Standing {
+            executions: differences.map(|d| (d.kind.as_str(), d.exec_id.as_str())).collect(),
+            cut: compared.cut,
+            listed,
+        }
+    }
+
+    /// The breaks that still differ, and those that are gone. What was not compared is not gone.
+    async fn part(&self, conn: &mut PgConnection, page: Vec<Break>) -> Result<(Vec<Break>, Vec<Break>), JobError> {
+        let apart = match self.listed {
+            Some(listed) => open_orders::apart(conn, listed, &orders_of(&page)).await?,
+            None => HashSet::new(),
+        };
+        let stands = |it: &Break| match order_of(it) {
+            Some(order) => self.listed.is_none() || apart.contains(&order),
+            None => self.cut || self.executions.contains(&(it.kind.as_str(), it.subject.as_str())),
+        };
+        Ok(page.into_iter().partition(stands))
+    }
+}
+
+/// The order of a break of open orders.
+fn order_of(it: &Break) -> Option<Uuid> {
+    it.subject.parse().ok().filter(|_| it.kind.starts_with("open_"))
+}
+
+fn orders_of(page: &[Break]) -> Vec<Uuid> {
+    page.iter().filter_map(order_of).collect()
+}
+
 /// All breaks of the day, page by page.
 async fn work_all<V: Venue>(
     deps: &Deps<V>,
     venue: &V,
     run: &Run,
     day: &Day,
-    (compared, listed): (&Compared, bool),
+    standing: &Standing<'_>,
     found: &mut Found,
 ) -> Result<(), JobError> {
-    let standing: HashMap<(&str, &str), &Difference> = compared
-        .differences
-        .iter()
-        .map(|d| ((d.kind.as_str(), d.exec_id.as_str()), d))
-        .collect();
     let mut after = 0;
     loop {
         let mut conn = deps.pool.acquire().await?;
-        let page = breaks::page(&mut conn, day, after, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
+        let page = breaks::page(&mut conn, day, after, PAGE).await?;
         let now = db::database_time(&mut conn).await?;
-        drop(conn);
         let Some(last) = page.last() else { return Ok(()) };
         after = last.break_no;
-        let (mut still, mut gone) = (Vec::new(), Vec::new());
-        for it in page {
-            match standing.get(&(it.kind.as_str(), it.subject.as_str())) {
-                Some(difference) => still.push(Break {
-                    ours: difference.ours.clone(),
-                    ..it
-                }),
-                // What was not compared is not gone.
-                None if compared.cut || (it.kind.starts_with("open_") && !listed) => still.push(it),
-                None => gone.push(it),
-            }
-        }
+        let (still, gone) = standing.part(&mut conn, page).await?;
+        drop(conn);
         let words = ask(venue, &still, now).await;
         work(deps, run, &still, &gone, &words, now, found).await?;
     }
+}
+
+/// Breaks of open orders that earlier days left: no later list is of those days, so they end with this one, when both sides
+/// agree about the order. A day that has nothing else that wants somebody is told of no more.
+async fn close_older<V>(
+    deps: &Deps<V>,
+    run: &Run,
+    day: &Day,
+    listed: &Listed,
+    found: &mut Found,
+) -> Result<(), JobError> {
+    let (mut after, mut dates) = (0, BTreeSet::new());
+    loop {
+        let mut conn = deps.pool.acquire().await?;
+        let page = breaks::older_open_orders(&mut conn, day, after, PAGE).await?;
+        let now = db::database_time(&mut conn).await?;
+        let Some(last) = page.last() else { break };
+        after = last.break_no;
+        let apart = open_orders::apart(&mut conn, listed, &orders_of(&page)).await?;
+        drop(conn);
+        let is_gone = |it: &Break| order_of(it).is_some_and(|order| !apart.contains(&order));
+        let gone: Vec<Break> = page.into_iter().filter(is_gone).collect();
+        dates.extend(gone.iter().map(|it| it.session_date));
+        work(deps, run, &[], &gone, &HashMap::new(), now, found).await?;
+    }
+    let dates: Vec<NaiveDate> = dates.into_iter().collect();
+    let mut tx = begin(deps, run).await?;
+    let now = db::database_time(&mut tx).await?;
+    for date in breaks::without_any_that_waits(&mut tx, &day.venue, &dates).await? {
+        let venue = day.venue.clone();
+        alerts::clear(&mut tx, BREAKS, &Day { venue, date }.subject(), now).await?;
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Asks the venue about the executions it has to be asked about, some at a time, outside of any transaction.
@@ -275,15 +365,12 @@ async fn work<V>(
     }
     found.closed += gone.iter().filter(is_as_read).count();
     found.under_way += still.len() + gone.len() - as_read.len();
-    let closed: HashSet<i64> = batch.closed().collect();
-    for it in still
-        .iter()
-        .filter(is_as_read)
-        .filter(|it| !closed.contains(&it.break_no))
-    {
+    for it in still.iter().filter(is_as_read) {
         *found.kinds.entry(it.kind.clone()).or_default() += 1;
         if now < it.opened_at + PATIENCE && batch.has_more_to_come(it) {
             found.under_way += 1;
+        } else if batch.explains(it) {
+            found.explained += 1;
         } else {
             found.waiting += 1;
         }
@@ -325,7 +412,8 @@ impl Batch {
                 self.transfers.push(rules::missing_theirs(cause, &it.disputed()?, now)?);
                 (finding.note, finding.acted, finding.suspense) = (note, true, Some("missing"));
             }
-            Act::Note(state, note) => (finding.state, finding.note) = (state, note),
+            Act::Explain(note) => (finding.state, finding.note) = ("explained", note),
+            Act::Note(note) => finding.note = note,
         }
         self.findings.push(finding);
         Ok(())
@@ -355,14 +443,18 @@ impl Batch {
         Ok(())
     }
 
-    fn closed(&self) -> impl Iterator<Item = i64> {
-        let closed = self.findings.iter().filter(|finding| finding.state == "closed");
-        closed.map(|finding| finding.break_no)
+    fn finding(&self, it: &Break) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.break_no == it.break_no)
+    }
+
+    /// Whether it is explained from now on, or was and still is.
+    fn explains(&self, it: &Break) -> bool {
+        self.finding(it).is_some_and(|finding| finding.state == "explained")
     }
 
     /// Whether what was done about the break will show by itself.
     fn has_more_to_come(&self, it: &Break) -> bool {
-        let Some(finding) = self.findings.iter().find(|finding| finding.break_no == it.break_no) else {
+        let Some(finding) = self.finding(it) else {
             return false;
         };
         let after = Break {

@@ -141,6 +141,50 @@ async fn v15_a_break_with_something_in_suspense_is_not_closed_by_hand() {
 }
 
 #[tokio::test]
+async fn rec_3_what_somebody_explained_stays_explained_until_its_facts_change() {
+    let rig = Rig::new().await;
+    rig.booked(1..2).await;
+    rig.run_sql("update fills set symbol = 'MSFT'").await;
+    rig.pass().await;
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    desk::explain(&mut conn, 1, "they renamed it").await.unwrap();
+    rig.pass().await;
+    let written = rig.written().await;
+    assert_eq!(
+        rig.pass().await,
+        "done: 0 of 1 executions match, 0 breaks wait, 1 are explained"
+    );
+    assert_eq!(rig.breaks().await, ["identity exec-1: explained"]);
+    assert_eq!(rig.written().await, written, "REC-2: the same file again");
+    rig.run_sql("update fills set symbol = 'IBM'").await;
+    assert_eq!(rig.pass().await, "done: 0 of 1 executions match, 1 breaks wait");
+    assert_eq!(rig.breaks().await, ["identity exec-1: open"], "that was not explained");
+    let ours = rig.texts("select ours from recon_breaks").await;
+    assert!(ours[0].contains("IBM"), "{ours:?}");
+}
+
+/// That an execution nobody knew was set aside is what became of the report of its break, and no news about it.
+#[tokio::test]
+async fn rec_3_what_the_program_does_about_an_explained_break_does_not_open_it_again() {
+    let rig = Rig::new().await;
+    rig.venue
+        .trade_for_stranger("by hand", &symbol(), Side::Buy, shares("5"), dollars("50"));
+    rig.pass().await;
+    let mut conn = rig.db.pool.acquire().await.unwrap();
+    desk::explain(&mut conn, 1, "a manual order").await.unwrap();
+    rig.run_sql(
+        "insert into venue_reports_set_aside (report_id, kind, payload, cause, at)
+         select gen_random_uuid(), 'unknown_order', payload, 'no such order', daybook_now() from outbox
+          where topic = 'venue-reports'",
+    )
+    .await;
+    rig.pass().await;
+    assert_eq!(rig.breaks().await, ["unknown_order exec-1: explained"]);
+    let ours = rig.texts("select ours from recon_breaks").await;
+    assert_eq!(ours, ["set aside: unknown_order"]);
+}
+
+#[tokio::test]
 async fn rec_5_suspense_older_than_a_business_day_pages() {
     let rig = stranger().await;
     let mut conn = rig.db.pool.acquire().await.unwrap();

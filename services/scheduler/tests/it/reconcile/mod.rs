@@ -163,6 +163,58 @@ async fn an_execution_of_the_venues_record_that_its_file_leaves_out_is_explained
 }
 
 #[tokio::test]
+async fn rec_2_what_the_venue_took_back_after_its_file_was_written_is_explained_and_another_pass_changes_nothing() {
+    let rig = Rig::new().await;
+    rig.booked(1..3).await;
+    let before = rig.venue.written_trade_file(Rig::date());
+    let exec = rig.venue.executions().remove(0);
+    rig.venue.bust(&exec);
+    rig.venue
+        .script_trade_files([Ok(before.clone()), Ok(before.clone()), Ok(before)]);
+    rig.run_sql("update fills set busted_at = daybook_now() where exec_id = 'exec-1'")
+        .await;
+    let explained = "done: 1 of 2 executions match, 0 breaks wait, 1 are explained";
+    assert_eq!(rig.pass().await, explained);
+    let written = rig.written().await;
+    for _ in 0..2 {
+        rig.later("11 s").await;
+        assert_eq!(rig.pass().await, explained);
+        assert_eq!(rig.breaks().await, ["busted_ours exec-1: explained"]);
+        assert_eq!(rig.written().await, written, "REC-2: the same file again");
+    }
+    assert_eq!(
+        rig.pass().await,
+        "done: 1 of 1 executions match, 0 breaks wait",
+        "a later file says so, too"
+    );
+    assert_eq!(rig.breaks().await, ["busted_ours exec-1: closed"]);
+}
+
+#[tokio::test]
+async fn led_20_what_stands_at_the_venue_and_was_taken_back_here_is_reported_once_and_then_waits_for_people() {
+    let rig = Rig::new().await;
+    rig.booked(1..2).await;
+    rig.run_sql("update fills set busted_at = daybook_now()").await;
+    assert!(rig.pass().await.starts_with("wait"), "one answer proves nothing");
+    rig.later("11 s").await;
+    rig.pass().await;
+    assert_eq!(rig.told().await, ["unmatched exec-1"]);
+    rig.run_sql(
+        "insert into venue_reports_set_aside (report_id, kind, payload, cause, at)
+         select gen_random_uuid(), 'unknown_order', payload, 'no such order', daybook_now() from outbox
+          where topic = 'venue-reports'",
+    )
+    .await;
+    rig.pass().await;
+    let written = rig.written().await;
+    for _ in 0..2 {
+        rig.later("3 min").await;
+        assert_eq!(rig.pass().await, "done: 0 of 1 executions match, 1 breaks wait");
+        assert_eq!(rig.written().await, written, "REC-2: the same file again");
+    }
+}
+
+#[tokio::test]
 async fn an_order_open_on_one_side_only_is_asked_about_and_closed_when_both_agree() {
     let rig = Rig::new().await;
     let (ended, working) = (rig.order(1).await, rig.order(2).await);
@@ -189,6 +241,77 @@ async fn an_order_open_on_one_side_only_is_asked_about_and_closed_when_both_agre
         .await;
     rig.pass().await;
     assert_eq!(rig.breaks().await, [format!("open_ours {ended}: closed")]);
+}
+
+/// As many orders of ours as one look takes and more, that the exchange does not list, and one that only it lists.
+#[tokio::test]
+async fn rec_3_however_many_open_orders_differ_none_hides_another() {
+    let rig = Rig::new().await;
+    let theirs = rig.order(9_999).await;
+    rig.run_sql(
+        "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
+                             limit_price, session_date, request_id, created_at, submitted_at, status, updated_at)
+         select lpad(to_hex(n), 32, '0')::uuid, account_id, 'c-' || n, asset_id, symbol, side, order_type, time_in_force, qty,
+                limit_price, session_date, 'r-' || n, created_at, submitted_at + n * interval '1 ms', 'new', updated_at
+           from orders, generate_series(1, 1200) as n",
+    )
+    .await;
+    rig.run_sql(
+        "update orders set acknowledged_at = daybook_now() - interval '1 h', updated_at = daybook_now() - interval '1 h'",
+    )
+    .await;
+    rig.run_sql(
+        "insert into open_orders (account_id, order_id, symbol, side)
+         select account_id, order_id, symbol, side from orders where status = 'new'",
+    )
+    .await;
+    rig.pass().await;
+    let kinds = "select kind || ' ' || state || ' ' || count(*) from recon_breaks group by kind, state order by 1";
+    assert_eq!(rig.texts(kinds).await, ["open_ours open 1200", "open_theirs open 1"]);
+    rig.run_sql("delete from open_orders").await;
+    rig.venue.end(theirs, domain::order::EndKind::Canceled);
+    rig.pass().await;
+    assert_eq!(
+        rig.texts(kinds).await,
+        ["open_ours closed 1200", "open_theirs closed 1"]
+    );
+}
+
+#[tokio::test]
+async fn a_break_of_open_orders_is_over_when_the_lists_agree_on_a_later_day() {
+    let rig = Rig::new().await;
+    let (ended, apart) = (rig.order(1).await, rig.order(2).await);
+    rig.run_sql(
+        "insert into open_orders (account_id, order_id, symbol, side) select account_id, order_id, symbol, side from orders",
+    )
+    .await;
+    rig.run_sql(
+        "update orders set status = 'new', acknowledged_at = daybook_now() - interval '1 h',
+                updated_at = daybook_now() - interval '1 h'",
+    )
+    .await;
+    for order in [ended, apart] {
+        rig.venue.end(order, domain::order::EndKind::Canceled);
+    }
+    rig.pass().await;
+    rig.later("16 min").await;
+    rig.pass().await;
+    assert_eq!(rig.alerts().await, [format!("reconcile_breaks fake {}", Rig::date())]);
+    let next = Rig::date().succ_opt().unwrap();
+    rig.later("1 day").await;
+    for (close, left, alerts) in [(ended, 1, 1), (apart, 0, 0)] {
+        rig.run_sql(&format!("delete from open_orders where order_id = '{close}'"))
+            .await;
+        rig.pass_over(next).await;
+        let open = format!(
+            "select subject from recon_breaks where closed_at is null and session_date = '{}'",
+            Rig::date()
+        );
+        assert_eq!(rig.texts(&open).await.len(), left);
+        let first = format!("reconcile_breaks fake {}", Rig::date());
+        let told = rig.alerts().await.iter().filter(|alert| **alert == first).count();
+        assert_eq!(told, alerts, "the day has nothing more that waits");
+    }
 }
 
 #[tokio::test]

@@ -115,8 +115,13 @@ impl Rig {
 
     /// One pass. `done: …` or `wait: …`.
     pub async fn pass(&self) -> String {
+        self.pass_over(Self::date()).await
+    }
+
+    /// The same over another day.
+    pub async fn pass_over(&self, date: NaiveDate) -> String {
         let run = self.run().await;
-        match reconcile::reconcile(&self.deps, &run, Self::date()).await {
+        match reconcile::reconcile(&self.deps, &run, date).await {
             Ok(StepOutcome::Done(summary)) => format!("done: {summary}"),
             Ok(StepOutcome::Wait { why, .. }) => format!("wait: {why}"),
             Err(error) => panic!("{error}"),
