@@ -25,7 +25,7 @@ use tracing::{debug, error};
 
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
-use decide::{Accepted, Command, Limits, decide};
+use decide::{Accepted, Command, Given, Limits, decide};
 pub use times::{Asked, NewYork, Untimely};
 pub(crate) use write::database_error;
 
@@ -164,11 +164,14 @@ impl PlaceWork {
         fail::fail_point!("api::tx_account_locked", |_| Err(DbError::Stale.into()));
         // A statement of its own: one that waited for the lock would see its unlocked neighbours as they were before.
         let mut books = look::books(&mut tx, batch, cash, self.limits).await?;
-        let (now, calendar) = (self.clock.now(), self.sessions.calendar());
-        let decided: Vec<Result<Accepted, PlaceOrderError>> = batch
-            .iter()
-            .map(|command| decide(&mut books, command, now, &calendar, self.limits))
-            .collect();
+        let calendar = self.sessions.calendar();
+        let given = Given {
+            now: self.clock.now(),
+            calendar: &calendar,
+            limits: self.limits,
+        };
+        let decided: Vec<Result<Accepted, PlaceOrderError>> =
+            batch.iter().map(|command| decide(&mut books, command, given)).collect();
         let accepted: Vec<&Accepted> = decided.iter().flatten().collect();
         if !accepted.is_empty() {
             write::write(&mut tx, &accepted, &books).await?;

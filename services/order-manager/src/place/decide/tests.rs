@@ -2,7 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::{HashMap, HashSet};
+
+use super::super::times::Asked;
 use super::*;
+use domain::{AccountId, AssetId, ClientOrderId, Money, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce};
+use identity::Flags;
+use ledger::{Asset, Book};
+use orders::Sequence;
 use rstest::rstest;
 use uuid::Uuid;
 
@@ -69,7 +76,16 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
 }
 
 fn decided(books: &mut Books, command: &Command) -> Result<Accepted, PlaceOrderError> {
-    decide(books, command, now(), &Calendar::nyse(), LIMITS)
+    decided_at(books, command, now())
+}
+
+fn decided_at(books: &mut Books, command: &Command, now: Timestamp) -> Result<Accepted, PlaceOrderError> {
+    let given = Given {
+        now,
+        calendar: &Calendar::nyse(),
+        limits: LIMITS,
+    };
+    decide(books, command, given)
 }
 
 #[test]
@@ -232,14 +248,7 @@ fn rsk_3_open_orders_are_limited_per_symbol_and_per_account() {
 #[case("2026-11-26T15:00:00Z", "2026-11-27")]
 fn tif_1_an_order_belongs_to_the_session_under_way_or_the_next_one(#[case] now: &str, #[case] session: &str) {
     let (mut books, at) = (books(100, 0), now.parse().unwrap());
-    let taken = decide(
-        &mut books,
-        &command(1, Side::Buy, "1", "1"),
-        at,
-        &Calendar::nyse(),
-        LIMITS,
-    )
-    .unwrap();
+    let taken = decided_at(&mut books, &command(1, Side::Buy, "1", "1"), at).unwrap();
     assert_eq!(taken.order.session_date.to_string(), session);
 }
 

@@ -1,0 +1,77 @@
+//! Everything the decisions of one batch depend on, moved on by each acceptance.
+
+use std::collections::{HashMap, HashSet};
+
+use domain::{AccountId, ClientOrderId, Money, Qty, Symbol};
+use identity::Flags;
+use ledger::Transfer;
+use orders::Sequence;
+
+use super::Command;
+use crate::error::PlaceOrderError;
+
+/// The books of a batch's accounts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Books {
+    /// By account; one that is not there does not exist.
+    pub accounts: HashMap<AccountId, AccountBook>,
+    /// Client order ids of this batch that are taken.
+    pub taken: HashSet<(AccountId, ClientOrderId)>,
+}
+
+/// One account's part of the books.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountBook {
+    /// Dollars free, fees to come included.
+    pub avail: Money,
+    /// Dollars of fees to come: they are there to be paid, not to be spent (BP-11).
+    pub fees: Money,
+    /// Whether sale proceeds wait for settlement.
+    pub strict: bool,
+    /// What it may not do.
+    pub flags: Flags,
+    /// Its numbers.
+    pub sequence: Sequence,
+    /// Its shares, by symbol; a symbol that is not there has none.
+    pub shares: HashMap<Symbol, Shares>,
+    /// Its open orders, by symbol; a symbol that is not there has few enough.
+    pub open_in: HashMap<Symbol, i64>,
+}
+
+impl Books {
+    /// Moves the books on by an order that passed every check but the last, or refuses and changes nothing.
+    pub(super) fn take(
+        &mut self,
+        command: &Command,
+        sequence: Sequence,
+        hold: &Transfer,
+    ) -> Result<(), PlaceOrderError> {
+        let account = self
+            .accounts
+            .get_mut(&command.account)
+            .ok_or(PlaceOrderError::AccountNotActive)?;
+        account.set_aside(command, hold)?;
+        account.sequence = sequence;
+        *account.open_in.entry(command.symbol.clone()).or_default() += 1;
+        self.taken.insert((command.account, command.client_order_id.clone()));
+        Ok(())
+    }
+}
+
+/// Shares of one symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shares {
+    /// Free to sell.
+    pub avail: Qty,
+    /// Set aside for open sells.
+    pub held: Qty,
+}
+
+/// How many orders may be open at once (RSK-3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// In an account.
+    pub open_orders: i32,
+    /// In one symbol of an account.
+    pub open_in_symbol: i64,
+}

@@ -1,0 +1,57 @@
+//! The last check, and the only one that changes the books: are the money or the shares there, and then they are held
+//! (BP-1, BP-5, QTY-4).
+
+use domain::{Money, Side};
+use ledger::{Asset, Book, Transfer};
+use rust_decimal::Decimal;
+
+use super::{AccountBook, Command, Shares};
+use crate::error::PlaceOrderError;
+
+impl AccountBook {
+    /// Moves the hold from free to held in the books, or refuses and moves nothing.
+    pub(super) fn set_aside(&mut self, command: &Command, hold: &Transfer) -> Result<(), PlaceOrderError> {
+        match command.side {
+            Side::Buy => {
+                let cost = Money::from_decimal(hold.sum(Book::CashHeld, &Asset::Usd));
+                self.avail = after_buy(self.avail, self.fees, cost)?;
+            }
+            Side::Sell => {
+                let shares = self.shares.get(&command.symbol).copied().unwrap_or_default();
+                let shares = after_sell(shares, command)?;
+                self.shares.insert(command.symbol.clone(), shares);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn after_buy(avail: Money, fees: Money, cost: Money) -> Result<Money, PlaceOrderError> {
+    if cost.get() < Decimal::ONE {
+        return Err(PlaceOrderError::CostBasisTooSmall);
+    }
+    let available = Money::from_decimal(avail.get() - fees.get());
+    if cost > available {
+        return Err(PlaceOrderError::InsufficientBuyingPower {
+            available: available.or_zero(),
+            cost,
+        });
+    }
+    Ok(Money::from_decimal(avail.get() - cost.get()))
+}
+
+fn after_sell(shares: Shares, command: &Command) -> Result<Shares, PlaceOrderError> {
+    if shares.avail.is_zero() && shares.held.is_zero() {
+        return Err(PlaceOrderError::NoShorting);
+    }
+    match (shares.avail.minus(command.qty), shares.held.plus(command.qty)) {
+        (Ok(avail), Ok(held)) => Ok(Shares { avail, held }),
+        _ => Err(PlaceOrderError::InsufficientQty {
+            symbol: command.symbol.clone(),
+            requested: command.qty,
+            available: shares.avail,
+            held: shares.held,
+            related: vec![],
+        }),
+    }
+}
