@@ -211,14 +211,11 @@ impl Written {
         self.sequenced.insert(account);
     }
 
-    /// Dollars booked for an execution that is new in this batch.
-    pub fn booked(&self, key: &VenueExec) -> Option<Money> {
-        let found = self
-            .fills
+    /// Whether the execution is new in this batch.
+    pub fn booked(&self, key: &VenueExec) -> bool {
+        self.fills
             .iter()
-            .rev()
-            .find(|fill| fill.venue == key.0 && fill.exec_id == key.1);
-        found.map(|fill| fill.cash)
+            .any(|fill| fill.venue == key.0 && fill.exec_id == key.1)
     }
 
     /// Adds an execution of an order as the order now is. `cash` is what it booked; `busted` where its bust overtook it.

@@ -17,7 +17,7 @@ pub(crate) struct Booked {
     pub(crate) transfers: Vec<Transfer>,
     /// Dollars booked for the order's fills so far.
     pub(crate) posted_after: Money,
-    /// Dollars of the execution.
+    /// Dollars added to what is booked for the execution.
     pub(crate) cash: Money,
 }
 
@@ -36,7 +36,7 @@ impl From<rules::Correction> for Booked {
         Self {
             transfers: correction.transfers,
             posted_after: correction.posted_after,
-            cash: correction.cash,
+            cash: correction.added,
         }
     }
 }
@@ -79,11 +79,11 @@ impl Desk<'_> {
             reason: None,
         };
         // It waits for no room: what is set aside as too much is offered again as a fill, and this is none.
-        let cash = self.turn(report, &turn).map_err(|refusal| match refusal {
+        let added = self.turn(report, &turn).map_err(|refusal| match refusal {
             Refusal::TooMuch(illegal) => Refusal::Illegal(illegal),
             other => other,
         })?;
-        self.remember_correction(report, execution, cash);
+        self.remember_correction(report, execution, added);
         self.offer_again(report.order);
         Ok(())
     }
@@ -99,13 +99,13 @@ impl Desk<'_> {
             return Ok(());
         }
         let key = (report.venue.clone(), execution.id.clone());
-        if let Some(cash) = self.written.booked(&key) {
-            self.remember_correction(report, execution, cash);
+        if self.written.booked(&key) {
+            self.remember_correction(report, execution, Money::ZERO);
         }
         Ok(())
     }
 
-    fn remember_correction(&mut self, report: &Report, execution: &Execution, cash: Money) {
+    fn remember_correction(&mut self, report: &Report, execution: &Execution, added: Money) {
         let key = (report.venue.clone(), execution.id.clone());
         let Some(told) = self.books.fills.get_mut(&key) else {
             return;
@@ -118,7 +118,7 @@ impl Desk<'_> {
             key,
             qty: told.qty,
             price: told.price,
-            cash: Money::from_decimal(cash.get().abs()),
+            added,
             at: execution.at,
         });
     }

@@ -73,8 +73,8 @@ pub struct CorrectedFill {
     pub qty: Decimal,
     /// Dollars a share, as they really were.
     pub price: Decimal,
-    /// Dollars booked for it now.
-    pub cash: Money,
+    /// Dollars booked for it on top of what was; below zero where it was less.
+    pub added: Money,
     /// When the venue corrected it.
     pub at: Timestamp,
 }
@@ -184,34 +184,34 @@ pub async fn mark_busted(conn: &mut PgConnection, busted: &[(VenueExec, Timestam
 /// # Errors
 /// What the database says.
 pub async fn correct_fills(conn: &mut PgConnection, corrected: &[CorrectedFill]) -> Result<(), DbError> {
-    // The last one of each: an update from two rows for one takes either.
-    let last: HashMap<&VenueExec, (i32, &CorrectedFill)> = corrected.iter().fold(HashMap::new(), |mut last, fill| {
-        let times = last.get(&fill.key).map_or(0, |(times, _)| *times);
-        last.insert(&fill.key, (times + 1, fill));
-        last
-    });
+    // One row of each, with the last one's terms: an update from two rows for one takes either.
+    let mut last: HashMap<&VenueExec, (i32, Decimal, &CorrectedFill)> = HashMap::new();
+    for fill in corrected {
+        let (times, added, _) = last.get(&fill.key).copied().unwrap_or((0, Decimal::ZERO, fill));
+        last.insert(&fill.key, (times + 1, added + fill.added.get(), fill));
+    }
     if last.is_empty() {
         return Ok(());
     }
-    let last: Vec<(i32, &CorrectedFill)> = last.into_values().collect();
+    let last: Vec<(i32, Decimal, &CorrectedFill)> = last.into_values().collect();
     sqlx::query!(
         "update fills f
             set qty = c.qty,
                 price = c.price,
-                cash = c.cash,
+                cash = f.cash + c.added,
                 corrections = f.corrections + c.times,
                 corrected_at = c.at
            from unnest($1::text[], $2::text[], $3::numeric[], $4::numeric[], $5::numeric[], $6::int4[], $7::timestamptz[])
-             as c (venue, exec_id, qty, price, cash, times, at)
+             as c (venue, exec_id, qty, price, added, times, at)
           where f.venue = c.venue
             and f.exec_id = c.exec_id",
-        &last.iter().map(|(_, c)| c.key.0.clone()).collect::<Vec<_>>(),
-        &last.iter().map(|(_, c)| c.key.1.as_str().to_owned()).collect::<Vec<_>>(),
-        &last.iter().map(|(_, c)| c.qty).collect::<Vec<_>>(),
-        &last.iter().map(|(_, c)| c.price).collect::<Vec<_>>(),
-        &last.iter().map(|(_, c)| c.cash.get()).collect::<Vec<_>>(),
-        &last.iter().map(|(times, _)| *times).collect::<Vec<_>>(),
-        &last.iter().map(|(_, c)| c.at).collect::<Vec<_>>(),
+        &last.iter().map(|(_, _, c)| c.key.0.clone()).collect::<Vec<_>>(),
+        &last.iter().map(|(_, _, c)| c.key.1.as_str().to_owned()).collect::<Vec<_>>(),
+        &last.iter().map(|(_, _, c)| c.qty).collect::<Vec<_>>(),
+        &last.iter().map(|(_, _, c)| c.price).collect::<Vec<_>>(),
+        &last.iter().map(|(_, added, _)| *added).collect::<Vec<_>>(),
+        &last.iter().map(|(times, ..)| *times).collect::<Vec<_>>(),
+        &last.iter().map(|(_, _, c)| c.at).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;

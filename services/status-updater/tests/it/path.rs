@@ -358,3 +358,32 @@ async fn led_17_a_corrected_sale_leaves_the_cost_basis_alone() {
     assert_eq!(basis(&world, account).await, "1000", "LED-16: what it took is back");
     world.prove().await;
 }
+
+/// What is booked for each execution: the rounding of its order's others is in each correction (LED-I6).
+#[tokio::test]
+async fn led_17_a_corrected_execution_says_to_the_cent_what_its_transfers_moved() {
+    let mut world = World::new().await;
+    let account = world.account(100, 0).await;
+    let order = world.place(account, "buy 10 XYZ @ 0.01").await;
+    let told = [acknowledged(), filled("a", "0.4", "0.01"), filled("b", "0.4", "0.01")];
+    world.report(&told.map(|fact| (order, account, fact))).await;
+    world.settle().await;
+    for (at, qty, booked) in [
+        (1, "0.6", "a 0, b 0.01"),
+        (2, "0.01", "a -0.01, b 0.01"),
+        (3, "4", "a 0.03, b 0.01"),
+    ] {
+        world.report(&[(order, account, corrected("a", qty, "0.01", at))]).await;
+        world.settle().await;
+        let fills: String = sqlx::query_scalar(
+            "select string_agg(exec_id || ' ' || trim_scale(cash), ', ' order by exec_id) from fills",
+        )
+        .fetch_one(&world.db.pool)
+        .await
+        .unwrap();
+        assert_eq!(fills, booked);
+        world
+            .audit("each fill is booked once, each busted one taken back")
+            .await;
+    }
+}

@@ -265,6 +265,15 @@ impl World {
         }
     }
 
+    /// One check of the audit, by its title.
+    pub async fn audit(&self, title: &str) {
+        let check = audit::CHECKS.iter().find(|check| check.title == title);
+        let check = check.unwrap_or_else(|| panic!("no check proves that {title}"));
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        let finding = audit::look(&mut conn, check).await.unwrap();
+        assert_eq!(finding.violations, 0, "{title}: {:?}", finding.first);
+    }
+
     pub fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }

@@ -14,8 +14,9 @@ pub struct Correction {
     pub transfers: Vec<Transfer>,
     /// Dollars booked for the order's fills so far.
     pub posted_after: Money,
-    /// Dollars booked for the execution anew.
-    pub cash: Money,
+    /// Dollars that both transfers add to what is booked for the execution. Not what is booked anew: the rounding of the
+    /// order's other executions is in both (LED-I6).
+    pub added: Money,
 }
 
 /// Books the way from `before` to `after`, two states of an order that differ by one execution, which was booked as `was`:
@@ -47,7 +48,7 @@ pub fn correct(
     Ok(Correction {
         transfers: [back.transfer, anew.transfer].into_iter().flatten().collect(),
         posted_after: anew.posted_after,
-        cash: anew.cash,
+        added: anew.posted_after.minus(posted_before)?,
     })
 }
 

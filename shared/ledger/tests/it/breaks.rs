@@ -55,8 +55,8 @@ fn both(correction: Correction) -> [Option<Transfer>; 2] {
 fn led_17_a_correction_is_a_bust_and_a_new_fill() {
     let correction = correct(&bought(), "4", ("3", "99.80"));
     assert_eq!(
-        (correction.posted_after, correction.cash),
-        (usd("299.40"), usd("299.40"))
+        (correction.posted_after, correction.added),
+        (usd("299.40"), usd("-100.20"))
     );
     let [back, anew] = both(correction);
     let causes = [&back, &anew].map(|t| t.as_ref().map(|t| t.cause().to_string()));
