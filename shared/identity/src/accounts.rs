@@ -1,7 +1,9 @@
 //! A customer's account: who it belongs to, how it may buy, and what it may not do at the moment.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chassis::ids::Ids;
 use db::DbError;
@@ -46,6 +48,48 @@ impl FromStr for AccountKind {
             .into_iter()
             .find(|kind| kind.as_str() == word)
             .ok_or(UnknownKind)
+    }
+}
+
+/// The tier of an account: which request limits and risk settings it has, apart from its own. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tier(Arc<str>);
+
+/// A text that cannot name a tier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a tier has 1 to 32 small letters, digits, - and _, a letter first")]
+pub struct BadTier;
+
+impl Tier {
+    /// Every account's, unless an operator says otherwise.
+    pub const STANDARD: &str = "standard";
+
+    /// The name of a tier.
+    ///
+    /// # Errors
+    /// Longer than 32 letters, or others than names are made of.
+    pub fn new(name: &str) -> Result<Self, BadTier> {
+        let (first, rest) = name.split_at_checked(1).ok_or(BadTier)?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+        let fits = first.bytes().all(|b| b.is_ascii_lowercase()) && rest.bytes().all(plain) && name.len() <= 32;
+        fits.then(|| Self(name.into())).ok_or(BadTier)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Tier {
+    fn default() -> Self {
+        Self(Self::STANDARD.into())
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -95,6 +139,8 @@ pub struct Account {
     pub name: String,
     /// How it may buy.
     pub kind: AccountKind,
+    /// Which limits it has.
+    pub tier: Tier,
     /// `ACTIVE` for a usable account.
     pub status: String,
     /// What it may not do.
@@ -117,6 +163,7 @@ struct Row {
     account_number: String,
     name: String,
     kind: String,
+    tier: String,
     status: String,
     account_blocked: bool,
     trading_blocked: bool,
@@ -130,13 +177,14 @@ impl TryFrom<Row> for Account {
     type Error = DbError;
 
     fn try_from(row: Row) -> Result<Self, DbError> {
-        let wrong = |_| DbError::Inconsistent {
+        let wrong = || DbError::Inconsistent {
             table: "accounts",
-            what: format!("{}: kind {}", row.account_id, row.kind),
+            what: format!("{}: kind {}, tier {}", row.account_id, row.kind, row.tier),
         };
         Ok(Account {
             id: AccountId::new(row.account_id),
-            kind: row.kind.parse().map_err(wrong)?,
+            kind: row.kind.parse().map_err(|_| wrong())?,
+            tier: Tier::new(&row.tier).map_err(|_| wrong())?,
             flags: Flags {
                 active: row.status == "ACTIVE",
                 account_blocked: row.account_blocked,
@@ -186,6 +234,7 @@ pub async fn create(
                 number,
                 name: new.name.clone(),
                 kind: new.kind,
+                tier: Tier::default(),
                 status: "ACTIVE".to_owned(),
                 flags,
                 created_at: now,
@@ -198,8 +247,8 @@ pub async fn create(
 pub async fn get(conn: &mut PgConnection, id: AccountId) -> Result<Option<Account>, DbError> {
     sqlx::query_as!(
         Row,
-        "select account_id, account_number, name, kind, status, account_blocked, trading_blocked, transfers_blocked,
-                closing_only, trade_suspended_by_user, created_at
+        "select account_id, account_number, name, kind, tier, status, account_blocked, trading_blocked,
+                transfers_blocked, closing_only, trade_suspended_by_user, created_at
            from accounts
           where account_id = $1",
         id.get(),
@@ -214,8 +263,8 @@ pub async fn get(conn: &mut PgConnection, id: AccountId) -> Result<Option<Accoun
 pub async fn list(conn: &mut PgConnection) -> Result<Vec<Account>, DbError> {
     sqlx::query_as!(
         Row,
-        "select account_id, account_number, name, kind, status, account_blocked, trading_blocked, transfers_blocked,
-                closing_only, trade_suspended_by_user, created_at
+        "select account_id, account_number, name, kind, tier, status, account_blocked, trading_blocked,
+                transfers_blocked, closing_only, trade_suspended_by_user, created_at
            from accounts
           order by account_id",
     )
@@ -252,6 +301,18 @@ pub async fn flags(conn: &mut PgConnection, accounts: &[AccountId]) -> Result<Ha
     Ok(flags.collect())
 }
 
+/// Moves an account to another tier; `false` when there is no such account.
+pub async fn set_tier(conn: &mut PgConnection, id: AccountId, tier: &Tier) -> Result<bool, DbError> {
+    let done = sqlx::query!(
+        "update accounts set tier = $2 where account_id = $1",
+        id.get(),
+        tier.as_str(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Changes some flags; `false` when there is no such account. Take the account's lock in the ledger first.
 pub async fn set_flags(conn: &mut PgConnection, id: AccountId, change: FlagChange) -> Result<bool, DbError> {
     let done = sqlx::query!(
@@ -272,4 +333,21 @@ pub async fn set_flags(conn: &mut PgConnection, id: AccountId, change: FlagChang
     .execute(conn)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Names of tiers.
+    use super::*;
+
+    #[test]
+    fn a_tier_is_named_as_its_column_allows() {
+        for good in ["standard", "a", "pro-2_x"] {
+            assert_eq!(Tier::new(good).expect(good).as_str(), good);
+        }
+        let long = "a".repeat(33);
+        for bad in ["", "Pro", "2x", "-a", "a b", "é", "pr\u{f6}", long.as_str()] {
+            assert_eq!(Tier::new(bad), Err(BadTier), "{bad:?}");
+        }
+    }
 }

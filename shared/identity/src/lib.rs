@@ -14,6 +14,6 @@ pub mod acts;
 pub mod keys;
 mod ring;
 
-pub use accounts::{Account, AccountKind, FlagChange, Flags, NewAccount};
+pub use accounts::{Account, AccountKind, FlagChange, Flags, NewAccount, Tier};
 pub use keys::{KeyId, KeyInfo, Secret, issue_key, revoke_key};
 pub use ring::{AuthError, Caller, KeyRing, RingSettings};

@@ -14,6 +14,7 @@ use db::{DbError, PgPool};
 use domain::AccountId;
 use subtle::ConstantTimeEq;
 
+use crate::accounts::Tier;
 use crate::keys::{KeyId, hash};
 
 /// Who is calling.
@@ -21,6 +22,8 @@ use crate::keys::{KeyId, hash};
 pub struct Caller {
     /// The account the key belongs to.
     pub account: AccountId,
+    /// Which limits the account has.
+    pub tier: Tier,
     /// The key's public half.
     pub key_id: KeyId,
 }
@@ -74,14 +77,14 @@ struct Inner {
 #[derive(Default)]
 struct Slot(Mutex<Option<Known>>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Known {
     /// When the read began.
     at: Instant,
     answer: Answer,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Answer {
     Key(LiveKey),
     NoKey,
@@ -89,9 +92,10 @@ enum Answer {
     Unread,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct LiveKey {
     account: AccountId,
+    tier: Tier,
     secret_hash: [u8; 32],
 }
 
@@ -108,7 +112,7 @@ impl Slot {
     }
 
     fn known(&self) -> Option<Known> {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn learn(&self, known: Known) {
@@ -149,11 +153,12 @@ impl KeyRing {
         let presented = hash(secret);
         let key_id = KeyId::parse(key_id).ok_or(AuthError::Denied)?;
         let key = self.live_key(&key_id).await?;
-        let expected = key.map_or([0; 32], |key| key.secret_hash);
+        let expected = key.as_ref().map_or([0; 32], |key| key.secret_hash);
         let equal = bool::from(presented.ct_eq(&expected));
         match key {
             Some(key) if equal => Ok(Caller {
                 account: key.account,
+                tier: key.tier,
                 key_id,
             }),
             _ => Err(AuthError::Denied),
@@ -227,7 +232,7 @@ impl KeyRing {
         let keys = self.live_keys(wanted).await;
         for (key_id, slot) in wanted {
             let answer = match &keys {
-                Ok(keys) => keys.get(key_id.as_str()).copied().map_or(Answer::NoKey, Answer::Key),
+                Ok(keys) => keys.get(key_id.as_str()).cloned().map_or(Answer::NoKey, Answer::Key),
                 Err(_) => Answer::Unread,
             };
             slot.learn(Known { at, answer });
@@ -239,10 +244,11 @@ impl KeyRing {
         let key_ids: Vec<String> = wanted.iter().map(|(key_id, _)| key_id.to_string()).collect();
         let mut conn = self.0.pool.acquire().await?;
         let rows = sqlx::query!(
-            "select key_id, account_id, secret_hash
-               from api_keys
-              where key_id = any($1)
-                and revoked_at is null",
+            "select k.key_id, k.account_id, k.secret_hash, a.tier
+               from api_keys k
+               join accounts a on a.account_id = k.account_id
+              where k.key_id = any($1)
+                and k.revoked_at is null",
             &key_ids,
         )
         .fetch_all(&mut *conn)
@@ -253,8 +259,16 @@ impl KeyRing {
                 table: "api_keys",
                 what: format!("{}: the hash is not 32 bytes long", row.key_id),
             })?;
-            let account = AccountId::new(row.account_id);
-            keys.insert(row.key_id, LiveKey { account, secret_hash });
+            let tier = Tier::new(&row.tier).map_err(|_| DbError::Inconsistent {
+                table: "accounts",
+                what: format!("{}: tier {}", row.account_id, row.tier),
+            })?;
+            let live = LiveKey {
+                account: AccountId::new(row.account_id),
+                tier,
+                secret_hash,
+            };
+            keys.insert(row.key_id, live);
         }
         Ok(keys)
     }
