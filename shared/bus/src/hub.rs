@@ -9,7 +9,7 @@ use sqlx::PgPool;
 use strum::VariantArray;
 use uuid::Uuid;
 
-use crate::{BusError, Consumer, NamedLease, Topic, lease, positions};
+use crate::{BusError, Consumer, Follower, NamedLease, Topic, lease, positions};
 
 /// How a process takes part.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +78,11 @@ impl Bus {
     /// A group that is new starts with the oldest event kept.
     pub fn consumer(&self, group: &'static str, topic: Topic) -> Consumer {
         Consumer::new(self.clone(), group, topic, self.new_owner())
+    }
+
+    /// A reader of a topic from now on, beside all groups.
+    pub fn follower(&self, topic: Topic) -> Follower {
+        Follower::new(self.clone(), topic)
     }
 
     /// A contender for the lease of this name.

@@ -8,6 +8,7 @@
 //! | `outbox`       | [`append`], the only way to publish                                               |
 //! | `hub`          | [`Bus`]: what a process shares, wake-ups included                                 |
 //! | `consumer`     | [`Consumer`]: leases, next batch, position                                        |
+//! | `follower`     | [`Follower`]: reading along outside any group, from now on                        |
 //! | `runner`       | [`Runner`]: a consumer and a [`Handler`] as a step, poison messages parked        |
 //! | `positions`    | a group's place in each partition and who may move it, one row for both           |
 //! | `backend`      | what differs between engines: which rows come next, who gets which partition      |
@@ -24,6 +25,7 @@ mod backend;
 mod consumer;
 mod error;
 mod event;
+mod follower;
 mod housekeeping;
 mod hub;
 pub mod lease;
@@ -38,6 +40,7 @@ mod topic;
 pub use consumer::{Consumer, Fetched, LeaseChange, Partition};
 pub use error::BusError;
 pub use event::{Event, NewEvent, Position};
+pub use follower::Follower;
 pub use housekeeping::{drop_outbox_partitions, ensure_outbox_partitions};
 pub use hub::{Bus, BusSettings};
 pub use lease::NamedLease;

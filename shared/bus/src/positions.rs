@@ -87,6 +87,15 @@ pub(crate) async fn renew(pool: &PgPool, member: Member, lease: Duration) -> Res
     Ok(places)
 }
 
+/// The place before everything that is not committed for good yet.
+pub(crate) async fn present(pool: &PgPool) -> Result<Position, BusError> {
+    let xid = sqlx::query_scalar!(r#"select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as "xid!""#);
+    Ok(Position {
+        xid: xid.fetch_one(pool).await?,
+        id: 0,
+    })
+}
+
 /// Frees partitions for other members.
 pub(crate) async fn release(pool: &PgPool, member: Member, partitions: &[i16]) -> Result<(), BusError> {
     fail::fail_point!("lease::release");

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod cursor;
+mod following;
 mod housekeeping;
 mod leases;
 mod named_leases;
