@@ -5,6 +5,7 @@
 
 mod events;
 mod fills;
+pub mod history;
 pub mod read;
 mod sequence;
 mod stored;

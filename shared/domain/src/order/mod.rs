@@ -5,5 +5,5 @@ mod state;
 mod words;
 
 pub use execution::{ExecEffect, ExecFact, ExecState, absorb};
-pub use state::{EndKind, IllegalMove, OrderEvent, OrderState, Shown, StreamEvent, Wish};
+pub use state::{EndKind, IllegalMove, OrderEvent, OrderState, Shown, StreamEvent, Wish, average_price};
 pub use words::{OrderStatus, Side, TimeInForce};

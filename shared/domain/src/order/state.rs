@@ -199,14 +199,9 @@ impl OrderState {
         }
     }
 
-    /// Dollars a share over all live fills, to six decimals half-even for show; `None` before the first (ORD-5).
+    /// Dollars a share over all live fills; `None` before the first.
     pub fn average_price(&self) -> Option<Decimal> {
-        let exact = self.notional.get().checked_div(self.filled.get())?;
-        Some(
-            exact
-                .round_dp_with_strategy(6, RoundingStrategy::MidpointNearestEven)
-                .normalize(),
-        )
+        average_price(self.notional, self.filled)
     }
 
     /// The table. Gives the order as it then is, and the stream's words for the change, in order; none for a
@@ -420,6 +415,16 @@ impl OrderState {
             _ => None,
         }
     }
+}
+
+/// Dollars a share that these fills came to, to six decimals half-even for show; `None` without fills (ORD-5).
+pub fn average_price(notional: Money, filled: Qty) -> Option<Decimal> {
+    let exact = notional.get().checked_div(filled.get())?;
+    Some(
+        exact
+            .round_dp_with_strategy(6, RoundingStrategy::MidpointNearestEven)
+            .normalize(),
+    )
 }
 
 /// What the customer or a job asked of an order and the venue has not settled yet.

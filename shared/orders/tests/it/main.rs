@@ -1,5 +1,7 @@
 //! Stored orders on a real Postgres.
 
+mod history;
+
 use chrono::TimeDelta;
 use domain::order::{EndKind, OrderEvent};
 use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp};
