@@ -98,6 +98,21 @@ pub async fn revoke_key(conn: &mut PgConnection, key_id: &KeyId, now: Timestamp)
     Ok(done.rows_affected() == 1)
 }
 
+/// Which of these keys are revoked.
+pub async fn revoked_among(conn: &mut PgConnection, keys: &[KeyId]) -> Result<Vec<KeyId>, DbError> {
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let revoked = sqlx::query_scalar!(
+        "select key_id
+           from api_keys
+          where key_id = any($1)
+            and revoked_at is not null",
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(revoked.into_iter().map(KeyId).collect())
+}
+
 /// An account's keys, oldest first, revoked ones included.
 pub async fn keys_of(conn: &mut PgConnection, account: AccountId) -> Result<Vec<KeyInfo>, DbError> {
     let rows = sqlx::query!(

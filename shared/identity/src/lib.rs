@@ -15,5 +15,5 @@ pub mod keys;
 mod ring;
 
 pub use accounts::{Account, AccountKind, FlagChange, Flags, NewAccount, Tier};
-pub use keys::{KeyId, KeyInfo, Secret, issue_key, revoke_key};
+pub use keys::{KeyId, KeyInfo, Secret, issue_key, revoke_key, revoked_among};
 pub use ring::{AuthError, Caller, KeyRing, RingSettings};
