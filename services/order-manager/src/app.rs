@@ -24,6 +24,7 @@ use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply};
 use crate::prices::ReferencePrices;
 use crate::query::find_asset;
+use crate::stream::Streams;
 
 /// Orders of one cancel command. An account may have any number open, and a transaction has only so much time.
 const CANCELS_AT_ONCE: usize = 100;
@@ -55,6 +56,7 @@ struct Parts {
     prices: ReferencePrices,
     placing: Vec<Batcher<Command, Reply>>,
     canceling: Vec<Batcher<CancelCommand, CancelReply>>,
+    streams: Streams,
 }
 
 impl App {
@@ -82,12 +84,14 @@ impl App {
         let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
         let prices = ReferencePrices::new(deps.instruments.clone());
+        let streams = Streams::start(config.streams, &deps, shutdown);
         App(Arc::new(Parts {
             deps,
             keys,
             prices,
             placing,
             canceling,
+            streams,
         }))
     }
 
@@ -165,6 +169,11 @@ impl App {
     /// Who is calling.
     pub(crate) fn keys(&self) -> &KeyRing {
         &self.0.keys
+    }
+
+    /// Trade updates.
+    pub(crate) fn streams(&self) -> &Streams {
+        &self.0.streams
     }
 
     /// What it was given.

@@ -3,6 +3,8 @@
 use chassis::batch::BatchSettings;
 use identity::RingSettings;
 
+use crate::stream::StreamSettings;
+
 /// How this part is set up.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
@@ -19,6 +21,8 @@ pub struct Config {
     pub max_open_orders_per_symbol: i64,
     /// How long keys are remembered.
     pub keys: RingSettings,
+    /// Limits and times of the streams.
+    pub streams: StreamSettings,
 }
 
 impl Default for Config {
@@ -30,6 +34,7 @@ impl Default for Config {
             max_open_orders: 500,
             max_open_orders_per_symbol: 50,
             keys: RingSettings::default(),
+            streams: StreamSettings::default(),
         }
     }
 }

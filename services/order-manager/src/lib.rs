@@ -9,6 +9,7 @@
 //! | `cancel`  | wishes to end an order, batched alike                                                    |
 //! | `query`   | reads: lists with keyset paging, balances, activities                                    |
 //! | `prices`  | reference prices, for collars                                                            |
+//! | `stream`  | trade updates as they happen, over WebSocket and server-sent events                      |
 //! | `present` | from stored nouns to wire types                                                          |
 //! | `http`    | routes, who is calling, and what each refusal looks like                                 |
 //!
@@ -26,7 +27,9 @@ pub mod place;
 mod present;
 pub mod prices;
 mod query;
+mod stream;
 
 pub use app::{App, Deps, run};
 pub use config::Config;
 pub use http::router;
+pub use stream::StreamSettings;

@@ -1,8 +1,10 @@
 //! From stored nouns to wire types.
 
 use domain::calendar::{Calendar, SessionDate};
+use domain::order::average_price;
 use domain::{OrderStatus, Side, TimeInForce, Timestamp};
 use orders::StoredOrder;
+use orders::history::ToldEvent;
 use wire::rest::{Order, Text};
 
 /// The only asset class there is.
@@ -50,6 +52,23 @@ pub(crate) fn order(order: &StoredOrder, calendar: &Calendar) -> Order {
         ratio_qty: None,
         subtag: None,
         source: None,
+    }
+}
+
+/// The order as it was right after this event of its. What never changes is the order's own; the times at which it came to
+/// its end count from that end on.
+pub(crate) fn order_as_of(order: &StoredOrder, event: &ToldEvent, calendar: &Calendar) -> Order {
+    let ended = |status: OrderStatus, at: Option<Timestamp>| at.filter(|_| event.status == status.as_str());
+    Order {
+        updated_at: event.at,
+        status: event.status.clone().into(),
+        filled_qty: event.filled_qty.into(),
+        filled_avg_price: average_price(event.filled_notional, event.filled_qty).map(Text::from),
+        filled_at: ended(OrderStatus::Filled, order.filled_at),
+        canceled_at: ended(OrderStatus::Canceled, order.canceled_at),
+        expired_at: ended(OrderStatus::Expired, order.expired_at),
+        failed_at: ended(OrderStatus::Rejected, order.failed_at),
+        ..self::order(order, calendar)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is calling: the two key headers, or the same pair as HTTP Basic.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::request::Parts;
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt};
@@ -18,12 +18,38 @@ impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let KeyHolder(caller) = <KeyHolder as FromRequestParts<App>>::from_request_parts(parts, app).await?;
+        Ok(Caller(caller.account))
+    }
+}
+
+/// The caller's account and key, for connections that outlive their request.
+pub(crate) struct KeyHolder(pub(crate) identity::Caller);
+
+impl FromRequestParts<App> for KeyHolder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let (key_id, secret) = key_pair(parts).ok_or_else(denied)?;
         match app.keys().authenticate(&key_id, &secret).await {
-            Ok(caller) => Ok(Caller(caller.account)),
+            Ok(caller) => Ok(KeyHolder(caller)),
             Err(AuthError::Denied) => Err(denied()),
             Err(AuthError::Unavailable(error)) => Err(database_error(error)),
         }
+    }
+}
+
+/// Nobody, where the request names no key and may name one later. A wrong one is refused.
+impl OptionalFromRequestParts<App> for KeyHolder {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
+        if key_pair(parts).is_none() {
+            return Ok(None);
+        }
+        <Self as FromRequestParts<App>>::from_request_parts(parts, app)
+            .await
+            .map(Some)
     }
 }
 

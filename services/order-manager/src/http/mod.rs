@@ -5,12 +5,14 @@ mod error;
 mod orders;
 mod reads;
 
+pub(crate) use auth::KeyHolder;
 pub(crate) use error::database_error;
 
 use axum::Router;
 use axum::routing::get;
 
 use crate::app::App;
+use crate::stream::{sse, ws};
 
 /// The routes, without fallbacks: merge them with their neighbours, then call `chassis::http::with_defaults` once.
 pub fn router(app: &App) -> Router {
@@ -31,6 +33,8 @@ pub fn router(app: &App) -> Router {
         .route("/v2/positions/{symbol_or_asset_id}", get(reads::position))
         .route("/v2/assets", get(reads::assets))
         .route("/v2/assets/{symbol_or_asset_id}", get(reads::asset))
+        .route("/v2/events/trades", get(sse::trades))
+        .route("/stream", get(ws::open))
         .route("/v2/clock", get(reads::clock))
         .route("/v2/calendar", get(reads::calendar))
         .with_state(app.clone())

@@ -25,7 +25,7 @@ pub(crate) fn parse_uuid(text: &str) -> Option<Uuid> {
 }
 
 /// A parameter that is there: an empty one is absent.
-fn given(value: Option<&String>) -> Option<&str> {
+pub(crate) fn given(value: Option<&String>) -> Option<&str> {
     value.map(String::as_str).filter(|text| !text.is_empty())
 }
 
@@ -37,7 +37,7 @@ fn words(value: Option<&String>) -> Vec<&str> {
 }
 
 /// A moment: RFC 3339, or a date, which means its first moment in UTC.
-fn moment(field: &str, value: Option<&String>) -> Result<Option<Timestamp>, ApiError> {
+pub(crate) fn moment(field: &str, value: Option<&String>) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
     // A `+` that was not percent-encoded arrives as a space.
     let read = chrono::DateTime::parse_from_rfc3339(&text.replace(' ', "+"))

@@ -12,4 +12,5 @@ mod market;
 mod placing;
 mod reading;
 mod refusing;
+mod streams;
 mod times;
