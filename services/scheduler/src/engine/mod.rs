@@ -30,7 +30,7 @@ mod worker;
 
 pub use job::{Done, Job, JobError, Run};
 pub use planner::Planner;
-pub use schedule::{Jobs, NewSchedule, OverTime};
+pub use schedule::{Configured, Jobs, NewSchedule, OverTime};
 pub use webhook::Webhook;
 pub use when::{Missed, When};
 pub use worker::Worker;

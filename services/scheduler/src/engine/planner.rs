@@ -13,11 +13,11 @@ use domain::calendar::Calendar;
 use serde_json::Value;
 use sessions::Sessions;
 use sqlx::FromRow;
-use tracing::info;
+use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::alerts::{self, NewAlert};
-use super::schedule::{NewSchedule, install};
+use super::schedule::{Configured, install};
 use super::when::{Dealt, Tick, Unplannable, When};
 use super::{Settings, alert_kinds, watch};
 
@@ -31,7 +31,7 @@ pub struct Planner {
     ids: SharedIds,
     sessions: Sessions,
     /// What configuration says; `None` once it is in the database.
-    configured: Option<Vec<NewSchedule>>,
+    configured: Option<Configured>,
     workers: Wake,
     prune_at: Option<Timestamp>,
 }
@@ -67,7 +67,7 @@ impl Planner {
         pool: PgPool,
         ids: SharedIds,
         sessions: Sessions,
-        configured: Vec<NewSchedule>,
+        configured: Configured,
         workers: Wake,
     ) -> Self {
         Planner {
@@ -84,8 +84,11 @@ impl Planner {
     async fn install(&mut self) -> Result<(), StepError> {
         if let Some(configured) = &self.configured {
             let mut tx = db::begin(&self.pool).await?;
-            install(&mut tx, configured).await?;
+            let installed = install(&mut tx, configured).await?;
             tx.commit().await?;
+            if !installed {
+                warn!("a newer program has made its schedules: this one leaves them alone");
+            }
             self.configured = None;
         }
         Ok(())

@@ -113,9 +113,42 @@ impl NewSchedule {
     }
 }
 
+/// The schedules of a program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configured {
+    /// Rises with each change of the list, so that an older program which starts again leaves a newer one's alone.
+    pub generation: i32,
+    /// All of them.
+    pub schedules: Vec<NewSchedule>,
+}
+
+/// Any number, the same in all processes.
+const INSTALLING: i64 = 0x0069_6e73_7461_6c6c;
+
 /// Makes the schedules of the configuration, renews those that are there, and takes away those that were. What an operator
-/// paused stays so; one whose time changed counts its ticks from now on.
-pub(crate) async fn install(conn: &mut PgConnection, schedules: &[NewSchedule]) -> Result<(), DbError> {
+/// paused stays so; one whose time changed counts its ticks from now on. False, and nothing is done, when a newer program has
+/// made its own: it may go on beside this one, and would not make them again.
+pub(crate) async fn install(conn: &mut PgConnection, configured: &Configured) -> Result<bool, DbError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", INSTALLING)
+        .execute(&mut *conn)
+        .await?;
+    let newest =
+        sqlx::query_scalar!(r#"select max(generation) as "newest" from job_schedules where made_by = 'configuration'"#);
+    if newest.fetch_one(&mut *conn).await? > Some(configured.generation) {
+        return Ok(false);
+    }
+    renew(conn, configured).await?;
+    let names: Vec<String> = configured.schedules.iter().map(|s| s.name.clone()).collect();
+    sqlx::query!(
+        "delete from job_schedules where made_by = 'configuration' and name <> all($1)",
+        &names,
+    )
+    .execute(conn)
+    .await?;
+    Ok(true)
+}
+
+async fn renew(conn: &mut PgConnection, Configured { generation, schedules }: &Configured) -> Result<(), DbError> {
     let text = |of: fn(&NewSchedule) -> String| schedules.iter().map(of).collect::<Vec<_>>();
     let names = text(|s| s.name.clone());
     let attempts: Vec<i32> = schedules.iter().map(|s| s.attempts_max).collect();
@@ -123,9 +156,9 @@ pub(crate) async fn install(conn: &mut PgConnection, schedules: &[NewSchedule]) 
     let arguments: Vec<Value> = schedules.iter().map(|s| s.arguments.clone()).collect();
     sqlx::query!(
         "insert into job_schedules as s (name, job, spec, arguments, missed, attempts_max, time_limit_ms, over_time,
-                                         made_by, since, planned_to)
+                                         made_by, generation, since, planned_to)
          select u.name, u.job, u.spec, u.arguments, u.missed, u.attempts_max, u.time_limit_ms, u.over_time,
-                'configuration', t, t
+                'configuration', $9, t, t
            from unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::integer[], $7::bigint[], $8::text[])
                   as u (name, job, spec, arguments, missed, attempts_max, time_limit_ms, over_time),
                 daybook_now() as t
@@ -138,6 +171,7 @@ pub(crate) async fn install(conn: &mut PgConnection, schedules: &[NewSchedule]) 
                 time_limit_ms = excluded.time_limit_ms,
                 over_time = excluded.over_time,
                 made_by = excluded.made_by,
+                generation = excluded.generation,
                 planned_to = case when s.spec = excluded.spec then s.planned_to
                                   else greatest(s.planned_to, excluded.planned_to) end",
         &names,
@@ -148,12 +182,7 @@ pub(crate) async fn install(conn: &mut PgConnection, schedules: &[NewSchedule]) 
         &attempts,
         &limits as &[Option<i64>],
         &text(|s| s.over_time().to_owned()),
-    )
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query!(
-        "delete from job_schedules where made_by = 'configuration' and name <> all($1)",
-        &names,
+        generation,
     )
     .execute(conn)
     .await?;

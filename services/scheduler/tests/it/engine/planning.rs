@@ -135,6 +135,28 @@ async fn the_configuration_renews_its_schedules_and_leaves_the_others() {
     );
 }
 
+/// While a new version is rolled out, a process of the old one may start again.
+#[tokio::test]
+async fn an_older_program_that_starts_again_leaves_a_newer_ones_schedules_alone() {
+    let rig = Rig::at(MONDAY).await;
+    let names = || async {
+        let names: Vec<String> = sqlx::query_scalar("select name || ' ' || spec from job_schedules order by name")
+            .fetch_all(&rig.db.pool)
+            .await
+            .unwrap();
+        names.join(", ")
+    };
+    let older = || rig.planner_of(1, vec![schedule("a", "0 * * * *"), schedule("dropped", "open")]);
+    let newer = || rig.planner_of(2, vec![schedule("a", "5 * * * *"), schedule("b", "close")]);
+    older().step().await.unwrap();
+    assert_eq!(names().await, "a 0 * * * *, dropped open");
+    newer().step().await.unwrap();
+    older().step().await.unwrap();
+    assert_eq!(names().await, "a 5 * * * *, b close");
+    newer().step().await.unwrap();
+    assert_eq!(names().await, "a 5 * * * *, b close");
+}
+
 #[tokio::test]
 async fn an_installation_has_its_housekeeping() {
     let (db, deps) = crate::deps().await;

@@ -11,7 +11,7 @@ use domain::Timestamp;
 use domain::calendar::Calendar;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use scheduler::engine::{Done, Job, JobError, Jobs, NewSchedule, Planner, Run, Settings, Worker};
+use scheduler::engine::{Configured, Done, Job, JobError, Jobs, NewSchedule, Planner, Run, Settings, Worker};
 use serde_json::json;
 use sessions::Sessions;
 use testkit::TestDb;
@@ -124,9 +124,15 @@ impl Rig {
     }
 
     pub fn planner(&self, schedules: Vec<NewSchedule>) -> Planner {
+        self.planner_of(1, schedules)
+    }
+
+    /// Of a program that is so new.
+    pub fn planner_of(&self, generation: i32, schedules: Vec<NewSchedule>) -> Planner {
+        let configured = Configured { generation, schedules };
         let sessions = Sessions::fixed(Calendar::nyse());
         let (pool, ids) = (self.db.pool.clone(), self.ids.clone());
-        Planner::new(self.settings, pool, ids, sessions, schedules, Wake::new())
+        Planner::new(self.settings, pool, ids, sessions, configured, Wake::new())
     }
 
     pub fn worker(&self, jobs: impl IntoIterator<Item = Arc<dyn Job>>) -> Worker {
