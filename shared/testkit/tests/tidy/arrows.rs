@@ -9,13 +9,14 @@ use crate::source::root;
 /// Crates nobody else depends on, and which may use anything.
 const TOP: [&str; 2] = ["daybook", "load-tests"];
 /// Each knows one subject; a service joins them in one transaction.
-const STORES: [&str; 8] = [
+const STORES: [&str; 9] = [
     "audit",
     "bus",
     "identity",
     "instruments",
     "ledger",
     "orders",
+    "risk",
     "sessions",
     "venue",
 ];
