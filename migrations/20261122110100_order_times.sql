@@ -3,7 +3,8 @@
 -- rolled out: they do not know the columns, so two triggers fill them in. A later migration takes the triggers away.
 alter table orders
     add column submit_at       timestamptz,                    -- held back until then; null: sent in its session
-    add column expires_at      timestamptz,                    -- its close, its age (TIF-2), or what was asked (TIF-5)
+    add column expires_at      timestamptz,                    -- its close, its age (TIF-2), or what was asked (TIF-5); null:
+                                                               -- older than the column, usual_expiry() says it
     add column explicit_expiry boolean not null default false; -- asked for in the request
 
 -- Still inserted and deleted only, so that its indexes never need a second look.
@@ -38,7 +39,9 @@ create trigger orders_of_older_programs before insert on orders
 
 create function open_orders_fill_in_times() returns trigger language plpgsql as $$
 begin
-    select o.session_date, o.time_in_force, case when o.time_in_force = 'gtc' or o.explicit_expiry then o.expires_at end
+    select o.session_date, o.time_in_force,
+           case when o.time_in_force = 'gtc' or o.explicit_expiry
+                then coalesce(o.expires_at, usual_expiry(o.time_in_force, o.session_date, o.created_at)) end
       into new.session_date, new.time_in_force, new.expires_at
       from orders o
      where o.order_id = new.order_id;

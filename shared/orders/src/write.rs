@@ -169,15 +169,16 @@ pub async fn taken_client_ids(
 pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap<OrderId, StoredOrder>, DbError> {
     let rows = sqlx::query_as!(
         OrderRow,
-        "select order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
+        r#"select order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
                 limit_price, session_date, request_id, created_at, submitted_at, status, filled_qty, busted_qty,
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
                 filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
-                submit_at, expires_at, explicit_expiry
+                submit_at, explicit_expiry,
+                coalesce(expires_at, usual_expiry(time_in_force, session_date, created_at)) as "expires_at!"
            from orders
           where order_id = any($1)
           order by order_id
-            for update",
+            for update"#,
         &uuids(orders, |o| o.get()),
     )
     .fetch_all(conn)

@@ -279,6 +279,59 @@ async fn tif_2_rows_of_older_programs_get_their_session_and_their_end() {
     }
 }
 
+/// The database of a program from before the times, brought up to date: no row of orders is written, and each has its times.
+#[tokio::test]
+async fn tif_2_orders_from_before_the_times_have_them_after_the_migrations() {
+    let older = db::MIGRATOR
+        .iter()
+        .filter(|migration| migration.version < 20_261_122_110_000);
+    let older = sqlx::migrate::Migrator::with_migrations(older.cloned().collect());
+    let db = TestDb::with_migrator(&older, "before_times").await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    sqlx::query(
+        "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force, qty,
+                             limit_price, session_date, request_id, created_at, submitted_at, status, updated_at)
+         select id, id, 'x', id, 'AAPL', 'buy', 'limit', tif, 10, 5, '2026-06-01', 'r', at, at, status, at
+           from (values ('00000000-0000-0000-0000-000000000001'::uuid, 'day', 'filled'),
+                        ('00000000-0000-0000-0000-000000000002', 'gtc', 'new')) as o (id, tif, status),
+                cast('2026-06-01T15:00:00Z' as timestamptz) as at",
+    )
+    .execute(&mut *conn)
+    .await
+    .expect("stored");
+    sqlx::query("insert into open_orders select account_id, order_id, symbol, side from orders where status = 'new'")
+        .execute(&mut *conn)
+        .await
+        .expect("stored");
+    let rows = "select string_agg(xmin::text, ' ' order by order_id) from orders";
+    let written: String = sqlx::query_scalar(rows).fetch_one(&mut *conn).await.expect("read");
+    db::migrate(&db.pool, &db::MIGRATOR).await.expect("migrated");
+    let after: String = sqlx::query_scalar(rows).fetch_one(&mut *conn).await.expect("read");
+    assert_eq!(after, written, "nobody's order waits for a migration");
+
+    let ids = [1_u128, 2].map(|n| OrderId::new(Uuid::from_u128(n)));
+    let (day, gtc) = ("2026-06-01T20:00:00Z", "2026-08-28T20:15:00Z");
+    let locked = orders::lock(&mut conn, &ids).await.expect("locked");
+    for (stored, expiry) in read::by_ids(&mut conn, &ids)
+        .await
+        .expect("read")
+        .iter()
+        .zip([day, gtc])
+    {
+        let expiry = expiry.parse::<Timestamp>().expect("a time");
+        assert_eq!(
+            (stored.expires_at, locked[&stored.order_id].expires_at),
+            (expiry, expiry)
+        );
+    }
+    let row = (
+        "2026-06-01".to_owned(),
+        "gtc".to_owned(),
+        Some(gtc.parse().expect("a time")),
+    );
+    assert_eq!(open_row(&mut conn, ids[1]).await, Some(row));
+}
+
 #[tokio::test]
 async fn the_list_pages_through_its_index() {
     let db = TestDb::new().await;
