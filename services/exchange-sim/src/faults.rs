@@ -44,11 +44,11 @@ pub enum Kind {
     WrongOrderId,
     /// The answer shows another quantity.
     WrongQty,
-    /// A new order is refused as a repeat although it is none; nothing is stored.
+    /// A new order, or a replacement, is refused as a repeat although it is none; nothing is stored.
     DuplicateKey,
     /// A look-up answers "not found".
     NotFound,
-    /// A new order is refused for good; nothing is stored.
+    /// A new order, or a replacement, is refused for good; nothing is stored.
     Reject,
     /// A new order is taken and rejected by a report right after.
     RejectLater,
@@ -64,6 +64,10 @@ pub enum Kind {
     Overfill,
     /// An execution is taken back right after.
     Bust,
+    /// A replacement is taken and decided only `delay_ms` later, by the exchange's clock, or when the old order is over.
+    ReplacePending,
+    /// A replacement is taken and refused by reports right after; the old order goes on.
+    ReplaceRejectLater,
     /// A new order's `client_order_id` is forgotten at once: no look-up by it finds the order, and it can be used again.
     KeyForgotten,
     /// A new order is acknowledged and then unknown, under its id too.
@@ -104,6 +108,8 @@ impl Kind {
                 | Self::KeyForgotten
                 | Self::AcceptedThenLost
                 | Self::LatePrint
+                | Self::ReplacePending
+                | Self::ReplaceRejectLater
         )
     }
 
@@ -136,6 +142,8 @@ pub enum On {
     Submit,
     /// Cancels.
     Cancel,
+    /// Replacements. A rule for one order means the replacement's name.
+    Replace,
     /// Look-ups and lists of orders.
     Read,
     /// Polls for executions.
@@ -164,7 +172,7 @@ pub struct Rule {
     /// For this order only.
     #[serde(default)]
     pub client_order_id: Option<String>,
-    /// How long the slow kinds wait; a late print by the exchange's clock.
+    /// How long the slow kinds wait; a late print and a pending replacement by the exchange's clock.
     #[serde(default = "usual_delay")]
     pub delay_ms: u64,
     /// Which calls; of new orders unless said otherwise, of look-ups for `not_found`.

@@ -4,6 +4,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use wire::rest::Text;
 
 use super::customer::http;
 
@@ -21,15 +22,18 @@ pub struct TrueOrder {
     pub client_order_id: String,
     pub symbol: String,
     pub side: String,
-    pub qty: i64,
-    pub filled_qty: i64,
+    pub qty: Text,
+    pub filled_qty: Text,
     pub status: String,
 }
 
 impl TrueOrder {
     /// Whether it may still trade.
     pub fn is_open(&self) -> bool {
-        !matches!(self.status.as_str(), "filled" | "canceled" | "expired" | "rejected")
+        !matches!(
+            self.status.as_str(),
+            "filled" | "canceled" | "expired" | "rejected" | "replaced"
+        )
     }
 }
 
@@ -40,7 +44,7 @@ pub struct TrueExecution {
     pub execution_id: Uuid,
     pub client_order_id: String,
     pub price: String,
-    pub qty: i64,
+    pub qty: Text,
     pub busted: bool,
 }
 

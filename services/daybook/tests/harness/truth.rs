@@ -44,7 +44,7 @@ async fn difference(url: &str, market: &Market) -> Option<String> {
             (
                 x.execution_id.to_string(),
                 x.client_order_id.clone(),
-                x.qty.into(),
+                x.qty.get(),
                 x.dollars(),
                 x.busted,
             )
@@ -95,11 +95,12 @@ async fn orders_differ(conn: &mut PgConnection, theirs: &[TrueOrder]) -> Option<
             return Some(format!("the exchange has {key}, we have not"));
         };
         let order = found[0];
-        let open = !["filled", "canceled", "expired", "rejected"].contains(&status.as_str());
-        if open != order.is_open() || *filled != Decimal::from(order.filled_qty) {
+        let open = !["filled", "canceled", "expired", "rejected", "replaced"].contains(&status.as_str());
+        if open != order.is_open() || *filled != order.filled_qty.get() {
             return Some(format!(
                 "{key} is {status} with {filled} here, {} with {} there",
-                order.status, order.filled_qty
+                order.status,
+                order.filled_qty.get()
             ));
         }
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use domain::Side;
 use matchcore as mc;
 
-use super::{OrderNo, Ticks};
+use super::{OrderNo, Shares, Ticks};
 
 /// Whose order rests in the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +29,14 @@ pub(super) struct RestingId(u64);
 pub(super) struct Match {
     pub(super) maker: Owner,
     pub(super) price: Ticks,
-    pub(super) qty: i64,
+    pub(super) qty: Shares,
 }
 
 /// A price level at the top of the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Level {
     pub(super) price: Ticks,
-    pub(super) qty: i64,
+    pub(super) qty: Shares,
 }
 
 /// Bids and asks of one symbol.
@@ -57,11 +57,11 @@ impl Book {
     }
 
     /// Shares on the other side that an order with this limit could trade with, counted up to `most`.
-    pub(super) fn available(&self, side: Side, limit: Ticks, most: i64) -> i64 {
+    pub(super) fn available(&self, side: Side, limit: Ticks, most: Shares) -> Shares {
         let limit = price(limit);
         let book = self.inner.limit();
         let size = |id: &usize| shares(book.levels()[*id].total_quantity());
-        let mut found = 0;
+        let mut found = Shares::ZERO;
         let mut levels: Box<dyn Iterator<Item = &usize>> = match side {
             Side::Buy => Box::new(book.asks().range(..=limit).map(|(_, id)| id)),
             Side::Sell => Box::new(book.bids().range(limit..).rev().map(|(_, id)| id)),
@@ -74,9 +74,9 @@ impl Book {
     }
 
     /// Trades up to `qty` shares against the other side, best price first, never beyond `limit`.
-    pub(super) fn take(&mut self, side: Side, limit: Ticks, qty: i64) -> Vec<Match> {
+    pub(super) fn take(&mut self, side: Side, limit: Ticks, qty: Shares) -> Vec<Match> {
         let within = self.available(side, limit, qty);
-        if within == 0 {
+        if within == Shares::ZERO {
             return Vec::new();
         }
         let outcome = self.execute(submit(side, limit, within));
@@ -98,12 +98,26 @@ impl Book {
     }
 
     /// Puts shares on the book behind those of the same price. The caller took what crosses before.
-    pub(super) fn rest(&mut self, owner: Owner, side: Side, limit: Ticks, qty: i64) -> RestingId {
-        debug_assert_eq!(self.available(side, limit, 1), 0, "a resting order may not cross");
+    pub(super) fn rest(&mut self, owner: Owner, side: Side, limit: Ticks, qty: Shares) -> RestingId {
+        debug_assert_eq!(
+            self.available(side, limit, Shares(1)),
+            Shares::ZERO,
+            "a resting order may not cross"
+        );
         let id = self.next;
         self.owners.insert(id, owner);
         self.execute(submit(side, limit, qty));
         RestingId(id)
+    }
+
+    /// Hands a place on the book to another order with as many shares or fewer.
+    pub(super) fn hand_over(&mut self, id: RestingId, owner: Owner, qty: Shares) {
+        self.owners.insert(id.0, owner);
+        let patch = mc::LimitOrderPatch::new().with_quantity_policy(standard(qty));
+        self.execute(mc::CommandKind::Amend(mc::AmendCmd {
+            order_id: mc::OrderId(id.0),
+            patch: mc::AmendPatch::Limit(patch),
+        }));
     }
 
     /// Takes an order off the book; gone already is fine.
@@ -141,18 +155,21 @@ impl Book {
     }
 }
 
-fn submit(side: Side, limit: Ticks, qty: i64) -> mc::CommandKind {
+fn submit(side: Side, limit: Ticks, qty: Shares) -> mc::CommandKind {
     let side = match side {
         Side::Buy => mc::Side::Buy,
         Side::Sell => mc::Side::Sell,
     };
-    let quantity = mc::QuantityPolicy::Standard {
-        quantity: mc::Quantity(qty.unsigned_abs()),
-    };
     let flags = mc::OrderFlags::new(side, false, mc::TimeInForce::Gtc);
     mc::CommandKind::Submit(mc::SubmitCmd {
-        order: mc::NewOrder::Limit(mc::LimitOrder::new(price(limit), quantity, flags)),
+        order: mc::NewOrder::Limit(mc::LimitOrder::new(price(limit), standard(qty), flags)),
     })
+}
+
+fn standard(qty: Shares) -> mc::QuantityPolicy {
+    mc::QuantityPolicy::Standard {
+        quantity: mc::Quantity(qty.0.unsigned_abs()),
+    }
 }
 
 fn taken(outcome: &mc::CommandOutcome) -> Vec<mc::Trade> {
@@ -174,6 +191,6 @@ fn ticks(price: mc::Price) -> Ticks {
     Ticks(i64::try_from(price.0).unwrap_or(i64::MAX))
 }
 
-fn shares(quantity: mc::Quantity) -> i64 {
-    i64::try_from(quantity.0).unwrap_or(i64::MAX)
+fn shares(quantity: mc::Quantity) -> Shares {
+    Shares(i64::try_from(quantity.0).unwrap_or(i64::MAX))
 }

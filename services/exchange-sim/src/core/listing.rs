@@ -13,6 +13,8 @@ pub struct Listing {
     pub exchange: &'static str,
     /// The price its walk starts from.
     pub start: Ticks,
+    /// Whether parts of a share are traded.
+    pub fractionable: bool,
 }
 
 /// Twenty names everybody knows, with prices of the right size in dollars.
@@ -39,6 +41,9 @@ const KNOWN: [(&str, &str, &str, i64); 20] = [
     ("F", "Ford Motor Company", "NYSE", 11),
 ];
 
+/// Of these only whole shares are traded; of the generated ones, of every fiftieth.
+const WHOLE_ONLY: [&str; 2] = ["BRK.B", "F"];
+
 /// Most symbols an exchange can have; the generated names would run out of letters later than that.
 const MOST: usize = 10_000;
 
@@ -55,6 +60,7 @@ fn known(&(symbol, name, exchange, dollars): &(&str, &str, &'static str, i64)) -
         name: name.to_owned(),
         exchange,
         start: Ticks(dollars * TICKS_PER_DOLLAR),
+        fractionable: !WHOLE_ONLY.contains(&symbol),
     }
 }
 
@@ -73,6 +79,7 @@ fn generated(n: usize) -> Listing {
         name: format!("Generated Company {n}"),
         exchange: "NYSE",
         start: Ticks(cents * 100),
+        fractionable: nth % 50 != 49,
     }
 }
 
@@ -94,5 +101,10 @@ mod tests {
     #[test]
     fn twenty_known_names_come_first() {
         assert_eq!(listings(20).last().map(|l| l.symbol.clone()), Some("F".to_owned()));
+    }
+    #[test]
+    fn all_but_a_few_are_traded_in_parts_of_a_share() {
+        let whole = |count| listings(count).iter().filter(|listing| !listing.fractionable).count();
+        assert_eq!((whole(20), whole(1_000)), (2, 2 + 19));
     }
 }

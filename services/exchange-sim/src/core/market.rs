@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::{Side, TimeInForce, Timestamp};
 
 use super::book::{Book, Level, Match, Owner, RestingId};
-use super::{Listing, OrderNo, SymbolIx, Ticks, Walk};
+use super::{Listing, OrderNo, Shares, SymbolIx, Ticks, Walk};
 
 /// A customer's order as it comes in.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +25,8 @@ pub struct NewOrder {
     pub time_in_force: TimeInForce,
     /// The worst price a share may trade at.
     pub limit: Ticks,
-    /// Shares to trade; for an order that is restored, those that are left.
-    pub qty: i64,
+    /// Shares to trade; for an order that is restored, or takes another one's place, those that are left.
+    pub qty: Shares,
     /// When it ends by itself, if it does.
     pub expires_at: Option<Timestamp>,
 }
@@ -45,12 +45,21 @@ pub enum CoreEvent {
         /// At the resting order's price.
         price: Ticks,
         /// How many.
-        qty: i64,
+        qty: Shares,
         /// Shares of the order that are left.
-        leaves: i64,
+        leaves: Shares,
     },
     /// It is over before all of it traded.
     Ended(OrderNo, End),
+    /// Another order took its place.
+    Replaced {
+        /// The order that is over.
+        old: OrderNo,
+        /// The order that goes on.
+        by: OrderNo,
+        /// Whether it has the old one's place in the queue, too.
+        in_its_place: bool,
+    },
 }
 
 /// How an order ended.
@@ -66,7 +75,7 @@ pub enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotOpen;
 
-/// The best prices of a symbol.
+/// The best prices of a symbol. Sizes are whole shares: parts of one are not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quote {
     /// Highest price somebody pays, or would if there were shares left.
@@ -97,12 +106,14 @@ pub struct QuoteSetting {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct OpenOrder {
-    symbol: SymbolIx,
-    leaves: i64,
+pub(super) struct OpenOrder {
+    pub(super) symbol: SymbolIx,
+    pub(super) limit: Ticks,
+    pub(super) time_in_force: TimeInForce,
+    pub(super) leaves: Shares,
     expires_at: Option<Timestamp>,
     /// Its place on the book; none while it waits for the session.
-    resting: Option<RestingId>,
+    pub(super) resting: Option<RestingId>,
 }
 
 /// What the market maker shows on one side.
@@ -110,12 +121,12 @@ struct OpenOrder {
 struct MakerQuote {
     id: RestingId,
     price: Ticks,
-    left: i64,
+    left: Shares,
 }
 
 #[derive(Debug)]
-struct Stall {
-    book: Book,
+pub(super) struct Stall {
+    pub(super) book: Book,
     walk: Walk,
     pinned: Option<QuoteSetting>,
     shown: QuoteSetting,
@@ -128,8 +139,8 @@ struct Stall {
 /// The whole market, in memory.
 #[derive(Debug)]
 pub struct Market {
-    stalls: Vec<Stall>,
-    open: HashMap<OrderNo, OpenOrder>,
+    pub(super) stalls: Vec<Stall>,
+    pub(super) open: HashMap<OrderNo, OpenOrder>,
     parked: BTreeMap<OrderNo, NewOrder>,
     expiries: BTreeSet<(Timestamp, OrderNo)>,
     largest_quote: i64,
@@ -174,8 +185,8 @@ impl Market {
         events
     }
 
-    /// Puts back an order that was open when the exchange stopped. Call in the order of their numbers, before the
-    /// first tick: priority is kept, and orders that rested before do not cross.
+    /// Puts back an order that was open when the exchange stopped. Call in the order of their priority, before the
+    /// first tick: it is kept, and orders that rested before do not cross.
     pub fn restore(&mut self, order: NewOrder, parked: bool) {
         if parked {
             self.keep(&order, order.qty, None);
@@ -235,7 +246,7 @@ impl Market {
             return Err(NotOpen);
         }
         self.forget(order.no).ok_or(NotOpen)?;
-        if order.qty > 0 {
+        if order.qty > Shares::ZERO {
             self.rest(&order, order.qty);
         }
         Ok(())
@@ -267,21 +278,24 @@ impl Market {
     }
 
     /// Shares of an open order that are left; `None` when it is not open.
-    pub fn leaves(&self, no: OrderNo) -> Option<i64> {
+    pub fn leaves(&self, no: OrderNo) -> Option<Shares> {
         self.open.get(&no).map(|order| order.leaves)
     }
 
     /// The best prices of a symbol, customers' orders included.
     pub fn quote(&self, symbol: SymbolIx) -> Quote {
         let stall = &self.stalls[symbol.0];
-        let nothing = |price| Level { price, qty: 0 };
+        let nothing = |price| Level {
+            price,
+            qty: Shares::ZERO,
+        };
         let bid = stall.book.best(Side::Buy).unwrap_or_else(|| nothing(stall.shown.bid));
         let ask = stall.book.best(Side::Sell).unwrap_or_else(|| nothing(stall.shown.ask));
         Quote {
             bid: bid.price,
-            bid_size: bid.qty,
+            bid_size: bid.qty.floor(),
             ask: ask.price,
-            ask_size: ask.qty,
+            ask_size: ask.qty.floor(),
             last: stall.last,
         }
     }
@@ -320,24 +334,32 @@ impl Market {
             self.maker_traded(order.symbol, found, events);
         }
         match order.time_in_force {
-            _ if leaves == 0 => {}
+            _ if leaves == Shares::ZERO => {}
             TimeInForce::Ioc | TimeInForce::Fok => events.push(CoreEvent::Ended(order.no, End::Canceled)),
             TimeInForce::Day | TimeInForce::Gtc => self.rest(&order, leaves),
         }
     }
 
-    fn rest(&mut self, order: &NewOrder, leaves: i64) {
+    fn rest(&mut self, order: &NewOrder, leaves: Shares) {
         let book = &mut self.stalls[order.symbol.0].book;
         let id = book.rest(Owner::Customer(order.no), order.side, order.limit, leaves);
         self.keep(order, leaves, Some(id));
     }
 
-    fn keep(&mut self, order: &NewOrder, leaves: i64, resting: Option<RestingId>) {
-        let NewOrder { symbol, expires_at, .. } = *order;
+    pub(super) fn keep(&mut self, order: &NewOrder, leaves: Shares, resting: Option<RestingId>) {
+        let NewOrder {
+            symbol,
+            limit,
+            time_in_force,
+            expires_at,
+            ..
+        } = *order;
         self.open.insert(
             order.no,
             OpenOrder {
                 symbol,
+                limit,
+                time_in_force,
                 leaves,
                 expires_at,
                 resting,
@@ -349,13 +371,19 @@ impl Market {
     }
 
     fn forget(&mut self, no: OrderNo) -> Option<OpenOrder> {
+        let order = self.drop_entry(no)?;
+        if let Some(id) = order.resting {
+            self.stalls[order.symbol.0].book.remove(id);
+        }
+        Some(order)
+    }
+
+    /// Strikes an order from the lists; its place on the book stays.
+    pub(super) fn drop_entry(&mut self, no: OrderNo) -> Option<OpenOrder> {
         let order = self.open.remove(&no)?;
         self.parked.remove(&no);
         if let Some(at) = order.expires_at {
             self.expiries.remove(&(at, no));
-        }
-        if let Some(id) = order.resting {
-            self.stalls[order.symbol.0].book.remove(id);
         }
         Some(order)
     }
@@ -372,11 +400,11 @@ impl Market {
     }
 
     /// Shares of an open order traded.
-    fn fill(&mut self, no: OrderNo, price: Ticks, qty: i64) -> Option<CoreEvent> {
+    fn fill(&mut self, no: OrderNo, price: Ticks, qty: Shares) -> Option<CoreEvent> {
         let order = self.open.get_mut(&no)?;
         order.leaves -= qty;
         let leaves = order.leaves;
-        if leaves == 0 {
+        if leaves == Shares::ZERO {
             self.forget(no);
         }
         Some(CoreEvent::Traded {
@@ -440,7 +468,7 @@ impl Market {
         }
     }
 
-    fn quote_side(&mut self, symbol: SymbolIx, side: Side, price: Ticks, size: i64, events: &mut Vec<CoreEvent>) {
+    fn quote_side(&mut self, symbol: SymbolIx, side: Side, price: Ticks, size: Shares, events: &mut Vec<CoreEvent>) {
         let mut left = size;
         for found in self.stalls[symbol.0].book.take(side, price, size) {
             left -= found.qty;
@@ -448,7 +476,7 @@ impl Market {
         }
         let stall = &mut self.stalls[symbol.0];
         // Shares are left only when nothing crosses any more.
-        if left > 0 {
+        if left > Shares::ZERO {
             let id = stall.book.rest(Owner::Maker(side), side, price, left);
             stall.quotes[place(side)] = Some(MakerQuote { id, price, left });
         }
@@ -481,7 +509,7 @@ impl Stall {
     }
 
     /// Takes a quote away, unless it stands at this price with this many shares; true when it has to be set anew.
-    fn withdraw_unless(&mut self, place: usize, price: Ticks, size: i64) -> bool {
+    fn withdraw_unless(&mut self, place: usize, price: Ticks, size: Shares) -> bool {
         let quote = self.quotes[place];
         if quote.is_some_and(|quote| quote.price == price && quote.left == size) {
             return false;
@@ -501,17 +529,18 @@ impl Stall {
         }
     }
 
-    fn take_from_quote(&mut self, side: Side, qty: i64) {
+    fn take_from_quote(&mut self, side: Side, qty: Shares) {
         if let Some(quote) = &mut self.quotes[place(side)] {
             quote.left -= qty;
         }
     }
 
-    /// Sizes of bid and ask: as set, else drawn. Both are drawn always, so that the walk does not depend on settings.
-    fn sizes(&mut self, largest: i64) -> [i64; 2] {
+    /// Sizes of bid and ask, in whole shares: as set, else drawn. Both are drawn always, so that the walk does not
+    /// depend on settings.
+    fn sizes(&mut self, largest: i64) -> [Shares; 2] {
         let [bid, ask] =
             std::array::from_fn(|_| 1 + i64::try_from(self.walk.dice.below(largest.unsigned_abs())).unwrap_or(0));
-        [self.shown.bid_size.unwrap_or(bid), self.shown.ask_size.unwrap_or(ask)]
+        [self.shown.bid_size.unwrap_or(bid), self.shown.ask_size.unwrap_or(ask)].map(Shares::whole)
     }
 }
 

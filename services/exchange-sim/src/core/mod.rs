@@ -2,21 +2,26 @@
 //!
 //! | module    | what                                                                        |
 //! |-----------|-----------------------------------------------------------------------------|
+//! | `shares`  | quantities, in billionths of a share                                        |
 //! | `listing` | which symbols trade, and where their prices start                           |
 //! | `book`    | one symbol's orders by price and time, kept by the crate `matchcore`        |
 //! | `walk`    | a seeded random walk of the mid price, in whole ticks                       |
 //! | `market`  | all books, the market maker and the session: commands in, [`CoreEvent`]s out |
+//! | `replace` | an order in another one's place |
 //!
-//! Prices are [`Ticks`] (hundredths of a cent), quantities whole shares. The same commands with the same seed give
+//! Prices are [`Ticks`] (hundredths of a cent), quantities [`Shares`] (in billionths). The same commands with the same seed give
 //! the same events, so a simulation can plug [`Market`] in as its venue without a network.
 
 mod book;
 mod listing;
 mod market;
+mod replace;
+mod shares;
 mod walk;
 
 pub use listing::{Listing, listings};
 pub use market::{CoreEvent, End, Market, NewOrder, NotOpen, Quote, QuoteSetting};
+pub use shares::Shares;
 pub use walk::{Dice, Walk};
 
 use rust_decimal::Decimal;

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod fractions;
+mod replace;
+
 const AAPL: SymbolIx = SymbolIx(0);
 
 fn at(text: &str) -> Timestamp {
@@ -30,7 +33,7 @@ fn order(no: i64, side: Side, dollars: i64, qty: i64) -> NewOrder {
         side,
         time_in_force: TimeInForce::Gtc,
         limit,
-        qty,
+        qty: Shares::whole(qty),
         expires_at: None,
     }
 }
@@ -62,6 +65,10 @@ fn told(events: &[CoreEvent]) -> Vec<String> {
             } => format!("{} {qty}@{} left {leaves}", order.0, price.dollars()),
             CoreEvent::Ended(no, End::Canceled) => format!("{} canceled", no.0),
             CoreEvent::Ended(no, End::Expired) => format!("{} expired", no.0),
+            CoreEvent::Replaced { old, by, in_its_place } => {
+                let how = if *in_its_place { " in its place" } else { "" };
+                format!("{} replaced by {}{how}", old.0, by.0)
+            }
         })
         .collect()
 }
@@ -143,7 +150,7 @@ fn a_resting_order_trades_at_the_quote_that_crosses_it() {
     market.set_quote(AAPL, pinned(99, 101, 10));
     market.submit(buy(1, 100, 15));
     assert_eq!(told(&market.set_quote(AAPL, pinned(97, 98, 10))), ["1 10@98 left 5"]);
-    assert_eq!(market.leaves(OrderNo(1)), Some(5));
+    assert_eq!(market.leaves(OrderNo(1)), Some(Shares::whole(5)));
 }
 
 #[test]
@@ -200,7 +207,7 @@ fn a_day_order_expires_with_its_session_and_a_gtc_order_does_not() {
     market.submit(buy(2, 1, 5));
     assert_eq!(told(&market.tick(at("2026-11-24T04:59:58Z"), true)), [""; 0]);
     assert_eq!(told(&market.tick(close, false)), ["1 expired"]);
-    assert_eq!(market.leaves(OrderNo(2)), Some(5));
+    assert_eq!(market.leaves(OrderNo(2)), Some(Shares::whole(5)));
 }
 
 #[test]
@@ -310,23 +317,38 @@ fn the_same_seed_gives_the_same_run() {
 #[derive(Debug, Clone)]
 enum Move {
     Submit(NewOrder),
+    Replace(i64, NewOrder),
     Cancel(i64),
     Tick,
 }
 
-fn moves() -> impl Strategy<Value = Vec<Move>> {
+/// Whole shares, and parts of one.
+fn quantities() -> impl Strategy<Value = Shares> {
+    prop_oneof![3 => (1..200_i64).prop_map(Shares::whole), 1 => (1..3_000_000_000_i64).prop_map(Shares)]
+}
+
+fn orders() -> impl Strategy<Value = NewOrder> {
     let word = prop_oneof![
         Just(TimeInForce::Gtc),
         Just(TimeInForce::Day),
         Just(TimeInForce::Ioc),
         Just(TimeInForce::Fok)
     ];
-    let submit = (any::<bool>(), 225..235_i64, 1..200_i64, word).prop_map(|(buys, dollars, qty, time_in_force)| {
+    (any::<bool>(), 225..235_i64, quantities(), word).prop_map(|(buys, dollars, qty, time_in_force)| {
         let side = if buys { Side::Buy } else { Side::Sell };
-        Move::Submit(with(time_in_force, order(0, side, dollars, qty)))
-    });
+        let order = with(time_in_force, order(0, side, dollars, 0));
+        NewOrder { qty, ..order }
+    })
+}
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
     prop::collection::vec(
-        prop_oneof![4 => submit, 1 => (1..40_i64).prop_map(Move::Cancel), 1 => Just(Move::Tick)],
+        prop_oneof![
+            4 => orders().prop_map(Move::Submit),
+            2 => (1..40_i64, orders()).prop_map(|(old, new)| Move::Replace(old, new)),
+            1 => (1..40_i64).prop_map(Move::Cancel),
+            1 => Just(Move::Tick)
+        ],
         1..80,
     )
 }
@@ -338,14 +360,21 @@ proptest! {
     fn executions_add_up_and_keep_to_the_limit(moves in moves(), seed in any::<u64>()) {
         let mut market = Market::new(&listings(1), seed, 100);
         let mut orders: HashMap<OrderNo, NewOrder> = HashMap::new();
-        let mut filled: HashMap<OrderNo, i64> = HashMap::new();
+        let mut filled: HashMap<OrderNo, Shares> = HashMap::new();
         let mut over: Vec<OrderNo> = Vec::new();
         for one in moves {
+            let no = OrderNo(orders.len() as i64 + 1);
             let events = match one {
                 Move::Submit(order) => {
-                    let order = NewOrder { no: OrderNo(orders.len() as i64 + 1), ..order };
-                    orders.insert(order.no, order);
-                    market.submit(order)
+                    orders.insert(no, NewOrder { no, ..order });
+                    market.submit(orders[&no])
+                }
+                Move::Replace(old, order) => {
+                    let side = orders.get(&OrderNo(old)).map_or(order.side, |old| old.side);
+                    let new = NewOrder { no, side, ..order };
+                    let done = market.replace(OrderNo(old), new);
+                    orders.extend(done.is_ok().then_some((no, new)));
+                    done.unwrap_or_default()
                 }
                 Move::Cancel(no) => market.cancel(OrderNo(no)).unwrap_or_default(),
                 Move::Tick => market.tick(noon(), true),
@@ -358,18 +387,18 @@ proptest! {
                         let sum = filled.entry(no).or_default();
                         *sum += qty;
                         prop_assert_eq!(*sum, order.qty - leaves);
-                        prop_assert!(qty > 0 && leaves >= 0);
+                        prop_assert!(qty > Shares::ZERO && leaves >= Shares::ZERO);
                         let within = if order.side == Side::Buy { price <= order.limit } else { price >= order.limit };
                         prop_assert!(within, "{price:?} is beyond the limit of {order:?}");
                     }
-                    CoreEvent::Ended(no, _) => over.push(no),
+                    CoreEvent::Ended(no, _) | CoreEvent::Replaced { old: no, .. } => over.push(no),
                     CoreEvent::Opened(_) | CoreEvent::Parked(_) => {}
                 }
             }
             for (no, order) in &orders {
-                let sum = filled.get(no).copied().unwrap_or(0);
-                let left = if over.contains(no) { 0 } else { order.qty - sum };
-                prop_assert_eq!(market.leaves(*no).unwrap_or(0), left);
+                let sum = filled.get(no).copied().unwrap_or_default();
+                let left = if over.contains(no) { Shares::ZERO } else { order.qty - sum };
+                prop_assert_eq!(market.leaves(*no).unwrap_or_default(), left);
             }
             let quote = market.quote(AAPL);
             prop_assert!(quote.bid_size == 0 || quote.ask_size == 0 || quote.bid < quote.ask, "crossed: {:?}", quote);
@@ -392,7 +421,7 @@ fn a_close_with_many_orders_ends_them_in_rounds_and_nothing_trades_between() {
     assert_eq!(told(&market.submit(sell(6, 100, 10))), ["6 accepted"]);
     let (events, more) = market.round(due, false, 3);
     assert_eq!((told(&events).len(), more), (3, false));
-    assert_eq!(market.leaves(OrderNo(6)), Some(10));
+    assert_eq!(market.leaves(OrderNo(6)), Some(Shares::whole(10)));
 }
 
 #[test]

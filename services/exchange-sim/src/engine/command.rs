@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::{OrderStatus, Side, TimeInForce, Timestamp};
 use uuid::Uuid;
 
-use crate::core::{QuoteSetting, SymbolIx, Ticks};
+use crate::core::{QuoteSetting, Shares, SymbolIx, Ticks};
 use crate::settings::Setting;
 use crate::store::rows::OrderRow;
 
@@ -23,7 +23,22 @@ pub struct Ticket {
     /// The worst price a share may trade at.
     pub limit: Ticks,
     /// Shares.
-    pub qty: i64,
+    pub qty: Shares,
+}
+
+/// What shall be different about an order: a replacement, checked as far as it can be without the order.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The order to be replaced.
+    pub id: Uuid,
+    /// The caller's own name for the replacement, never to be used again.
+    pub client_order_id: Arc<str>,
+    /// Shares, with those that have traded; as before if absent.
+    pub qty: Option<Shares>,
+    /// The worst price a share may trade at; as before if absent.
+    pub limit: Option<Ticks>,
+    /// How long it works; as before if absent.
+    pub time_in_force: Option<TimeInForce>,
 }
 
 /// An execution that nobody was told of when it happened.
@@ -34,7 +49,7 @@ pub struct Print {
     /// Dollars a share; its limit if absent.
     pub price: Option<Ticks>,
     /// Shares; all that are left if absent.
-    pub qty: Option<i64>,
+    pub qty: Option<Shares>,
     /// When it happened.
     pub at: Timestamp,
 }
@@ -44,6 +59,8 @@ pub struct Print {
 pub enum Command {
     /// Take an order.
     Submit(Ticket),
+    /// Put an order in another one's place.
+    Replace(Change),
     /// Take an order off the book.
     Cancel(Uuid),
     /// One tick of the market maker, the session and the expiries; of a close or an open with many orders, one round.
@@ -86,6 +103,18 @@ pub enum Refusal {
     /// The order is over.
     #[error("order is already in \"{0}\" state")]
     NotOpen(OrderStatus),
+    /// A replacement of an order that is not on the book yet.
+    #[error("unable to replace order, order isn't sent to exchange yet")]
+    NotSentYet,
+    /// A replacement of an order that is over, or that is being replaced.
+    #[error("unable to replace order, order is not open")]
+    TooLateToReplace,
+    /// A replacement of, or by, an order for a part of a share.
+    #[error("fractional orders cannot be replaced")]
+    FractionalReplace,
+    /// A replacement for no more shares than have traded.
+    #[error("qty must be greater than filled_qty")]
+    LessThanFilled,
     /// Nothing of the order is left to trade.
     #[error("nothing of order {0} is left to print")]
     NothingLeft(Uuid),

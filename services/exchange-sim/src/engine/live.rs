@@ -8,8 +8,9 @@ use chrono::TimeDelta;
 use db::{DbError, PgConnection};
 use domain::{OrderStatus, Timestamp};
 
+use super::batch::Pending;
 use super::{Parts, Print};
-use crate::core::{Market, NewOrder, OrderNo, SymbolIx, Ticks};
+use crate::core::{Market, NewOrder, OrderNo, Shares, SymbolIx, Ticks};
 use crate::settings::Halt;
 use crate::store::rows::OrderRow;
 use crate::store::state::{self, Last};
@@ -33,6 +34,10 @@ pub(super) struct Live {
     pub(super) symbols: HashMap<String, SymbolIx>,
     /// Prints to come, by the time they are told of.
     pub(super) prints: Vec<(Timestamp, Print)>,
+    /// Replacements that are taken and not decided.
+    pub(super) pending: HashMap<i64, Pending>,
+    /// Places in the queue of open orders that have another one than their number.
+    pub(super) priorities: HashMap<i64, i64>,
     /// When the walks were saved.
     pub(super) walks_saved_at: Timestamp,
 }
@@ -60,12 +65,14 @@ impl Live {
             last: state::last(&mut connection).await?,
             symbols,
             prints: Vec::new(),
+            pending: HashMap::new(),
+            priorities: HashMap::new(),
             walks_saved_at: now,
             connection,
         };
         live.market.set_session(parts.settings.calendar().is_open(now));
         live.resume_walks().await?;
-        live.rebuild_books().await?;
+        live.rebuild_books(now).await?;
         parts.board.set_head(live.last.event);
         live.show_quotes(parts, now);
         Ok(live)
@@ -85,6 +92,11 @@ impl Live {
             .map_or(now, |last| now.max(last + TimeDelta::microseconds(1)))
     }
 
+    /// An order's place in the queue of its price.
+    pub(super) fn priority(&self, no: i64) -> i64 {
+        self.priorities.get(&no).copied().unwrap_or(no)
+    }
+
     pub(super) fn show_quotes(&self, parts: &Parts, now: Timestamp) {
         let quotes = (0..parts.listings.len())
             .map(|n| self.market.quote(SymbolIx(n)))
@@ -102,19 +114,24 @@ impl Live {
         Ok(())
     }
 
-    async fn rebuild_books(&mut self) -> Result<(), DbError> {
+    async fn rebuild_books(&mut self, now: Timestamp) -> Result<(), DbError> {
         let mut after = 0;
         loop {
             let page = state::open_orders(&mut self.connection, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
-            after = last.no;
-            for order in page {
-                self.rebuild(order)?;
+            after = last.priority;
+            for open in page {
+                let priority = open.priority;
+                let order = open.order()?;
+                if priority != order.no {
+                    self.priorities.insert(order.no, priority);
+                }
+                self.rebuild(order, now)?;
             }
         }
     }
 
-    fn rebuild(&mut self, order: OrderRow) -> Result<(), DbError> {
+    fn rebuild(&mut self, order: OrderRow, now: Timestamp) -> Result<(), DbError> {
         let symbol = *self.symbols.get(&*order.symbol).ok_or_else(|| DbError::Inconsistent {
             table: "sim_orders",
             what: format!(
@@ -122,8 +139,16 @@ impl Live {
                 order.no, order.symbol
             ),
         })?;
-        let parked = order.status == OrderStatus::Accepted;
-        self.market.restore(core_order(&order, symbol, order.leaves()), parked);
+        match (order.status, order.replaces) {
+            // How long it was to wait is forgotten: it is decided by the next tick.
+            (OrderStatus::PendingNew, Some(old)) => {
+                self.pending.insert(order.no, Pending { old, due: now });
+            }
+            (status, _) => {
+                let core = core_order(&order, symbol, order.leaves());
+                self.market.restore(core, status == OrderStatus::Accepted);
+            }
+        }
         self.open.insert(order.no, order);
         Ok(())
     }
@@ -154,7 +179,7 @@ async fn lock_patiently(connection: &mut PgConnection) -> Result<bool, DbError> 
 }
 
 /// The part of an order that the core wants to know.
-pub(super) fn core_order(order: &OrderRow, symbol: SymbolIx, qty: i64) -> NewOrder {
+pub(super) fn core_order(order: &OrderRow, symbol: SymbolIx, qty: Shares) -> NewOrder {
     NewOrder {
         no: OrderNo(order.no),
         symbol,

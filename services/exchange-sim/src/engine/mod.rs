@@ -9,7 +9,7 @@ mod batch;
 mod command;
 mod live;
 
-pub use command::{Answer, Command, Print, Refusal, Reply, Ticket};
+pub use command::{Answer, Change, Command, Print, Refusal, Reply, Ticket};
 
 use std::sync::Arc;
 

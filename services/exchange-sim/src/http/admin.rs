@@ -8,12 +8,13 @@ use chassis::http::{ApiError, JsonBody, Query};
 use chrono::TimeDelta;
 use domain::Price;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use wire::rest::Text;
 
 use super::{App, Shared, db_failed, render};
-use crate::core::{QuoteSetting, Ticks};
+use crate::core::{QuoteSetting, Shares, Ticks};
 use crate::engine::{Answer, Command, Print};
 use crate::faults::{ActiveRule, Rule};
 use crate::store::read::{self, ExecutionFilter};
@@ -56,7 +57,7 @@ pub(super) async fn bust(State(app): State<App>, JsonBody(body): JsonBody<BustBo
 #[derive(Debug, Deserialize)]
 pub(super) struct LatePrintBody {
     client_order_id: String,
-    qty: Option<i64>,
+    qty: Option<Text>,
     price: Option<Text>,
     at: Option<domain::Timestamp>,
 }
@@ -75,7 +76,7 @@ pub(super) async fn late_print(
     let print = Print {
         order_no: order.no,
         price: body.price.map(|price| ticks("price", price)).transpose()?,
-        qty: body.qty,
+        qty: body.qty.map(shares).transpose()?,
         at: body.at.or_else(before_the_close).unwrap_or(now).min(now),
     };
     done(app.ask(Command::Print(print)).await?)
@@ -119,6 +120,10 @@ pub(super) async fn price(
         pin: body.pin,
     };
     done(app.ask(Command::SetQuote(symbol, setting)).await?)
+}
+
+fn shares(text: Text) -> Result<Shares, ApiError> {
+    Shares::from_decimal(text.get()).ok_or_else(|| ApiError::parameter("qty is no number of shares"))
 }
 
 fn ticks(name: &str, text: Text) -> Result<Ticks, ApiError> {
@@ -173,11 +178,13 @@ pub(super) struct TrueOrder {
     side: &'static str,
     time_in_force: &'static str,
     limit_price: Text,
-    qty: i64,
-    filled_qty: i64,
-    busted_qty: i64,
+    qty: Box<RawValue>,
+    filled_qty: Box<RawValue>,
+    busted_qty: Box<RawValue>,
     status: &'static str,
     submitted_at: domain::Timestamp,
+    replaces: Option<Uuid>,
+    replaced_by: Option<Uuid>,
 }
 
 /// One execution of the truth.
@@ -190,7 +197,7 @@ pub(super) struct TrueExecution {
     symbol: String,
     side: &'static str,
     price: Text,
-    qty: i64,
+    qty: Box<RawValue>,
     at: domain::Timestamp,
     busted: bool,
 }
@@ -231,11 +238,13 @@ fn true_order(app: &Shared, row: crate::store::rows::OrderRow) -> TrueOrder {
         side: row.side.as_str(),
         time_in_force: row.time_in_force.as_str(),
         limit_price: render::dollars(row.limit),
-        qty: row.qty,
-        filled_qty: row.filled_qty,
-        busted_qty: row.busted_qty,
+        qty: render::count(row.qty),
+        filled_qty: render::count(row.filled_qty),
+        busted_qty: render::count(row.busted_qty),
         status: row.status.as_str(),
         submitted_at: row.submitted_at,
+        replaces: row.replaces.map(|no| app.names.order(no)),
+        replaced_by: row.replaced_by.map(|no| app.names.order(no)),
     }
 }
 
@@ -260,7 +269,7 @@ pub(super) async fn executions(
         symbol: order.symbol.to_string(),
         side: order.side.as_str(),
         price: render::dollars(x.price),
-        qty: x.qty,
+        qty: render::count(x.qty),
         at: x.at,
         busted: x.busted_at.is_some(),
     };

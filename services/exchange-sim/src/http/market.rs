@@ -34,7 +34,7 @@ fn asset(listing: &Listing) -> Asset {
         marginable: false,
         shortable: false,
         easy_to_borrow: false,
-        fractionable: false,
+        fractionable: listing.fractionable,
         maintenance_margin_requirement: 100,
         attributes: Vec::new(),
         min_order_size: None,

@@ -3,6 +3,7 @@
 //! | module       | what                                                              |
 //! |--------------|-------------------------------------------------------------------|
 //! | `orders`     | place, cancel, look up, list                                      |
+//! | `replace`    | put an order in another one's place                               |
 //! | `activities` | executions, page by page                                          |
 //! | `market`     | assets, clock, quotes                                             |
 //! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
@@ -24,6 +25,7 @@ mod misbehave;
 mod orders;
 mod parse;
 mod render;
+mod replace;
 mod stream;
 mod trade_file;
 
@@ -80,7 +82,10 @@ impl Shared {
 pub(crate) fn router(app: &App) -> Router {
     let trading = Router::new()
         .route("/v2/orders", post(orders::place).get(orders::list))
-        .route("/v2/orders/{id}", get(orders::by_id).delete(orders::cancel))
+        .route(
+            "/v2/orders/{id}",
+            get(orders::by_id).patch(replace::replace).delete(orders::cancel),
+        )
         .route("/v2/orders:by_client_order_id", get(orders::by_client_id))
         .route("/v2/account/activities", get(activities::all))
         .route("/v2/account/activities/{kind}", get(activities::of_kind))
@@ -118,7 +123,13 @@ fn refused(refusal: Refusal) -> ApiError {
     match refusal {
         Refusal::DuplicateKey => ApiError::parameter(text),
         Refusal::NoSuchOrder(_) | Refusal::NoSuchExecution(_) => ApiError::not_found(text),
-        Refusal::NotOpen(_) | Refusal::NothingLeft(_) | Refusal::NoSession => ApiError::rule(text),
+        Refusal::NotOpen(_)
+        | Refusal::NotSentYet
+        | Refusal::TooLateToReplace
+        | Refusal::FractionalReplace
+        | Refusal::LessThanFilled
+        | Refusal::NothingLeft(_)
+        | Refusal::NoSession => ApiError::rule(text),
         Refusal::Storage => ApiError::unavailable(text, 1),
     }
 }

@@ -178,7 +178,7 @@ pub(super) fn ascending(direction: Option<&str>) -> Result<bool, ApiError> {
     }
 }
 
-async fn find(app: &Shared, id: Uuid) -> Result<Option<OrderRow>, ApiError> {
+pub(super) async fn find(app: &Shared, id: Uuid) -> Result<Option<OrderRow>, ApiError> {
     let Some(no) = app.names.order_no(id) else {
         return Ok(None);
     };

@@ -1,11 +1,12 @@
 //! From rows to the wire.
 
 use domain::OrderStatus;
-use rust_decimal::{Decimal, RoundingStrategy};
+use rust_decimal::RoundingStrategy;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use wire::rest::{FillActivity, Order, Text, TradeUpdate};
 
-use crate::core::Ticks;
+use crate::core::{Shares, Ticks};
 use crate::names::{Names, asset_id};
 use crate::store::rows::{EventRow, ExecutionRow, OrderRow};
 
@@ -24,9 +25,9 @@ pub(super) fn order(names: Names, row: &OrderRow) -> Order {
         submit_at: None,
         canceled_at: ended(OrderStatus::Canceled),
         failed_at: ended(OrderStatus::Rejected),
-        replaced_at: None,
-        replaced_by: None,
-        replaces: None,
+        replaced_at: ended(OrderStatus::Replaced),
+        replaced_by: row.replaced_by.map(|no| names.order(no)),
+        replaces: row.replaces.map(|no| names.order(no)),
         asset_id: Some(asset_id(&row.symbol)),
         symbol: row.symbol.to_string(),
         asset_class: "us_equity".into(),
@@ -81,7 +82,7 @@ pub(super) struct KeyedFill {
 /// An execution as an activity; its id sorts in sequence order.
 pub(super) fn fill(names: Names, execution: &ExecutionRow, row: &OrderRow) -> KeyedFill {
     let (kind, status) = match execution.leaves_qty {
-        0 => ("fill", OrderStatus::Filled),
+        Shares::ZERO => ("fill", OrderStatus::Filled),
         _ => ("partial_fill", OrderStatus::PartiallyFilled),
     };
     let id = names.execution(execution.no);
@@ -112,12 +113,17 @@ pub(super) fn dollars(ticks: Ticks) -> Text {
 }
 
 /// A number of shares as an amount.
-pub(super) fn shares(qty: i64) -> Text {
-    Text(Decimal::from(qty))
+pub(super) fn shares(qty: Shares) -> Text {
+    Text(qty.decimal())
+}
+
+/// A number of shares as a JSON number, digit for digit: it never passes through a float.
+pub(super) fn count(qty: Shares) -> Box<RawValue> {
+    RawValue::from_string(qty.to_string()).expect("digits and a point are a JSON number")
 }
 
 fn average(row: &OrderRow) -> Option<Text> {
-    let exact = Decimal::new(row.filled_ticks, 4).checked_div(Decimal::from(row.filled_qty))?;
+    let exact = row.filled_amount.checked_div(row.filled_qty.decimal())?;
     Some(Text(
         exact
             .round_dp_with_strategy(6, RoundingStrategy::MidpointNearestEven)

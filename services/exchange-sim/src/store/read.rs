@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use db::{DbError, PgConnection, PgPool};
 use domain::Timestamp;
+use rust_decimal::Decimal;
 use sqlx::{Postgres, QueryBuilder};
 
 use super::rows::{EventExecution, EventRow, ExecutionRow, OrderRecord, OrderRow, word};
-use crate::core::Ticks;
+use crate::core::{Shares, Ticks};
 
 /// Which orders `GET /v2/orders` wants.
 #[derive(Debug, Clone, Default)]
@@ -61,8 +62,8 @@ pub async fn taken(db: &mut PgConnection, client_order_ids: &[String]) -> Result
 pub async fn by_numbers(db: &mut PgConnection, numbers: &[i64]) -> Result<Vec<OrderRow>, DbError> {
     let records = sqlx::query_as!(
         OrderRecord,
-        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
-                busted_qty, status, submitted_at, updated_at, ended_at, expires_at
+        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_amount,
+                busted_qty, status, submitted_at, updated_at, ended_at, expires_at, carried_qty, replaces, replaced_by
            from sim_orders
           where order_no = any($1)
           order by order_no",
@@ -77,8 +78,8 @@ pub async fn by_numbers(db: &mut PgConnection, numbers: &[i64]) -> Result<Vec<Or
 pub async fn by_client_ids(pool: &PgPool, client_order_ids: &[String]) -> Result<Vec<OrderRow>, DbError> {
     let records = sqlx::query_as!(
         OrderRecord,
-        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
-                busted_qty, status, submitted_at, updated_at, ended_at, expires_at
+        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_amount,
+                busted_qty, status, submitted_at, updated_at, ended_at, expires_at, carried_qty, replaces, replaced_by
            from sim_orders
           where client_order_id = any($1)
             and not key_forgotten
@@ -93,13 +94,13 @@ pub async fn by_client_ids(pool: &PgPool, client_order_ids: &[String]) -> Result
 /// Orders by filter.
 pub async fn orders(pool: &PgPool, filter: &OrderFilter) -> Result<Vec<OrderRow>, DbError> {
     let mut sql = QueryBuilder::<Postgres>::new(
-        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
-                busted_qty, status, submitted_at, updated_at, ended_at, expires_at
+        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_amount,
+                busted_qty, status, submitted_at, updated_at, ended_at, expires_at, carried_qty, replaces, replaced_by
            from sim_orders ",
     );
     sql.push(match filter.open {
         Some(true) => "join sim_open_orders using (order_no) where true",
-        Some(false) => "where status in ('filled', 'canceled', 'expired', 'rejected')",
+        Some(false) => "where status in ('filled', 'canceled', 'expired', 'rejected', 'replaced')",
         None => "where true",
     });
     // Times grow with the numbers by which the list is sorted: a page begins by its number, found in one step, and is
@@ -148,8 +149,8 @@ async fn numbered(pool: &PgPool, before: Option<Timestamp>) -> Result<Option<i64
 pub async fn orders_after(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<OrderRow>, DbError> {
     let records = sqlx::query_as!(
         OrderRecord,
-        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
-                busted_qty, status, submitted_at, updated_at, ended_at, expires_at
+        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_amount,
+                busted_qty, status, submitted_at, updated_at, ended_at, expires_at, carried_qty, replaces, replaced_by
            from sim_orders
           where order_no > $1
           order by order_no
@@ -205,8 +206,8 @@ pub async fn executions(pool: &PgPool, filter: &ExecutionFilter) -> Result<Vec<(
         ")
          select e.execution_no, e.price_ticks, e.qty as execution_qty, e.cum_qty, e.leaves_qty, e.executed_at,
                 e.busted_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
-                o.filled_qty, o.filled_ticks, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
-                o.expires_at
+                o.filled_qty, o.filled_amount, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
+                o.expires_at, o.carried_qty, o.replaces, o.replaced_by
            from e
            join sim_orders o using (order_no)",
     );
@@ -229,9 +230,9 @@ pub async fn execution(db: &mut PgConnection, no: i64) -> Result<Option<Executio
         no: r.execution_no,
         order_no: r.order_no,
         price: Ticks(r.price_ticks),
-        qty: r.qty,
-        cum_qty: r.cum_qty,
-        leaves_qty: r.leaves_qty,
+        qty: Shares(r.qty),
+        cum_qty: Shares(r.cum_qty),
+        leaves_qty: Shares(r.leaves_qty),
         at: r.executed_at,
         busted_at: r.busted_at,
     }))
@@ -243,7 +244,7 @@ struct EventRecord {
     event: String,
     event_status: String,
     event_filled_qty: i64,
-    event_filled_ticks: i64,
+    event_filled_amount: Decimal,
     execution_no: Option<i64>,
     price_ticks: Option<i64>,
     event_qty: Option<i64>,
@@ -258,10 +259,10 @@ struct EventRecord {
 pub async fn events_after(pool: &PgPool, after: i64, limit: i64) -> Result<Vec<(EventRow, OrderRow)>, DbError> {
     let records: Vec<EventRecord> = sqlx::query_as(
         "select v.event_no, v.event, v.status as event_status, v.filled_qty as event_filled_qty,
-                v.filled_ticks as event_filled_ticks, v.execution_no, v.price_ticks, v.qty as event_qty, v.reason,
-                v.happened_at, v.executed_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
-                o.filled_qty, o.filled_ticks, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
-                o.expires_at
+                v.filled_amount as event_filled_amount, v.execution_no, v.price_ticks, v.qty as event_qty, v.reason,
+                v.happened_at, v.executed_at, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force,
+                o.limit_ticks, o.qty, o.filled_qty, o.filled_amount, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
+                o.expires_at, o.carried_qty, o.replaces, o.replaced_by
            from sim_events v
            join sim_orders o using (order_no)
           where v.event_no > $1
@@ -281,9 +282,9 @@ fn both(r: ExecutionRecord) -> Result<(ExecutionRow, OrderRow), DbError> {
         no: r.execution_no,
         order_no: order.no,
         price: Ticks(r.price_ticks),
-        qty: r.execution_qty,
-        cum_qty: r.cum_qty,
-        leaves_qty: r.leaves_qty,
+        qty: Shares(r.execution_qty),
+        cum_qty: Shares(r.cum_qty),
+        leaves_qty: Shares(r.leaves_qty),
         at: r.executed_at,
         busted_at: r.busted_at,
     };
@@ -296,7 +297,7 @@ fn event(r: EventRecord) -> Result<(EventRow, OrderRow), DbError> {
         (Some(no), Some(price), Some(qty)) => Some(EventExecution {
             no,
             price: Ticks(price),
-            qty,
+            qty: Shares(qty),
             executed_at: r.executed_at,
         }),
         _ => None,
@@ -306,8 +307,8 @@ fn event(r: EventRecord) -> Result<(EventRow, OrderRow), DbError> {
         order_no: order.no,
         event: word("sim_events", &r.event)?,
         status: word("sim_events", &r.event_status)?,
-        filled_qty: r.event_filled_qty,
-        filled_ticks: r.event_filled_ticks,
+        filled_qty: Shares(r.event_filled_qty),
+        filled_amount: r.event_filled_amount,
         execution,
         reason: r.reason.map(Into::into),
         at: r.happened_at,

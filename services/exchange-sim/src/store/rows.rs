@@ -6,8 +6,9 @@ use std::sync::Arc;
 use db::DbError;
 use domain::order::StreamEvent;
 use domain::{OrderStatus, Side, TimeInForce, Timestamp};
+use rust_decimal::Decimal;
 
-use crate::core::Ticks;
+use crate::core::{Shares, Ticks};
 
 /// An order, with everything about it.
 #[derive(Debug, Clone)]
@@ -25,13 +26,13 @@ pub struct OrderRow {
     /// The worst price a share may trade at.
     pub limit: Ticks,
     /// Shares asked for.
-    pub qty: i64,
+    pub qty: Shares,
     /// Shares traded, busted ones left out.
-    pub filled_qty: i64,
-    /// Price times quantity over the live executions.
-    pub filled_ticks: i64,
+    pub filled_qty: Shares,
+    /// What the live executions cost together, in dollars.
+    pub filled_amount: Decimal,
     /// Shares of executions that were taken back.
-    pub busted_qty: i64,
+    pub busted_qty: Shares,
     /// Where it stands.
     pub status: OrderStatus,
     /// When it came in; unique and growing.
@@ -42,16 +43,27 @@ pub struct OrderRow {
     pub ended_at: Option<Timestamp>,
     /// When it ends by itself.
     pub expires_at: Option<Timestamp>,
+    /// Shares that the orders before it in its chain traded; part of `qty`, not of `filled_qty`.
+    pub carried_qty: Shares,
+    /// The number of the order whose place it takes.
+    pub replaces: Option<i64>,
+    /// The number of the order that took its place.
+    pub replaced_by: Option<i64>,
 }
 
 impl OrderRow {
     /// Shares that could still trade.
-    pub fn leaves(&self) -> i64 {
+    pub fn leaves(&self) -> Shares {
         if self.status.is_open() {
-            self.qty - self.filled_qty - self.busted_qty
+            self.untraded()
         } else {
-            0
+            Shares::ZERO
         }
+    }
+
+    /// Shares that never traded, whether the order is over or not.
+    pub fn untraded(&self) -> Shares {
+        self.qty - self.carried_qty - self.filled_qty - self.busted_qty
     }
 
     /// The order as it was after `event`.
@@ -60,9 +72,10 @@ impl OrderRow {
         Self {
             status: event.status,
             filled_qty: event.filled_qty,
-            filled_ticks: event.filled_ticks,
+            filled_amount: event.filled_amount,
             updated_at: event.at,
             ended_at: self.ended_at.filter(|at| *at <= event.at),
+            replaced_by: self.replaced_by.filter(|_| event.status == OrderStatus::Replaced),
             ..self.clone()
         }
     }
@@ -78,11 +91,11 @@ pub struct ExecutionRow {
     /// Dollars a share.
     pub price: Ticks,
     /// Shares.
-    pub qty: i64,
+    pub qty: Shares,
     /// Shares of the order traded with it.
-    pub cum_qty: i64,
+    pub cum_qty: Shares,
     /// Shares of the order left after it.
-    pub leaves_qty: i64,
+    pub leaves_qty: Shares,
     /// When.
     pub at: Timestamp,
     /// When it was taken back, if it was.
@@ -97,7 +110,7 @@ pub struct EventExecution {
     /// Dollars a share.
     pub price: Ticks,
     /// Shares.
-    pub qty: i64,
+    pub qty: Shares,
     /// When it happened, if the report came late.
     pub executed_at: Option<Timestamp>,
 }
@@ -114,9 +127,9 @@ pub struct EventRow {
     /// The order's status after it.
     pub status: OrderStatus,
     /// Shares traded after it.
-    pub filled_qty: i64,
+    pub filled_qty: Shares,
     /// Price times quantity after it.
-    pub filled_ticks: i64,
+    pub filled_amount: Decimal,
     /// The execution, on fills and busts.
     pub execution: Option<EventExecution>,
     /// Why, for a person.
@@ -137,13 +150,16 @@ pub struct OrderRecord {
     pub limit_ticks: i64,
     pub qty: i64,
     pub filled_qty: i64,
-    pub filled_ticks: i64,
+    pub filled_amount: Decimal,
     pub busted_qty: i64,
     pub status: String,
     pub submitted_at: Timestamp,
     pub updated_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub expires_at: Option<Timestamp>,
+    pub carried_qty: i64,
+    pub replaces: Option<i64>,
+    pub replaced_by: Option<i64>,
 }
 
 impl TryFrom<OrderRecord> for OrderRow {
@@ -158,14 +174,17 @@ impl TryFrom<OrderRecord> for OrderRow {
             client_order_id: r.client_order_id.into(),
             symbol: r.symbol.into(),
             limit: Ticks(r.limit_ticks),
-            qty: r.qty,
-            filled_qty: r.filled_qty,
-            filled_ticks: r.filled_ticks,
-            busted_qty: r.busted_qty,
+            qty: Shares(r.qty),
+            filled_qty: Shares(r.filled_qty),
+            filled_amount: r.filled_amount,
+            busted_qty: Shares(r.busted_qty),
             submitted_at: r.submitted_at,
             updated_at: r.updated_at,
             ended_at: r.ended_at,
             expires_at: r.expires_at,
+            carried_qty: Shares(r.carried_qty),
+            replaces: r.replaces,
+            replaced_by: r.replaced_by,
         })
     }
 }

@@ -71,24 +71,44 @@ pub async fn last(db: &mut PgConnection) -> Result<Last, DbError> {
     })
 }
 
-/// Open orders after a number, in the order of their numbers: that is their priority.
-pub async fn open_orders(db: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<OrderRow>, DbError> {
-    let records = sqlx::query_as!(
-        OrderRecord,
-        "select order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty, filled_ticks,
-                busted_qty, status, submitted_at, updated_at, ended_at, expires_at
-           from sim_open_orders
-           join sim_orders using (order_no)
-          where order_no > $1
-            and sim_orders.order_no > $1
-          order by order_no
-          limit $2",
-        after,
-        limit
+/// An open order and its place in the queue.
+#[derive(Debug, sqlx::FromRow)]
+pub struct OpenRecord {
+    /// Lower comes first.
+    pub priority: i64,
+    #[sqlx(flatten)]
+    order: OrderRecord,
+}
+
+impl OpenRecord {
+    /// The order.
+    ///
+    /// # Errors
+    /// A word that is none.
+    pub fn order(self) -> Result<OrderRow, DbError> {
+        self.order.try_into()
+    }
+}
+
+/// Open orders after a priority, in the order of their priority.
+pub async fn open_orders(db: &mut PgConnection, after: i64, limit: i64) -> Result<Vec<OpenRecord>, DbError> {
+    let records = sqlx::query_as(
+        "select w.priority, o.order_no, o.client_order_id, o.symbol, o.side, o.time_in_force, o.limit_ticks, o.qty,
+                o.filled_qty, o.filled_amount, o.busted_qty, o.status, o.submitted_at, o.updated_at, o.ended_at,
+                o.expires_at, o.carried_qty, o.replaces, o.replaced_by
+           from (select order_no, priority
+                   from sim_open_orders
+                  where priority > $1
+                  order by priority
+                  limit $2) w
+           join sim_orders o using (order_no)
+          order by w.priority",
     )
+    .bind(after)
+    .bind(limit)
     .fetch_all(db)
     .await?;
-    records.into_iter().map(OrderRow::try_from).collect()
+    Ok(records)
 }
 
 /// What was set by hand.

@@ -20,26 +20,30 @@ pub async fn insert_orders(
     }
     sqlx::query!(
         "insert into sim_orders (order_no, client_order_id, symbol, side, time_in_force, limit_ticks, qty, filled_qty,
-                                 filled_ticks, busted_qty, status, submitted_at, updated_at, ended_at, expires_at,
-                                 key_forgotten)
+                                 filled_amount, busted_qty, status, submitted_at, updated_at, ended_at, expires_at,
+                                 carried_qty, replaces, replaced_by, key_forgotten)
          select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-                              $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::timestamptz[],
-                              $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::boolean[])",
+                              $8::bigint[], $9::numeric[], $10::bigint[], $11::text[], $12::timestamptz[],
+                              $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::bigint[],
+                              $17::bigint[], $18::bigint[], $19::boolean[])",
         &each(orders, |o| o.no),
         &each(orders, |o| o.client_order_id.to_string()),
         &each(orders, |o| o.symbol.to_string()),
         &each(orders, |o| o.side.as_str().to_owned()),
         &each(orders, |o| o.time_in_force.as_str().to_owned()),
         &each(orders, |o| o.limit.0),
-        &each(orders, |o| o.qty),
-        &each(orders, |o| o.filled_qty),
-        &each(orders, |o| o.filled_ticks),
-        &each(orders, |o| o.busted_qty),
+        &each(orders, |o| o.qty.0),
+        &each(orders, |o| o.filled_qty.0),
+        &each(orders, |o| o.filled_amount),
+        &each(orders, |o| o.busted_qty.0),
         &each(orders, |o| o.status.as_str().to_owned()),
         &each(orders, |o| o.submitted_at),
         &each(orders, |o| o.updated_at),
         &each(orders, |o| o.ended_at) as &[Option<Timestamp>],
         &each(orders, |o| o.expires_at) as &[Option<Timestamp>],
+        &each(orders, |o| o.carried_qty.0),
+        &each(orders, |o| o.replaces) as &[Option<i64>],
+        &each(orders, |o| o.replaced_by) as &[Option<i64>],
         &each(orders, |o| forgotten.contains(&o.no)),
     )
     .execute(db)
@@ -55,43 +59,68 @@ pub async fn update_orders(db: &mut PgConnection, orders: &[&OrderRow]) -> Resul
     sqlx::query!(
         "update sim_orders o
             set filled_qty = n.filled_qty,
-                filled_ticks = n.filled_ticks,
+                filled_amount = n.filled_amount,
                 busted_qty = n.busted_qty,
                 status = n.status,
                 updated_at = n.updated_at,
-                ended_at = n.ended_at
-           from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::timestamptz[],
-                       $7::timestamptz[])
-                as n (order_no, filled_qty, filled_ticks, busted_qty, status, updated_at, ended_at)
+                ended_at = n.ended_at,
+                carried_qty = n.carried_qty,
+                replaced_by = n.replaced_by
+           from unnest($1::bigint[], $2::bigint[], $3::numeric[], $4::bigint[], $5::text[], $6::timestamptz[],
+                       $7::timestamptz[], $8::bigint[], $9::bigint[])
+                as n (order_no, filled_qty, filled_amount, busted_qty, status, updated_at, ended_at, carried_qty,
+                      replaced_by)
           where o.order_no = n.order_no",
         &each(orders, |o| o.no),
-        &each(orders, |o| o.filled_qty),
-        &each(orders, |o| o.filled_ticks),
-        &each(orders, |o| o.busted_qty),
+        &each(orders, |o| o.filled_qty.0),
+        &each(orders, |o| o.filled_amount),
+        &each(orders, |o| o.busted_qty.0),
         &each(orders, |o| o.status.as_str().to_owned()),
         &each(orders, |o| o.updated_at),
         &each(orders, |o| o.ended_at) as &[Option<Timestamp>],
+        &each(orders, |o| o.carried_qty.0),
+        &each(orders, |o| o.replaced_by) as &[Option<i64>],
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Notes orders as open, and others as open no more.
-pub async fn open_and_close(db: &mut PgConnection, opened: &[i64], closed: &[i64]) -> Result<(), DbError> {
-    if !opened.is_empty() {
-        sqlx::query!(
-            "insert into sim_open_orders (order_no) select * from unnest($1::bigint[])",
-            opened
-        )
-        .execute(&mut *db)
-        .await?;
-    }
+/// Notes orders as open, each with its priority, and others as open no more.
+pub async fn open_and_close(db: &mut PgConnection, opened: &[(i64, i64)], closed: &[i64]) -> Result<(), DbError> {
+    // First those that are over: a replacement may have the priority of the order whose place it took.
     if !closed.is_empty() {
         sqlx::query!("delete from sim_open_orders where order_no = any($1)", closed)
-            .execute(db)
+            .execute(&mut *db)
             .await?;
     }
+    if !opened.is_empty() {
+        sqlx::query!(
+            "insert into sim_open_orders (order_no, priority) select * from unnest($1::bigint[], $2::bigint[])",
+            &each(opened, |o| o.0),
+            &each(opened, |o| o.1)
+        )
+        .execute(db)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Gives open orders of earlier batches the priority of those whose place they took.
+pub async fn reprioritize(db: &mut PgConnection, orders: &[(i64, i64)]) -> Result<(), DbError> {
+    if orders.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "update sim_open_orders o
+            set priority = n.priority
+           from unnest($1::bigint[], $2::bigint[]) as n (order_no, priority)
+          where o.order_no = n.order_no",
+        &each(orders, |o| o.0),
+        &each(orders, |o| o.1)
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 
@@ -107,9 +136,9 @@ pub async fn insert_executions(db: &mut PgConnection, executions: &[ExecutionRow
         &each(executions, |e| e.no),
         &each(executions, |e| e.order_no),
         &each(executions, |e| e.price.0),
-        &each(executions, |e| e.qty),
-        &each(executions, |e| e.cum_qty),
-        &each(executions, |e| e.leaves_qty),
+        &each(executions, |e| e.qty.0),
+        &each(executions, |e| e.cum_qty.0),
+        &each(executions, |e| e.leaves_qty.0),
         &each(executions, |e| e.at),
         &each(executions, |e| e.busted_at) as &[Option<Timestamp>],
     )
@@ -142,20 +171,20 @@ pub async fn insert_events(db: &mut PgConnection, events: &[EventRow]) -> Result
         return Ok(());
     }
     sqlx::query!(
-        "insert into sim_events (event_no, order_no, event, status, filled_qty, filled_ticks, execution_no, price_ticks,
+        "insert into sim_events (event_no, order_no, event, status, filled_qty, filled_amount, execution_no, price_ticks,
                                  qty, reason, happened_at, executed_at)
-         select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+         select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::numeric[],
                               $7::bigint[], $8::bigint[], $9::bigint[], $10::text[], $11::timestamptz[],
                               $12::timestamptz[])",
         &each(events, |e| e.no),
         &each(events, |e| e.order_no),
         &each(events, |e| e.event.to_string()),
         &each(events, |e| e.status.as_str().to_owned()),
-        &each(events, |e| e.filled_qty),
-        &each(events, |e| e.filled_ticks),
+        &each(events, |e| e.filled_qty.0),
+        &each(events, |e| e.filled_amount),
         &each(events, |e| e.execution.map(|x| x.no)) as &[Option<i64>],
         &each(events, |e| e.execution.map(|x| x.price.0)) as &[Option<i64>],
-        &each(events, |e| e.execution.map(|x| x.qty)) as &[Option<i64>],
+        &each(events, |e| e.execution.map(|x| x.qty.0)) as &[Option<i64>],
         &each(events, |e| e.reason.as_deref().map(str::to_owned)) as &[Option<String>],
         &each(events, |e| e.at),
         &each(events, |e| e.execution.and_then(|x| x.executed_at)) as &[Option<Timestamp>],

@@ -3,7 +3,10 @@
 
 mod by_hand;
 mod faults;
+mod fractions;
 mod prints;
+mod replace;
+mod replace_faults;
 mod restart;
 mod rig;
 mod stream;

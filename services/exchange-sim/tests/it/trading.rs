@@ -238,12 +238,7 @@ async fn bad_orders_are_refused_with_code_and_reason_and_nothing_is_stored() {
     let cases = [
         ("symbol", json!("NOPE"), 42210000, "asset \"NOPE\" not found"),
         ("qty", json!("0"), 40010001, "qty must be > 0"),
-        (
-            "qty",
-            json!("1.5"),
-            42210000,
-            "fractional orders are not offered by this exchange",
-        ),
+        ("qty", json!("1.5"), 42210000, "fractional orders must be DAY orders"),
         ("qty", json!("1e400"), 40010001, "qty is too large"),
         (
             "qty",

@@ -108,6 +108,8 @@ pub enum StreamEvent {
     Fill,
     /// A cancel is asked for.
     PendingCancel,
+    /// A replace is asked for.
+    PendingReplace,
     /// Ended `canceled`.
     Canceled,
     /// Ended `expired`.
@@ -120,6 +122,8 @@ pub enum StreamEvent {
     DoneForDay,
     /// The venue refused the cancel.
     OrderCancelRejected,
+    /// The venue refused the replace.
+    OrderReplaceRejected,
     /// An execution was taken back (Daybook's own word).
     TradeBust,
     /// An execution's quantity or price was corrected (Daybook's own word).

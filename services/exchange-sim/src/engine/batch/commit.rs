@@ -28,7 +28,12 @@ impl Batch<'_> {
     }
 
     async fn write(&mut self) -> Result<(), DbError> {
-        let Live { connection, open, .. } = &mut *self.live;
+        let Live {
+            connection,
+            open,
+            priorities,
+            ..
+        } = &mut *self.live;
         let rows: Vec<&OrderRow> = self
             .changes
             .touched
@@ -37,15 +42,17 @@ impl Batch<'_> {
             .collect();
         let (old, new): (Vec<&OrderRow>, Vec<&OrderRow>) =
             rows.into_iter().partition(|order| order.no <= self.last_old);
-        let opened: Vec<i64> = new
+        let priority = |no: i64| priorities.get(&no).copied().unwrap_or(no);
+        let opened: Vec<(i64, i64)> = new
             .iter()
             .filter(|order| order.status.is_open())
-            .map(|order| order.no)
+            .map(|order| (order.no, priority(order.no)))
             .collect();
         let mut tx = connection.begin().await?;
         write::insert_orders(&mut tx, &new, &self.changes.forgotten).await?;
         write::update_orders(&mut tx, &old).await?;
         write::open_and_close(&mut tx, &opened, &self.changes.closed).await?;
+        write::reprioritize(&mut tx, &self.changes.reprioritized).await?;
         write::insert_executions(&mut tx, &self.changes.executions).await?;
         write::bust(&mut tx, &self.changes.busts).await?;
         write::insert_events(&mut tx, &self.changes.events).await?;

@@ -4,7 +4,7 @@ use domain::order::StreamEvent;
 use domain::{OrderStatus, Timestamp};
 
 use super::{Batch, about};
-use crate::core::{CoreEvent, End, Ticks};
+use crate::core::{CoreEvent, End, Shares, Ticks};
 use crate::faults::Kind;
 use crate::store::rows::{EventExecution, EventRow, ExecutionRow, OrderRow};
 
@@ -28,25 +28,28 @@ impl Batch<'_> {
                     self.end(no.0, status, event, None);
                     self.perhaps_print_later(no.0);
                 }
+                CoreEvent::Replaced { old, by, in_its_place } => self.replaced(old.0, by.0, in_its_place),
             }
         }
     }
 
     fn moved(&mut self, no: i64, status: OrderStatus, event: StreamEvent) {
-        if let Some(order) = self.row(no) {
-            order.status = status;
-        }
+        self.set_status(no, status);
         self.report(no, event, None, None);
     }
 
-    pub(super) fn traded(&mut self, no: i64, price: Ticks, qty: i64, leaves: i64, late: Option<Timestamp>) {
+    pub(super) fn traded(&mut self, no: i64, price: Ticks, qty: Shares, leaves: Shares, late: Option<Timestamp>) {
         let execution = self.execute(no, price, qty, leaves, late);
-        let filled = leaves == 0;
+        let filled = leaves == Shares::ZERO;
         let (status, event) = match filled {
             true => (OrderStatus::Filled, StreamEvent::Fill),
             false => (OrderStatus::PartiallyFilled, StreamEvent::PartialFill),
         };
-        if let Some(order) = self.row(no) {
+        // A fill of a part leaves the wish to replace the order as it is.
+        if let Some(order) = self
+            .row(no)
+            .filter(|order| filled || order.status != OrderStatus::PendingReplace)
+        {
             order.status = status;
         }
         if filled {
@@ -62,7 +65,7 @@ impl Batch<'_> {
         let faults = self.parts.faults.clone();
         let Some(order) = self.row(no).cloned() else { return };
         if filled && faults.strikes(Kind::Overfill, about(&order)) {
-            let more = self.execute(no, execution.price, 1, 0, None);
+            let more = self.execute(no, execution.price, Shares::whole(1), Shares::ZERO, None);
             self.report(no, StreamEvent::Fill, Some(more), None);
         }
         if faults.strikes(Kind::Bust, about(&order)) {
@@ -71,11 +74,11 @@ impl Batch<'_> {
     }
 
     /// The fault `fill_after_cancel`: half of what the cancel left trades at the limit all the same.
-    pub(super) fn fill_late(&mut self, no: i64, leaves: i64) {
+    pub(super) fn fill_late(&mut self, no: i64, leaves: Shares) {
         let faults = self.parts.faults.clone();
         let Some(order) = self.row(no).cloned() else { return };
-        if leaves > 0 && faults.any() && faults.strikes(Kind::FillAfterCancel, about(&order)) {
-            let late = self.execute(no, order.limit, (leaves + 1) / 2, 0, None);
+        if leaves > Shares::ZERO && faults.any() && faults.strikes(Kind::FillAfterCancel, about(&order)) {
+            let late = self.execute(no, order.limit, leaves.half(), Shares::ZERO, None);
             self.report(no, StreamEvent::PartialFill, Some(late), None);
         }
     }
@@ -84,8 +87,8 @@ impl Batch<'_> {
         &mut self,
         no: i64,
         price: Ticks,
-        qty: i64,
-        leaves_qty: i64,
+        qty: Shares,
+        leaves_qty: Shares,
         executed_at: Option<Timestamp>,
     ) -> EventExecution {
         self.live.last.execution += 1;
@@ -98,7 +101,7 @@ impl Batch<'_> {
         let at = executed_at.unwrap_or_else(|| self.live.next_time(self.now));
         let cum_qty = self.row(no).map_or(qty, |order| {
             order.filled_qty += qty;
-            order.filled_ticks += price.0 * qty;
+            order.filled_amount += price.dollars() * qty.decimal();
             order.filled_qty
         });
         let busted_at = None;
@@ -135,9 +138,9 @@ impl Batch<'_> {
         }
         if let Some(order) = self.row(order_no) {
             order.filled_qty -= qty;
-            order.filled_ticks -= price.0 * qty;
+            order.filled_amount -= price.dollars() * qty.decimal();
             order.busted_qty += qty;
-            if order.status == OrderStatus::PartiallyFilled && order.filled_qty == 0 {
+            if order.status == OrderStatus::PartiallyFilled && order.filled_qty == Shares::ZERO {
                 order.status = OrderStatus::New;
             }
         }
@@ -156,9 +159,7 @@ impl Batch<'_> {
     }
 
     pub(super) fn end(&mut self, no: i64, status: OrderStatus, event: StreamEvent, reason: Option<&str>) {
-        if let Some(order) = self.row(no) {
-            order.status = status;
-        }
+        self.set_status(no, status);
         self.close(no);
         self.report(no, event, None, reason);
     }
@@ -170,6 +171,7 @@ impl Batch<'_> {
         };
         // The report that follows gets the same time, the next one.
         order.ended_at = Some(self.live.coming_time(self.now));
+        self.live.priorities.remove(&no);
         self.ended.insert(no, order);
         if no <= self.last_old {
             self.changes.closed.push(no);
@@ -186,7 +188,7 @@ impl Batch<'_> {
         let at = self.live.next_time(self.now);
         let Some(order) = self.row(no) else { return };
         order.updated_at = at;
-        let (status, filled_qty, filled_ticks) = (order.status, order.filled_qty, order.filled_ticks);
+        let (status, filled_qty, filled_amount) = (order.status, order.filled_qty, order.filled_amount);
         self.live.last.event += 1;
         let number = self.live.last.event;
         let reason = reason.map(Into::into);
@@ -196,7 +198,7 @@ impl Batch<'_> {
             event,
             status,
             filled_qty,
-            filled_ticks,
+            filled_amount,
             execution,
             reason,
             at,

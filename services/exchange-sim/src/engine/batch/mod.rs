@@ -3,6 +3,9 @@
 mod commit;
 mod effects;
 mod prints;
+mod replace;
+
+pub(super) use replace::Pending;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,11 +14,12 @@ use chrono::TimeDelta;
 use db::DbError;
 use domain::order::StreamEvent;
 use domain::{OrderStatus, TimeInForce, Timestamp};
+use rust_decimal::Decimal;
 
 use super::Parts;
 use super::command::{Answer, Command, Refusal, Reply, Ticket};
 use super::live::{Live, core_order};
-use crate::core::{OrderNo, SymbolIx};
+use crate::core::{OrderNo, Shares, SymbolIx};
 use crate::faults::{About, Kind};
 use crate::settings::Setting;
 use crate::store::read;
@@ -56,6 +60,8 @@ struct Changes {
     touched: BTreeSet<i64>,
     quoted: BTreeSet<SymbolIx>,
     closed: Vec<i64>,
+    /// Open orders of earlier batches that took another one's place in the queue.
+    reprioritized: Vec<(i64, i64)>,
     executions: Vec<ExecutionRow>,
     busts: Vec<(i64, Timestamp)>,
     events: Vec<EventRow>,
@@ -77,6 +83,10 @@ impl<'a> Batch<'a> {
         for command in commands {
             match command {
                 Command::Submit(ticket) => keys.push(ticket.client_order_id.to_string()),
+                Command::Replace(change) => {
+                    keys.push(change.client_order_id.to_string());
+                    orders.extend(parts.names.order_no(change.id).filter(|no| !live.open.contains_key(no)));
+                }
                 Command::Cancel(id) => {
                     orders.extend(parts.names.order_no(*id).filter(|no| !live.open.contains_key(no)))
                 }
@@ -122,6 +132,7 @@ impl<'a> Batch<'a> {
         let mut more = false;
         match command {
             Command::Submit(ticket) => return self.submit(ticket),
+            Command::Replace(change) => return self.replace(change),
             Command::Cancel(id) => self.cancel(self.parts.names.order_no(*id).ok_or(Refusal::NoSuchOrder(*id))?)?,
             Command::Tick => more = self.tick(),
             Command::Print(print) => self.print(print)?,
@@ -196,21 +207,28 @@ impl<'a> Batch<'a> {
             time_in_force: ticket.time_in_force,
             limit: ticket.limit,
             qty: ticket.qty,
-            filled_qty: 0,
-            filled_ticks: 0,
-            busted_qty: 0,
+            filled_qty: Shares::ZERO,
+            filled_amount: Decimal::ZERO,
+            busted_qty: Shares::ZERO,
             status: OrderStatus::Accepted,
             submitted_at,
             updated_at: submitted_at,
             ended_at: None,
             expires_at,
+            carried_qty: Shares::ZERO,
+            replaces: None,
+            replaced_by: None,
         })
     }
 
     fn cancel(&mut self, no: i64) -> Result<(), Refusal> {
+        if self.live.pending.contains_key(&no) {
+            self.turn_down(no, OrderStatus::Canceled, "the replacement was canceled");
+            return Ok(());
+        }
         match self.live.market.cancel(OrderNo(no)) {
             Ok(events) => {
-                let leaves = self.row(no).map_or(0, |order| order.leaves());
+                let leaves = self.row(no).map_or(Shares::ZERO, |order| order.leaves());
                 self.absorb(events);
                 self.fill_late(no, leaves);
                 Ok(())
@@ -225,6 +243,7 @@ impl<'a> Batch<'a> {
     /// One round; true when it left some for the next one.
     fn tick(&mut self) -> bool {
         self.print_what_is_due();
+        self.decide_replacements();
         let settings = &self.parts.settings;
         let in_session = settings.calendar().is_open(self.now);
         let due = settings.due(self.now);

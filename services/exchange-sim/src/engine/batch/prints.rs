@@ -7,8 +7,8 @@ use domain::{OrderStatus, Timestamp};
 use super::super::command::{Print, Refusal};
 use super::super::live::core_order;
 use super::{Batch, about};
+use crate::core::Shares;
 use crate::faults::Kind;
-use crate::store::rows::OrderRow;
 
 /// How long before the close a late print happened.
 const BEFORE_THE_CLOSE: TimeDelta = TimeDelta::seconds(1);
@@ -18,9 +18,13 @@ impl Batch<'_> {
     pub(super) fn print(&mut self, print: &Print) -> Result<(), Refusal> {
         let name = self.parts.names.order(print.order_no);
         let order = self.row(print.order_no).cloned().ok_or(Refusal::NoSuchOrder(name))?;
-        let left = left(&order);
+        // What a replaced order had left is its successor's to trade.
+        let left = match order.status {
+            OrderStatus::Replaced => Shares::ZERO,
+            _ => order.untraded(),
+        };
         let qty = print.qty.unwrap_or(left).min(left);
-        if qty <= 0 {
+        if qty <= Shares::ZERO {
             return Err(Refusal::NothingLeft(name));
         }
         let price = print.price.unwrap_or(order.limit);
@@ -38,7 +42,7 @@ impl Batch<'_> {
             true => StreamEvent::Fill,
             false => StreamEvent::PartialFill,
         };
-        let execution = self.execute(order.no, price, qty, 0, at);
+        let execution = self.execute(order.no, price, qty, Shares::ZERO, at);
         if let (StreamEvent::Fill, Some(order)) = (event, self.row(order.no)) {
             order.status = OrderStatus::Filled;
         }
@@ -53,8 +57,8 @@ impl Batch<'_> {
             return;
         }
         let Some(order) = self.row(no).cloned() else { return };
-        let left = left(&order);
-        if left == 0 {
+        let left = order.untraded();
+        if left <= Shares::ZERO {
             return;
         }
         if let Some(rule) = faults.struck_by(Kind::LatePrint, about(&order)) {
@@ -62,7 +66,7 @@ impl Batch<'_> {
             let print = Print {
                 order_no: no,
                 price: None,
-                qty: Some((left + 1) / 2),
+                qty: Some(left.half()),
                 at: self.before_the_end(),
             };
             self.live.prints.push((self.now + delay, print));
@@ -94,9 +98,4 @@ impl Batch<'_> {
             .last_close(self.now)
             .map_or(self.now, |close| close - BEFORE_THE_CLOSE)
     }
-}
-
-/// Shares that never traded, whether the order is over or not.
-fn left(order: &OrderRow) -> i64 {
-    order.qty - order.filled_qty - order.busted_qty
 }

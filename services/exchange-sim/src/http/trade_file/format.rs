@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::core::Ticks;
+use crate::core::{Shares, Ticks};
 use crate::names::Names;
 use crate::store::rows::{ExecutionRow, OrderRow};
 
@@ -25,7 +25,7 @@ pub(super) struct FileLine {
     pub(super) client_order_id: String,
     pub(super) symbol: String,
     pub(super) side: Side,
-    pub(super) qty: i64,
+    pub(super) qty: Shares,
     pub(super) price: Ticks,
     pub(super) at: Timestamp,
     pub(super) busted: bool,
@@ -67,8 +67,8 @@ impl FileLine {
 /// The whole file. The trailer counts all lines, adds up the live ones, and has the digest of every byte before it.
 pub(super) fn written(date: NaiveDate, lines: &[FileLine]) -> String {
     let live = || lines.iter().filter(|line| !line.busted);
-    let shares: i64 = live().map(|line| line.qty).sum();
-    let dollars: Decimal = live().map(|line| line.price.dollars() * Decimal::from(line.qty)).sum();
+    let shares: Decimal = live().map(|line| line.qty.decimal()).sum();
+    let dollars: Decimal = live().map(|line| line.price.dollars() * line.qty.decimal()).sum();
     let mut text: String = std::iter::once(format!("H,{date}\n"))
         .chain(lines.iter().map(FileLine::text))
         .collect();
@@ -76,7 +76,12 @@ pub(super) fn written(date: NaiveDate, lines: &[FileLine]) -> String {
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    text += &format!("Z,{},{shares},{},{digest}\n", lines.len(), dollars.normalize());
+    text += &format!(
+        "Z,{},{},{},{digest}\n",
+        lines.len(),
+        shares.normalize(),
+        dollars.normalize()
+    );
     text
 }
 
@@ -94,7 +99,7 @@ mod tests {
             client_order_id: "a \"b\"".to_owned(),
             symbol: "AAPL".to_owned(),
             side: Side::Buy,
-            qty,
+            qty: Shares::whole(qty),
             price: Ticks(1_000_200),
             at: "2026-11-23T15:00:00Z".parse().expect("a time"),
             busted,

@@ -4,7 +4,7 @@ use chrono::{Days, NaiveDate};
 use uuid::Uuid;
 
 use super::format::FileLine;
-use crate::core::Ticks;
+use crate::core::{Shares, Ticks};
 use crate::faults::{Kind, Rule};
 use crate::names::Names;
 
@@ -25,7 +25,7 @@ pub(super) fn lines(lines: &mut Vec<FileLine>, rule: &Rule, names: Names, date: 
             let line = unknown(&lines[place], lines.last().map_or(0, |last| last.no), names, date);
             lines.push(line);
         }
-        Kind::FileWrongQty => lines[place].qty += 1,
+        Kind::FileWrongQty => lines[place].qty += Shares::whole(1),
         Kind::FileWrongPrice => lines[place].price = Ticks(lines[place].price.0 + lines[place].price.grid()),
         _ => {}
     }
