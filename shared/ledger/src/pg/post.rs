@@ -8,7 +8,7 @@ use crate::transfer::{Accrual, Asset, Book, Trade, Transfer, TransferId};
 use db::{DbError, PgConnection};
 use domain::{AccountId, Side, Symbol};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Posts the transfers that are new and tells which those were.
@@ -27,8 +27,8 @@ pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<Has
     insert_entries(conn, &fresh).await?;
     let deltas = Deltas::of(&fresh);
     move_cash(conn, &deltas).await?;
-    move_shares(conn, &deltas, &fresh).await?;
-    insert_trades(conn, &fresh).await?;
+    let costs = move_shares(conn, &deltas, &fresh).await?;
+    insert_trades(conn, &fresh, &costs).await?;
     insert_accruals(conn, &fresh).await?;
     Ok(new)
 }
@@ -216,9 +216,12 @@ async fn move_cash(conn: &mut PgConnection, deltas: &Deltas) -> Result<(), DbErr
     all_moved("ledger_cash", moved.rows_affected(), deltas.cash.len())
 }
 
-async fn move_shares(conn: &mut PgConnection, deltas: &Deltas, transfers: &[&Transfer]) -> Result<(), DbError> {
+/// What sales take along of their position's cost basis; below zero for what a bust gives back.
+type SaleCosts = HashMap<TransferId, Decimal>;
+
+async fn move_shares(conn: &mut PgConnection, deltas: &Deltas, transfers: &[&Transfer]) -> Result<SaleCosts, DbError> {
     if deltas.shares.is_empty() {
-        return Ok(());
+        return Ok(SaleCosts::new());
     }
     let accounts: Vec<Uuid> = deltas.shares.keys().map(|(a, _)| a.get()).collect();
     let symbols: Vec<String> = deltas.shares.keys().map(|(_, s)| s.as_str().to_owned()).collect();
@@ -232,10 +235,10 @@ async fn move_shares(conn: &mut PgConnection, deltas: &Deltas, transfers: &[&Tra
     )
     .execute(&mut *conn)
     .await?;
-    let basis = if transfers.iter().any(|t| t.trade.is_some()) {
+    let (basis, costs) = if transfers.iter().any(|t| t.trade.is_some()) {
         new_basis(conn, deltas, transfers).await?
     } else {
-        vec![None; deltas.shares.len()]
+        (vec![None; deltas.shares.len()], SaleCosts::new())
     };
     let moved = sqlx::query!(
         "update ledger_shares s
@@ -254,7 +257,8 @@ async fn move_shares(conn: &mut PgConnection, deltas: &Deltas, transfers: &[&Tra
     )
     .execute(conn)
     .await?;
-    all_moved("ledger_shares", moved.rows_affected(), deltas.shares.len())
+    all_moved("ledger_shares", moved.rows_affected(), deltas.shares.len())?;
+    Ok(costs)
 }
 
 /// What the shares cost after the trades of this posting, one by one in order, for each pair of `deltas`.
@@ -262,30 +266,66 @@ async fn new_basis(
     conn: &mut PgConnection,
     deltas: &Deltas,
     transfers: &[&Transfer],
-) -> Result<Vec<Option<Decimal>>, DbError> {
+) -> Result<(Vec<Option<Decimal>>, SaleCosts), DbError> {
     let pairs: Vec<(AccountId, Symbol)> = deltas.shares.keys().cloned().collect();
     let balances = super::shares(conn, &pairs).await?;
     let mut held: BTreeMap<(AccountId, Symbol), (Decimal, Decimal)> = balances
         .into_iter()
         .map(|(pair, balance)| (pair, (balance.total(), balance.cost_basis.get())))
         .collect();
+    let mut costs = costs_to_give_back(conn, transfers).await?;
     for transfer in transfers {
         if let (Some(account), Some(trade)) = (transfer.account, &transfer.trade)
             && let Some(position) = held.get_mut(&(account, trade.symbol.clone()))
         {
-            *position = after_trade(*position, trade);
+            let taken = trade.reverses.and_then(|sale| costs.get(&sale).copied());
+            let after = after_trade(*position, trade, taken);
+            if trade.side == Side::Sell {
+                costs.insert(transfer.id(), position.1 - after.1);
+            }
+            *position = after;
         }
     }
-    Ok(pairs.iter().map(|pair| held.get(pair).map(|&(_, cost)| cost)).collect())
+    let basis = pairs.iter().map(|pair| held.get(pair).map(|&(_, cost)| cost));
+    Ok((basis.collect(), costs))
+}
+
+/// What the sales took along that are taken back now.
+async fn costs_to_give_back(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<SaleCosts, DbError> {
+    let sales = transfers
+        .iter()
+        .filter_map(|t| t.trade.as_ref())
+        .filter(|trade| trade.side == Side::Sell);
+    let ids: Vec<Uuid> = sales.filter_map(|trade| Some(trade.reverses?.get())).collect();
+    if ids.is_empty() {
+        return Ok(SaleCosts::new());
+    }
+    let rows = sqlx::query!(
+        r#"select transfer_id, cost as "cost!"
+             from ledger_trades
+            where transfer_id = any($1)
+              and cost is not null"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (TransferId::new(row.transfer_id), row.cost))
+        .collect())
 }
 
 /// Average cost: a buy adds what it cost, a sale takes its share of the cost along; nine decimals, half-even. What is taken
-/// back (LED-16, LED-17) undoes just that, so that a correction changes the basis by what it corrects.
-fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade) -> (Decimal, Decimal) {
+/// back (LED-16, LED-17) undoes just that, so that a correction changes the basis by what it corrects: a sale gives back what
+/// it had `taken`.
+fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade, taken: Option<Decimal>) -> (Decimal, Decimal) {
     let rest = (qty - trade.qty).max(Decimal::ZERO);
     match (trade.side, trade.reversal) {
         (Side::Buy, false) => (qty + trade.qty, cost + trade.cash),
-        (Side::Sell, true) => (qty + trade.qty, cost + taken_by_sale((qty, cost), trade)),
+        (Side::Sell, true) => (
+            qty + trade.qty,
+            cost + taken.unwrap_or_else(|| average_taken((qty, cost), trade)),
+        ),
         (Side::Buy | Side::Sell, _) if rest.is_zero() => (rest, Decimal::ZERO),
         (Side::Buy, true) => (rest, (cost - trade.cash).max(Decimal::ZERO)),
         (Side::Sell, false) => {
@@ -295,15 +335,15 @@ fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade) -> (Decimal, Deci
     }
 }
 
-/// What a sale took along: it left the average as it was. Where it took all nothing is known of what that cost, and what
-/// the sale brought is the nearest there is.
-fn taken_by_sale((qty, cost): (Decimal, Decimal), trade: &Trade) -> Decimal {
+/// What a sale took along that was booked before that was kept: it left the average as it was. Where it took all nothing is
+/// known of what that cost, and what the sale brought is the nearest there is.
+fn average_taken((qty, cost): (Decimal, Decimal), trade: &Trade) -> Decimal {
     let average = cost.checked_div(qty);
     let taken = average.and_then(|average| average.checked_mul(trade.qty));
     taken.map_or(trade.cash, |taken| taken.round_dp(9))
 }
 
-async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Result<(), DbError> {
+async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer], costs: &SaleCosts) -> Result<(), DbError> {
     let trades: Vec<(&Transfer, AccountId, &Trade)> = transfers
         .iter()
         .filter_map(|t| Some((*t, t.account?, t.trade.as_ref()?)))
@@ -313,10 +353,11 @@ async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Resu
     }
     let signed = |trade: &Trade, amount: Decimal| if trade.reversal { -amount } else { amount };
     sqlx::query!(
-        "insert into ledger_trades (transfer_id, account_id, symbol, side, qty, cash, trade_date, settle_date, reverses)
+        "insert into ledger_trades (transfer_id, account_id, symbol, side, qty, cash, trade_date, settle_date, reverses,
+                                    cost)
          select *
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::date[], $8::date[],
-                       $9::uuid[])",
+                       $9::uuid[], $10::numeric[])",
         &trades.iter().map(|(t, _, _)| t.id().get()).collect::<Vec<_>>(),
         &trades.iter().map(|(_, a, _)| a.get()).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.symbol.as_str().to_owned()).collect::<Vec<_>>(),
@@ -326,6 +367,7 @@ async fn insert_trades(conn: &mut PgConnection, transfers: &[&Transfer]) -> Resu
         &trades.iter().map(|(_, _, trade)| trade.trade_date).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| trade.settle_date).collect::<Vec<_>>(),
         &trades.iter().map(|(_, _, trade)| Some(trade.reverses?.get())).collect::<Vec<_>>() as &[Option<Uuid>],
+        &trades.iter().map(|(t, ..)| costs.get(&t.id()).copied()).collect::<Vec<_>>() as &[Option<Decimal>],
     )
     .execute(conn)
     .await?;

@@ -3,6 +3,7 @@
 mod book;
 mod breaks;
 mod closing;
+mod costs;
 mod days;
 mod fees;
 mod proceeds;

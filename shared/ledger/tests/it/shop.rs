@@ -197,6 +197,13 @@ impl Shop {
             .expect("there")
     }
 
+    /// Dollars that the customer's shares cost.
+    pub async fn basis(&self, account: AccountId) -> String {
+        let positions = ledger::positions(&mut *self.conn().await, account).await.expect("read");
+        let cost = positions.first().map(|shares| shares.cost_basis.get().normalize());
+        cost.unwrap_or_default().to_string()
+    }
+
     pub async fn withdrawable(&self, account: AccountId) -> String {
         let amount = ledger::withdrawable(&mut *self.conn().await, account).await;
         amount.expect("read").to_string()
