@@ -15,7 +15,8 @@ use db::{DbError, PgConnection};
 use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp};
 use identity::FlagChange;
 use ledger::rules::FeeRates;
-use ledger::{BookedTrade, Cause, TransferId};
+use ledger::settlement::BatchError;
+use ledger::{BookedTrade, Cause, Transfer, TransferId};
 use orders::{KnownFill, Sequence, StoredOrder, VenueExec};
 use sessions::Sessions;
 use std::collections::{BTreeSet, HashMap};
@@ -77,11 +78,7 @@ impl Applier {
         }
         let Desk { books, mut written, .. } = desk;
         written.aside.extend(unreadable);
-        // What a later report of the batch made good was never owed.
-        written
-            .indebted
-            .retain(|account| books.cash.get(account).is_some_and(|cash| cash.avail < Money::ZERO));
-        write(conn, &books, &written, now).await?;
+        write(conn, &books, &mut written, now).await?;
         self.tidings = Tidings::of(&reports, written, now);
         Ok(())
     }
@@ -227,8 +224,26 @@ fn busted_orders(reports: &[Report]) -> Vec<OrderId> {
         .collect()
 }
 
+/// Of trades that were taken back.
+async fn give_fees_back(conn: &mut PgConnection, transfers: &[Transfer], now: Timestamp) -> Result<(), HandleError> {
+    let reversals = transfers
+        .iter()
+        .filter(|transfer| transfer.trade.as_ref().is_some_and(|trade| trade.reversal));
+    let accounts = BTreeSet::from_iter(reversals.filter_map(|transfer| transfer.account));
+    let given = ledger::fees::give_back(conn, &Vec::from_iter(accounts), now).await;
+    given.map_err(|error| match error {
+        BatchError::Db(error) => HandleError::Db(error),
+        BatchError::Ledger(error) => HandleError::Failed(Box::new(error)),
+    })
+}
+
 /// Writes everything, each table by few statements.
-async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: Timestamp) -> Result<(), HandleError> {
+async fn write(
+    conn: &mut PgConnection,
+    books: &Books,
+    written: &mut Written,
+    now: Timestamp,
+) -> Result<(), HandleError> {
     aside::insert(conn, &written.aside, now).await?;
     aside::resolve(conn, &written.resolved, now).await?;
     // One that another applier booked for another order at this moment: decided anew, it contradicts what is there.
@@ -240,6 +255,13 @@ async fn write(conn: &mut PgConnection, books: &Books, written: &Written, now: T
     fail::fail_point!("updater::tx_fill_made");
     ledger::post(conn, &written.transfers).await?;
     fail::fail_point!("updater::tx_ledger_made");
+    give_fees_back(conn, &written.transfers, now).await?;
+    if !written.indebted.is_empty() {
+        // What a later report of the batch made good, or a fee that came back, was never owed.
+        let cash = ledger::lock(conn, &Vec::from_iter(written.indebted.iter().copied())).await?;
+        let owes = |account: &AccountId| cash.get(account).is_some_and(|cash| cash.avail < Money::ZERO);
+        written.indebted.retain(owes);
+    }
     for account in &written.indebted {
         let closing_only = FlagChange {
             closing_only: Some(true),

@@ -2,6 +2,7 @@
 
 use crate::world::{World, acknowledged, busted, corrected, filled};
 use domain::AccountId;
+use identity::AccountKind;
 
 /// `2026-11-23 2026-11-24 10 @ 5.00: 0.00103 0 0.00003`, a line a trade in the order of their amounts.
 async fn trades(world: &World, account: AccountId) -> Vec<String> {
@@ -102,4 +103,42 @@ async fn fee_4_a_fill_of_a_date_without_rates_is_booked_and_its_fees_wait() {
         trades(&world, account).await,
         ["2026-11-23 2026-11-24 10 @ 5: no rates"]
     );
+}
+
+/// FEE-5: nobody is in debit, or may only close, for a fee that is given back with its trade (LED-16, LED-17).
+#[tokio::test]
+async fn fee_5_what_is_taken_back_after_its_fees_were_posted_brings_them_back_and_leaves_no_debit() {
+    for kind in [AccountKind::CashStrict, AccountKind::LimitedMargin] {
+        let mut world = World::new().await;
+        let account = world.account_of(kind, 0, 100).await;
+        let order = world.place(account, "sell 4 XYZ @ 100.00").await;
+        world.report(&[(order, account, filled("a", "4", "101.00"))]).await;
+        world.settle().await;
+        post_fees(&world).await;
+        assert_eq!(world.cash(account).await.cash().to_string(), "403.98");
+        world
+            .report(&[(order, account, corrected("a", "4", "101.50", 1))])
+            .await;
+        world.settle().await;
+        assert_eq!(world.cash(account).await.cash().to_string(), "405.98", "the same cents");
+        world.report(&[(order, account, busted("a", "4", "101.50"))]).await;
+        world.settle().await;
+        let cash = world.cash(account).await;
+        assert_eq!(
+            (cash.avail.to_string(), cash.unsettled.to_string()),
+            ("0.00".into(), "0.00".into())
+        );
+        let flags = identity::accounts::flags(&mut *world.conn().await, &[account]).await;
+        assert!(!flags.unwrap()[&account].closing_only && !cash.debit_allowed);
+        world.prove().await;
+    }
+}
+
+async fn post_fees(world: &World) {
+    let mut tx = world.db.pool.begin().await.unwrap();
+    let rates = ledger::fees::rates(&mut tx).await.unwrap();
+    let date = "2026-11-23".parse().unwrap();
+    let batch = ledger::fees::post_due(&mut tx, &rates, date, None, 9, testkit::start_of_time()).await;
+    assert_eq!(batch.unwrap().map(|batch| batch.accounts), Some(1));
+    tx.commit().await.unwrap();
 }

@@ -35,7 +35,7 @@ pub struct CashBalance {
     pub wd_pending: Money,
     /// Whether a late fill, bust or returned deposit left `avail` below zero.
     pub debit_allowed: bool,
-    /// Exact fees that are not posted yet; below zero after the bust of a trade whose fee is.
+    /// Exact fees that are not posted yet.
     pub accrued_fees: Money,
 }
 

@@ -142,7 +142,10 @@ async fn due(
 
 /// What the sales that have not settled came to, due or not, less what was taken back of each. What was taken back of sales
 /// that have settled is another matter: it came from free cash.
-async fn outstanding(conn: &mut PgConnection, accounts: &[AccountId]) -> Result<HashMap<AccountId, Decimal>, DbError> {
+pub(super) async fn outstanding(
+    conn: &mut PgConnection,
+    accounts: &[AccountId],
+) -> Result<HashMap<AccountId, Decimal>, DbError> {
     if accounts.is_empty() {
         return Ok(HashMap::new());
     }

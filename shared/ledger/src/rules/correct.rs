@@ -21,7 +21,8 @@ pub struct Correction {
 
 /// Books the way from `before` to `after`, two states of an order that differ by one execution, which was booked as `was`:
 /// a reversal on the occasion `back` and a new fill on `anew`. Shares that the customer has sold meanwhile are not taken
-/// and given: what the reversal had to owe, the new fill pays back first.
+/// and given: what the reversal had to owe, the new fill pays back first. So it is with free cash that the reversal of a
+/// `cash_strict` sale took: proceeds that have settled do not wait once more.
 ///
 /// # Errors
 /// [`LedgerError::Amount`] beyond the exact range.
@@ -64,5 +65,6 @@ fn standing_after(standing: Standing, order: &Order, back: Option<&Transfer>) ->
         avail: Money::from_decimal(avail),
         unsettled: Money::from_decimal(unsettled),
         shares_owed: Qty::new(owed).unwrap_or(Qty::ZERO),
+        cash_owed: Money::from_decimal(-moved(Book::CashAvail, &Asset::Usd)),
     }
 }

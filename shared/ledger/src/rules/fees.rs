@@ -212,6 +212,8 @@ impl FeeRates {
 pub struct Purse {
     /// Unsettled proceeds (`cash_strict` only).
     pub unsettled: Money,
+    /// What is missing in them: fees and busts have taken it.
+    pub missing: Money,
     /// Free cash, below zero for an account in debit.
     pub avail: Money,
     /// What the firm bore of this date's fees before.
@@ -240,7 +242,8 @@ pub struct FeePosting {
 
 /// LED-12 with FEE-5: `due` is the difference to what was posted before, below zero after a bust. It comes from
 /// unsettled proceeds, else from free cash, else the firm bears it: no customer goes below zero for a fee. What is
-/// given back goes to the firm first, as far as it bore any.
+/// given back goes to the firm first, as far as it bore any, then to unsettled proceeds that lack it: what has not settled does
+/// not come free as a fee (BP-8).
 ///
 /// # Errors
 /// As [`Transfer::new`].
@@ -248,7 +251,8 @@ pub fn fee_posting(day: FeeDay, due: &Fees, purse: &Purse, at: Timestamp) -> Res
     let total = due.total();
     let (unsettled, avail, firm) = if total < Decimal::ZERO {
         let firm = total.max(-purse.from_firm.get());
-        (Decimal::ZERO, total - firm, firm)
+        let unsettled = (total - firm).max(-purse.missing.or_zero().get());
+        (unsettled, total - firm - unsettled, firm)
     } else {
         let unsettled = total.min(purse.unsettled.or_zero().get());
         let avail = (total - unsettled).min(purse.avail.or_zero().get());

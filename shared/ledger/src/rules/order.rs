@@ -36,6 +36,8 @@ pub struct Standing {
     pub unsettled: Money,
     /// Shares that a reversal just had to owe for the customer: the fill that takes its place pays them back first.
     pub shares_owed: Qty,
+    /// Dollars that a reversal just took from free cash: the sale that takes its place brings them back first.
+    pub cash_owed: Money,
 }
 
 /// The days a trade happens and settles on.
@@ -224,7 +226,12 @@ fn sale_proceeds(lines: &mut Lines, strict: bool, cash: Money, takes_back: Optio
         Decimal::ZERO
     };
     let taken = (-cash.get() - free).max(Decimal::ZERO).min(standing.unsettled.get());
-    let unsettled = if cash < Money::ZERO { -taken } else { cash.get() };
+    let repaid = standing.cash_owed.or_zero().min(cash).get();
+    let unsettled = if cash < Money::ZERO {
+        -taken
+    } else {
+        cash.get() - repaid
+    };
     lines.customer(Book::CashUnsettled, Asset::Usd, unsettled);
     lines.customer(Book::CashAvail, Asset::Usd, cash.get() - unsettled);
 }

@@ -201,3 +201,32 @@ fn led_20_an_unknown_execution_is_assigned_to_a_customer_or_the_firms_own() {
         ],
     );
 }
+
+#[test]
+fn led_17_what_the_reversal_of_a_strict_sale_took_from_free_cash_its_new_booking_brings_back_there() {
+    let mut sale = Life::of(Side::Sell, "10", "99.00");
+    sale.order.strict = true;
+    sale.fill("4", "99.90");
+    sale.cancel();
+    // Settled, so that nothing of it is unsettled any more.
+    let [back, anew] = both(correct(&sale, "6", ("4", "100.00")));
+    check(
+        back,
+        &[
+            "street.cash.pending USD 399.6",
+            "cust.cash.avail USD -399.6",
+            "cust.sec.avail XYZ 4",
+            "street.sec.pending XYZ -4",
+        ],
+    );
+    check(
+        anew,
+        &[
+            "street.cash.pending USD -400",
+            "cust.cash.avail USD 399.6",
+            "cust.cash.unsettled USD 0.4",
+            "cust.sec.avail XYZ -4",
+            "street.sec.pending XYZ 4",
+        ],
+    );
+}

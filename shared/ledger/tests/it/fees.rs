@@ -215,6 +215,24 @@ fn fee_5_what_is_given_back_goes_to_the_firm_first_as_far_as_it_bore_any() {
 }
 
 #[test]
+fn bp_8_what_is_given_back_of_unsettled_proceeds_waits_with_them() {
+    let purse = Purse {
+        unsettled: usd("403.98"),
+        missing: usd("0.02"),
+        ..Purse::default()
+    };
+    let posting = posting(&fees("-0.01", "-0.01", "-0.01"), purse);
+    let expected = [
+        "cust.cash.avail 0.01",
+        "cust.cash.unsettled 0.02",
+        "fees.cat -0.01",
+        "fees.sec -0.01",
+        "fees.taf -0.01",
+    ];
+    assert_eq!(lines(&posting), expected);
+}
+
+#[test]
 fn where_no_cent_moves_nothing_is_posted() {
     let purse = Purse {
         avail: usd("10"),

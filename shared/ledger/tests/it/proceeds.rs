@@ -95,3 +95,35 @@ async fn bp_10_a_late_sale_cannot_be_withdrawn_though_a_sale_of_its_day_that_set
     shop.settle(day("2026-10-02")).await;
     assert_eq!(shop.withdrawable(account).await, "1399.98");
 }
+
+#[tokio::test]
+async fn fee_5_the_bust_of_a_sale_whose_fees_are_posted_gives_them_back_and_leaves_no_debit() {
+    let mut shop = Shop::open(2, 0).await;
+    let date = day("2026-09-15");
+    for account in [customer(STRICT), customer(MARGIN)] {
+        let sale = shop.trade(account, Side::Sell, "4", "101.00", date).await;
+        shop.post_fees(date).await;
+        shop.bust(&mut *shop.conn().await, sale).await;
+        assert_eq!(purse(&shop, account).await, dollars("0.00", "0.00"));
+        assert!(!shop.cash(account).await.debit_allowed);
+        assert_eq!(shop.house("f%").await, "");
+        shop.prove().await;
+    }
+    assert_eq!(shop.post_fees(date).await, 0, "nothing is left to post");
+}
+
+#[tokio::test]
+async fn bp_8_a_fee_that_is_given_back_waits_with_the_proceeds_that_it_was_taken_from() {
+    let mut shop = Shop::open(2, 0).await;
+    let (date, account) = (day("2026-09-15"), customer(STRICT));
+    let taken_back = shop.trade(account, Side::Sell, "100", "150.00", date).await;
+    shop.trade(account, Side::Sell, "4", "101.00", date).await;
+    shop.post_fees(date).await;
+    assert_eq!(purse(&shop, account).await, dollars("0.00", "15403.64"));
+    shop.bust(&mut *shop.conn().await, taken_back).await;
+    assert_eq!(purse(&shop, account).await, dollars("0.00", "403.97"));
+    shop.prove().await;
+    shop.settle(day("2026-09-16")).await;
+    assert_eq!(purse(&shop, account).await, dollars("403.97", "0.00"));
+    shop.prove().await;
+}

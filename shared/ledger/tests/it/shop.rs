@@ -154,6 +154,10 @@ impl Shop {
         let end = life.cancel();
         let transfers: Vec<Transfer> = [bust, end].into_iter().flatten().collect();
         ledger::post(conn, &transfers).await.expect("posted");
+        let accounts = [life.order.account];
+        ledger::fees::give_back(conn, &accounts, evening(booked.dates.trade))
+            .await
+            .expect("given back");
     }
 
     /// The fee job: batches of two accounts until nothing is left.

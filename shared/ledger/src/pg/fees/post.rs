@@ -4,7 +4,7 @@
 //! before. So a late fill, a bust or a second run posts what is left to post, and mostly nothing.
 
 use crate::CashBalance;
-use crate::pg::settlement::BatchError;
+use crate::pg::settlement::{BatchError, outstanding};
 use crate::pg::trades::fees_of;
 use crate::rules::{FeeDay, FeeRates, Fees, Purse, fee_posting};
 use crate::transfer::Transfer;
@@ -45,30 +45,77 @@ pub async fn post_due(
     let Some(&last) = accounts.last() else {
         return Ok(None);
     };
-    let mut cash = crate::pg::lock(conn, &accounts).await?;
+    let mut purses = Purses::lock(conn, &accounts).await?;
     // Only now: fills and busts of these accounts wait for the lock.
     super::late::rate(conn, rates, &accounts, until).await?;
-    let days = days_due(conn, &accounts, until).await?;
-    let mut batch = FeeBatch {
+    let days = days_due(conn, &accounts, Days::Until(until)).await?;
+    let posted = post_days(conn, days, &mut purses, now).await?;
+    Ok(Some(FeeBatch {
         accounts: accounts.len(),
         last,
-        posted: Fees::default(),
-        from_firm: Money::ZERO,
-    };
+        posted: posted.iter().fold(Fees::default(), |sum, day| sum.plus(&day.due)),
+        from_firm: Money::from_decimal(posted.iter().map(|day| day.from_firm.get()).sum()),
+    }))
+}
+
+/// Brings the days of these accounts up to date whose fees are posted already, after trades of theirs were taken back
+/// (LED-16, LED-17): in the same transaction, so that nobody is in debit for a fee that is given back anyway (FEE-5).
+///
+/// # Errors
+/// What the database says.
+pub async fn give_back(conn: &mut PgConnection, accounts: &[AccountId], now: Timestamp) -> Result<(), BatchError> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let mut purses = Purses::lock(conn, accounts).await?;
+    let days = days_due(conn, accounts, Days::Posted).await?;
+    post_days(conn, days, &mut purses, now).await?;
+    Ok(())
+}
+
+async fn post_days(
+    conn: &mut PgConnection,
+    days: Vec<DayDue>,
+    purses: &mut Purses,
+    now: Timestamp,
+) -> Result<Vec<DayPosted>, BatchError> {
     let mut transfers = Vec::new();
-    let mut after_days = Vec::with_capacity(days.len());
+    let mut posted = Vec::with_capacity(days.len());
     for day in days {
-        let (posted, transfer) = day.post(&mut cash, now)?;
-        batch.posted = batch.posted.plus(&posted.due);
-        batch.from_firm = Money::from_decimal(batch.from_firm.get() + posted.from_firm.get());
+        let (after, transfer) = day.post(purses, now)?;
         transfers.extend(transfer);
-        after_days.push(posted);
+        posted.push(after);
     }
     crate::pg::post(conn, &transfers).await?;
     fail::fail_point!("fees::posted");
-    store_days(conn, &after_days, now).await?;
-    cover(conn, &accounts, until, now).await?;
-    Ok(Some(batch))
+    store_days(conn, &posted, now).await?;
+    cover(conn, &posted, now).await?;
+    Ok(posted)
+}
+
+/// What fees are taken from and given back to.
+struct Purses {
+    cash: HashMap<AccountId, CashBalance>,
+    /// What the unsettled sales of `cash_strict` accounts came to.
+    outstanding: HashMap<AccountId, Decimal>,
+}
+
+impl Purses {
+    async fn lock(conn: &mut PgConnection, accounts: &[AccountId]) -> Result<Self, DbError> {
+        let cash = crate::pg::lock(conn, accounts).await?;
+        let strict: Vec<AccountId> = cash.values().filter(|c| c.strict).map(|c| c.account).collect();
+        let outstanding = outstanding(conn, &strict).await?;
+        Ok(Self { cash, outstanding })
+    }
+}
+
+/// Which days are looked at.
+#[derive(Clone, Copy)]
+enum Days {
+    /// Up to this one.
+    Until(NaiveDate),
+    /// Those that something was posted for before.
+    Posted,
 }
 
 async fn accounts_due(
@@ -119,7 +166,11 @@ struct DayPosted {
     postings: i32,
 }
 
-async fn days_due(conn: &mut PgConnection, accounts: &[AccountId], until: NaiveDate) -> Result<Vec<DayDue>, DbError> {
+async fn days_due(conn: &mut PgConnection, accounts: &[AccountId], which: Days) -> Result<Vec<DayDue>, DbError> {
+    let until = match which {
+        Days::Until(date) => Some(date),
+        Days::Posted => None,
+    };
     let rows = sqlx::query!(
         r#"select a.account_id, a.trade_date, a.sec as "sec!", a.taf as "taf!", a.cat as "cat!",
                   d.sec_exact as "sec_exact?", d.taf_exact as "taf_exact?", d.cat_exact as "cat_exact?",
@@ -128,13 +179,16 @@ async fn days_due(conn: &mut PgConnection, accounts: &[AccountId], until: NaiveD
              from (select account_id, trade_date, sum(sec) as sec, sum(taf) as taf, sum(cat) as cat
                      from ledger_fee_accruals
                     where account_id = any($1)
-                      and trade_date <= $2
+                      and ($2::date is null or trade_date <= $2)
                       and posted_at is null
+                      and sec is not null
                     group by account_id, trade_date) a
              left join ledger_fee_days d using (account_id, trade_date)
+            where $2 is not null
+               or d.account_id is not null
             order by a.account_id, a.trade_date"#,
         &ids(accounts),
-        until,
+        until as Option<NaiveDate>,
     )
     .fetch_all(conn)
     .await?;
@@ -156,21 +210,19 @@ async fn days_due(conn: &mut PgConnection, accounts: &[AccountId], until: NaiveD
 
 impl DayDue {
     /// Takes what is due out of the account's cash.
-    fn post(
-        self,
-        cash: &mut HashMap<AccountId, CashBalance>,
-        now: Timestamp,
-    ) -> Result<(DayPosted, Option<Transfer>), BatchError> {
+    fn post(self, purses: &mut Purses, now: Timestamp) -> Result<(DayPosted, Option<Transfer>), BatchError> {
         let missing = || DbError::Inconsistent {
             table: "ledger_cash",
             what: format!("{} has accruals and no row", self.account),
         };
-        let balance = cash.get_mut(&self.account).ok_or_else(missing)?;
+        let balance = purses.cash.get_mut(&self.account).ok_or_else(missing)?;
         let exact = self.exact_before.plus(&self.accrued);
         let posted = exact.ceil_to_cent();
         let due = posted.plus(&self.posted_before.negated());
+        let outstanding = purses.outstanding.get(&self.account).copied().unwrap_or_default();
         let purse = Purse {
             unsettled: balance.unsettled,
+            missing: Money::from_decimal(outstanding - balance.unsettled.get()),
             avail: balance.avail,
             from_firm: self.from_firm_before,
         };
@@ -234,28 +286,25 @@ async fn store_days(conn: &mut PgConnection, days: &[DayPosted], now: Timestamp)
 }
 
 /// Marks the accruals as posted and takes them out of the running sums.
-async fn cover(
-    conn: &mut PgConnection,
-    accounts: &[AccountId],
-    until: NaiveDate,
-    now: Timestamp,
-) -> Result<(), DbError> {
+async fn cover(conn: &mut PgConnection, days: &[DayPosted], now: Timestamp) -> Result<(), DbError> {
     sqlx::query!(
         "with covered as (
-             update ledger_fee_accruals
+             update ledger_fee_accruals a
                 set posted_at = $3
-              where account_id = any($1)
-                and trade_date <= $2
-                and posted_at is null
-             returning account_id, sec + taf + cat as fees)
+               from unnest($1::uuid[], $2::date[]) as d (account_id, trade_date)
+              where a.account_id = d.account_id
+                and a.trade_date = d.trade_date
+                and a.posted_at is null
+                and a.sec is not null
+             returning a.account_id, a.sec + a.taf + a.cat as fees)
          update ledger_cash c
             set accrued_fees = c.accrued_fees - s.fees
            from (select account_id, sum(fees) as fees
                    from covered
                   group by account_id) s
           where c.account_id = s.account_id",
-        &ids(accounts),
-        until,
+        &days.iter().map(|d| d.account.get()).collect::<Vec<_>>(),
+        &days.iter().map(|d| d.date).collect::<Vec<_>>(),
         now,
     )
     .execute(conn)
