@@ -66,7 +66,7 @@ async fn v13_dying_with_a_run_leaves_it_to_the_next_worker() {
         assert_eq!(attempts(rig.lines(run.run_id).await), worked, "{point}");
         let mut next = rig.worker([easy("easy")]);
         assert_eq!(work_off(&mut next).await, 0, "{point}: its lease runs");
-        rig.pass(0, 11).await;
+        rig.lease_over().await;
         assert_eq!(work_off(&mut next).await, 1, "{point}");
         let after = rig.only_run().await;
         assert_eq!((after.state.as_str(), after.attempts), ("done", 2), "{point}");
