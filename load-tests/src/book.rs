@@ -15,8 +15,8 @@ use db::{PgConnection, PgPool};
 use domain::calendar::to_new_york;
 use domain::order::{OrderState, StreamEvent};
 use domain::{
-    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
-    Timestamp,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
+    TimeInForce, Timestamp,
 };
 use ledger::rules;
 use orders::{NewOrder, NewOrderEvent, Sequence};
@@ -159,9 +159,11 @@ impl Writer {
             asset_id: *asset_id,
             symbol: symbol.clone(),
             side: Side::Buy,
+            order_type: OrderType::Limit,
             time_in_force: TimeInForce::Day,
             qty: Qty::parse("1")?,
             limit_price: Price::parse("50.00")?,
+            notional: None,
             // Of the calendar that never rests: tomorrow's.
             session_date: to_new_york(submitted_at).date_naive() + Days::new(1),
             submit_at: None,

@@ -1,6 +1,7 @@
 //! The parts put together, and the use cases that write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::Bus;
 use chassis::batch::{Batcher, Busy};
@@ -12,6 +13,7 @@ use domain::{AccountId, ClientOrderId, OrderId, RequestId, Side};
 use identity::KeyRing;
 use instruments::{Asset, Instruments};
 use orders::StoredOrder;
+use rust_decimal::Decimal;
 use sessions::Sessions;
 use tokio::net::TcpListener;
 use wire::rest::PlaceOrder;
@@ -21,7 +23,7 @@ use crate::config::Config;
 use crate::draft::DraftOrder;
 use crate::error::{CancelError, PlaceOrderError};
 use crate::place::decide::{Command, Limits};
-use crate::place::{PlaceWork, Reply};
+use crate::place::{PlaceWork, Reply, terms};
 use crate::prices::ReferencePrices;
 use crate::query::find_asset;
 use crate::stream::Streams;
@@ -54,6 +56,8 @@ struct Parts {
     deps: Deps,
     keys: KeyRing,
     prices: ReferencePrices,
+    market_collar: Decimal,
+    close_wait: Duration,
     placing: Vec<Batcher<Command, Reply>>,
     canceling: Vec<Batcher<CancelCommand, CancelReply>>,
     streams: Streams,
@@ -89,6 +93,8 @@ impl App {
             deps,
             keys,
             prices,
+            market_collar: config.market_collar,
+            close_wait: config.close_wait,
             placing,
             canceling,
             streams,
@@ -100,7 +106,11 @@ impl App {
     /// # Errors
     /// Why not, see [`PlaceOrderError`].
     pub async fn place(&self, account: AccountId, body: &PlaceOrder, request: RequestId) -> Reply {
-        let draft = DraftOrder::try_from(body)?;
+        self.place_draft(account, DraftOrder::try_from(body)?, request).await
+    }
+
+    /// The same for an order that is in order by itself.
+    pub(crate) async fn place_draft(&self, account: AccountId, draft: DraftOrder, request: RequestId) -> Reply {
         let asset = self.tradable(&draft.instrument)?;
         let command = self.command(account, draft, &asset, request)?;
         let reply = shard(&self.0.placing, account)
@@ -176,6 +186,11 @@ impl App {
         &self.0.streams
     }
 
+    /// How long closing all positions waits for the orders it canceled.
+    pub(crate) fn close_wait(&self) -> Duration {
+        self.0.close_wait
+    }
+
     /// What it was given.
     pub(crate) fn deps(&self) -> &Deps {
         &self.0.deps
@@ -203,6 +218,8 @@ impl App {
         request_id: RequestId,
     ) -> Result<Command, PlaceOrderError> {
         let ids = &self.deps().ids;
+        let reference = self.0.prices.get(&asset.symbol);
+        let terms = terms(&draft, asset, reference, self.0.market_collar)?;
         let client_order_id = match draft.client_order_id {
             Some(id) => id,
             None => ClientOrderId::new(&ids.uuid().to_string()).map_err(PlaceOrderError::BadClientOrderId)?,
@@ -216,9 +233,12 @@ impl App {
             side: draft.side,
             time_in_force: draft.time_in_force,
             asked: draft.asked,
-            qty: draft.qty,
-            limit_price: draft.limit_price,
-            reference: self.0.prices.get(&asset.symbol),
+            order_type: terms.order_type,
+            qty: terms.qty,
+            limit_price: terms.limit_price,
+            notional: terms.notional,
+            value: terms.value,
+            reference,
             request_id,
         })
     }

@@ -1,7 +1,10 @@
 //! Settings. The defaults serve customers; load tests raise the limits.
 
+use std::time::Duration;
+
 use chassis::batch::BatchSettings;
 use identity::RingSettings;
+use rust_decimal::Decimal;
 
 use crate::stream::StreamSettings;
 
@@ -19,6 +22,10 @@ pub struct Config {
     pub max_open_orders: i32,
     /// Most open orders of an account in one symbol (RSK-3).
     pub max_open_orders_per_symbol: i64,
+    /// How far from the reference price a market order may reach, as a fraction of 1 (PX-7).
+    pub market_collar: Decimal,
+    /// How long closing all positions waits for the orders it canceled.
+    pub close_wait: Duration,
     /// How long keys are remembered.
     pub keys: RingSettings,
     /// Limits and times of the streams.
@@ -33,6 +40,8 @@ impl Default for Config {
             batch: BatchSettings::default(),
             max_open_orders: 500,
             max_open_orders_per_symbol: 50,
+            market_collar: Decimal::new(5, 2),
+            close_wait: Duration::from_secs(5),
             keys: RingSettings::default(),
             streams: StreamSettings::default(),
         }

@@ -21,7 +21,7 @@ pub enum PlaceOrderError {
     #[error("only one of qty or notional is accepted")]
     QtyAndNotional,
     /// A number that cannot be used.
-    #[error("{field} {why}{}", hint(*why))]
+    #[error("{field} {why}{}", hint(field, *why))]
     BadAmount {
         /// Which field.
         field: &'static str,
@@ -47,7 +47,10 @@ pub enum PlaceOrderError {
     /// A limit order without its limit.
     #[error("limit orders require a limit price")]
     NoLimitPrice,
-    /// A field that means nothing on a limit order.
+    /// A market order with a limit.
+    #[error("market orders require no limit price: leave limit_price out")]
+    LimitPriceOnMarket,
+    /// A field that means nothing on a limit or market order.
     #[error("{0} is only for stop orders")]
     StopFieldOnLimit(&'static str),
     /// The caller's own id is too long or not plain text.
@@ -75,6 +78,21 @@ pub enum PlaceOrderError {
     /// Finer than the tick (PX-1); never rounded.
     #[error("invalid limit_price {0}. sub-penny increment does not fulfill minimum pricing criteria")]
     SubPenny(Price),
+    /// Parts of a share work for a day (QTY-2).
+    #[error("fractional orders must be DAY orders")]
+    FractionalNotDay,
+    /// Parts of a share are no part of anything larger (QTY-2).
+    #[error("fractional orders must be simple orders")]
+    FractionalNotSimple,
+    /// Outside the regular session only limits trade (TIF-6).
+    #[error("extended hours order must be DAY or GTC limit orders")]
+    ExtendedHoursAtMarket,
+    /// Nobody knows what the instrument costs, so there is no collar (PX-7).
+    #[error("there is no reference price of \"{0}\" for a market order: send a limit order")]
+    NoReferencePrice(Symbol),
+    /// Only whole shares of the instrument are traded (QTY-2).
+    #[error("asset \"{0}\" is not fractionable")]
+    NotFractionable(Symbol),
     /// No such instrument.
     #[error("asset {0:?} not found")]
     AssetNotFound(String),
@@ -165,12 +183,41 @@ impl From<OutsideCalendar> for PlaceOrderError {
 }
 
 /// What to write instead, where the message alone does not say it.
-const fn hint(why: AmountError) -> &'static str {
+fn hint(field: &str, why: AmountError) -> &'static str {
     match why {
         AmountError::NotANumber => ": write it in plain digits, like 12.34",
+        AmountError::TooPrecise if field == "notional" => ": at most 2 decimals",
         AmountError::TooPrecise => ": at most 9 decimals and 28 digits",
         AmountError::NotPositive | AmountError::TooLarge | AmountError::Overflow => "",
     }
+}
+
+/// Why a position was not closed; the closing order itself has [`PlaceOrderError`]s.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CloseError {
+    /// No such instrument.
+    #[error("asset not found for {0}")]
+    AssetNotFound(String),
+    /// Nothing of it is owned.
+    #[error("position does not exist")]
+    NoPosition,
+    /// Shares and a percentage.
+    #[error("only one of qty or percentage is accepted")]
+    QtyAndPercentage,
+    /// A number that cannot be used.
+    #[error("{field} {why}{}", hint(field, *why))]
+    BadAmount {
+        /// Which parameter.
+        field: &'static str,
+        /// What is wrong with it.
+        why: AmountError,
+    },
+    /// More than all of it.
+    #[error("percentage must be <= 100")]
+    PercentageTooLarge,
+    /// The percentage comes to nothing that can be sold.
+    #[error("the part is less than one share: send a larger one")]
+    NothingToClose,
 }
 
 /// Why a cancel was not taken.

@@ -1,4 +1,4 @@
-//! The client's door: place and cancel limit orders, read orders, account, positions, activities and the market's
+//! The client's door: place and cancel orders, close positions, read orders, account, positions, activities and the market's
 //! calendar, in the dialect that published SDKs speak.
 //!
 //! | module    | what                                                                                     |
@@ -7,6 +7,7 @@
 //! | `place`   | the batched path: many commands, one transaction; `place::decide` is the rule, pure      |
 //! | `batch`   | one bad item never fails its neighbours                                                  |
 //! | `cancel`  | wishes to end an order, batched alike                                                    |
+//! | `close`   | closing positions: sells at the market                                                   |
 //! | `query`   | reads: lists with keyset paging, balances, activities                                    |
 //! | `prices`  | reference prices, for collars                                                            |
 //! | `stream`  | trade updates as they happen, over WebSocket and server-sent events                      |
@@ -19,6 +20,7 @@
 mod app;
 mod batch;
 mod cancel;
+mod close;
 mod config;
 pub mod draft;
 pub mod error;

@@ -2,7 +2,7 @@
 
 use domain::calendar::{Calendar, SessionDate};
 use domain::order::average_price;
-use domain::{OrderStatus, Side, TimeInForce, Timestamp};
+use domain::{OrderStatus, OrderType, Price, Side, TimeInForce, Timestamp};
 use orders::StoredOrder;
 use orders::history::ToldEvent;
 use wire::rest::{Order, Text};
@@ -31,17 +31,18 @@ pub(crate) fn order(order: &StoredOrder, calendar: &Calendar) -> Order {
         asset_id: Some(order.asset_id.get()),
         symbol: order.symbol.to_string(),
         asset_class: US_EQUITY.into(),
-        notional: None,
-        qty: Some(order.state.ordered.into()),
+        // Exactly one of them, whatever has filled: clients read an order's size from the one that is there.
+        notional: order.notional.map(Text::from),
+        qty: order.notional.is_none().then(|| order.state.ordered.into()),
         filled_qty: order.state.filled.into(),
         filled_avg_price: order.state.average_price().map(Text::from),
         order_class: "simple".into(),
-        order_type: order.order_type.clone().into(),
-        kind: order.order_type.clone().into(),
+        order_type: order.order_type.as_str().into(),
+        kind: order.order_type.as_str().into(),
         side: order.side.as_str().into(),
         position_intent: Some(intent(order.side).into()),
         time_in_force: order.time_in_force.as_str().into(),
-        limit_price: Some(order.limit_price.into()),
+        limit_price: limit_of(order).map(Text::from),
         stop_price: None,
         status: OrderStatus::as_str(status).into(),
         extended_hours: false,
@@ -69,6 +70,14 @@ pub(crate) fn order_as_of(order: &StoredOrder, event: &ToldEvent, calendar: &Cal
         expired_at: ended(OrderStatus::Expired, order.expired_at),
         failed_at: ended(OrderStatus::Rejected, order.failed_at),
         ..self::order(order, calendar)
+    }
+}
+
+/// The limit as the customer wrote it: that of a market order is ours.
+const fn limit_of(order: &StoredOrder) -> Option<Price> {
+    match order.order_type {
+        OrderType::Limit => Some(order.limit_price),
+        OrderType::Market => None,
     }
 }
 

@@ -12,7 +12,7 @@ pub mod symbol;
 
 pub use amount::{AmountError, Money, Price, Qty};
 pub use ids::{AccountId, AssetId, ClientOrderId, ExecId, OrderId, RequestId, VenueOrderId};
-pub use order::{OrderStatus, Side, TimeInForce};
+pub use order::{OrderStatus, OrderType, Side, TimeInForce};
 pub use symbol::Symbol;
 
 /// A moment in UTC, at microsecond precision (what Postgres keeps).

@@ -13,7 +13,7 @@ const COLUMNS: &str = "o.order_id, o.account_id, o.client_order_id, o.asset_id, 
      o.time_in_force, o.qty, o.limit_price, o.session_date, o.request_id, o.created_at, o.submitted_at, o.status, \
      o.filled_qty, o.busted_qty, o.filled_notional, o.posted_cash, o.end_kind, o.end_filled_qty, o.end_reason, \
      o.acknowledged_at, o.venue_order_id, o.filled_at, o.canceled_at, o.expired_at, o.failed_at, \
-     o.cancel_requested_at, o.expire_requested_at, o.updated_at, o.submit_at, o.explicit_expiry, \
+     o.cancel_requested_at, o.expire_requested_at, o.updated_at, o.submit_at, o.explicit_expiry, o.notional, \
      coalesce(o.expires_at, usual_expiry(o.time_in_force, o.session_date, o.created_at)) as expires_at";
 
 /// One order of the account; another account's order is not there.
@@ -170,6 +170,22 @@ pub async fn open_of_account(conn: &mut PgConnection, account: AccountId) -> Res
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(OrderId::new).collect())
+}
+
+/// Whether any of these orders of the account may still trade.
+///
+/// # Errors
+/// What the database says.
+pub async fn any_open(conn: &mut PgConnection, account: AccountId, orders: &[OrderId]) -> Result<bool, DbError> {
+    let open = sqlx::query_scalar!(
+        r#"select exists (select
+                            from open_orders
+                           where account_id = $1
+                             and order_id = any($2)) as "open!""#,
+        account.get(),
+        &uuids(orders, |o| o.get()),
+    );
+    Ok(open.fetch_one(conn).await?)
 }
 
 /// How many open orders each account has in each symbol; pairs without any are not in the answer.

@@ -5,8 +5,8 @@ use chrono::NaiveDate;
 use db::DbError;
 use domain::order::{EndKind, OrderState, Shown, Wish};
 use domain::{
-    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
-    Timestamp, VenueOrderId,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
+    TimeInForce, Timestamp, VenueOrderId,
 };
 use rust_decimal::Decimal;
 use std::str::FromStr;
@@ -27,12 +27,14 @@ pub struct StoredOrder {
     pub symbol: Symbol,
     /// Bought or sold.
     pub side: Side,
-    /// `limit`.
-    pub order_type: String,
+    /// What was written about the price.
+    pub order_type: OrderType,
     /// How long it works.
     pub time_in_force: TimeInForce,
-    /// Dollars a share, the worst it may trade at.
+    /// Dollars a share, the worst it may trade at; of a market order the collar (PX-7).
     pub limit_price: Price,
+    /// Dollars asked for, of an order that was written in dollars (QTY-3).
+    pub notional: Option<Money>,
     /// The session a day order belongs to.
     pub session_date: NaiveDate,
     /// When it goes to the exchange at the earliest; none: in its session.
@@ -131,6 +133,7 @@ pub(crate) struct OrderRow {
     pub(crate) submit_at: Option<Timestamp>,
     pub(crate) expires_at: Timestamp,
     pub(crate) explicit_expiry: bool,
+    pub(crate) notional: Option<Decimal>,
 }
 
 impl TryFrom<OrderRow> for StoredOrder {
@@ -155,11 +158,14 @@ impl TryFrom<OrderRow> for StoredOrder {
             asset_id: AssetId::new(row.asset_id),
             symbol: Symbol::parse(&row.symbol).ok_or_else(bad("symbol"))?,
             side: Side::from_str(&row.side).ok().ok_or_else(bad("side"))?,
-            order_type: row.order_type,
+            order_type: OrderType::from_str(&row.order_type)
+                .ok()
+                .ok_or_else(bad("order_type"))?,
             time_in_force: TimeInForce::from_str(&row.time_in_force)
                 .ok()
                 .ok_or_else(bad("time_in_force"))?,
             limit_price: Price::new(row.limit_price).ok().ok_or_else(bad("limit_price"))?,
+            notional: row.notional.map(Money::from_decimal),
             session_date: row.session_date,
             submit_at: row.submit_at,
             expires_at: row.expires_at,

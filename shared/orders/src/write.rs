@@ -4,13 +4,14 @@ use crate::stored::{OrderRow, StoredOrder};
 use chrono::NaiveDate;
 use db::{DbError, PgConnection};
 use domain::{
-    AccountId, AssetId, ClientOrderId, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
-    Timestamp,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
+    TimeInForce, Timestamp,
 };
+use rust_decimal::Decimal;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// A limit order that passed every check and is about to be stored with its hold.
+/// An order that passed every check and is about to be stored with its hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
     /// Our id, also its key at the venue.
@@ -25,12 +26,16 @@ pub struct NewOrder {
     pub symbol: Symbol,
     /// Bought or sold.
     pub side: Side,
+    /// What was written about the price.
+    pub order_type: OrderType,
     /// How long it works.
     pub time_in_force: TimeInForce,
     /// Shares.
     pub qty: Qty,
-    /// Dollars a share.
+    /// Dollars a share, the worst it may trade at.
     pub limit_price: Price,
+    /// Dollars asked for, of an order that was written in dollars (QTY-3).
+    pub notional: Option<Money>,
     /// The session a day order belongs to.
     pub session_date: NaiveDate,
     /// When it goes to the exchange at the earliest; none: in its session.
@@ -84,15 +89,16 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
     sqlx::query!(
         "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force,
                              qty, limit_price, session_date, request_id, created_at, submitted_at, status, updated_at,
-                             submit_at, expires_at, explicit_expiry)
-         select o.order_id, o.account_id, o.client_order_id, o.asset_id, o.symbol, o.side, 'limit', o.time_in_force,
+                             submit_at, expires_at, explicit_expiry, notional)
+         select o.order_id, o.account_id, o.client_order_id, o.asset_id, o.symbol, o.side, o.order_type, o.time_in_force,
                 o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, $12, o.at, o.submit_at, o.expires_at,
-                o.explicit_expiry
+                o.explicit_expiry, o.notional
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                        $8::numeric[], $9::numeric[], $10::date[], $11::text[], $13::timestamptz[], $14::timestamptz[],
-                       $15::timestamptz[], $16::boolean[])
+                       $15::timestamptz[], $16::boolean[], $17::text[], $18::numeric[])
              as o (order_id, account_id, client_order_id, asset_id, symbol, side, time_in_force,
-                   qty, limit_price, session_date, request_id, at, submit_at, expires_at, explicit_expiry)",
+                   qty, limit_price, session_date, request_id, at, submit_at, expires_at, explicit_expiry, order_type,
+                   notional)",
         &uuids(orders, |o| o.order_id.get()),
         &uuids(orders, |o| o.account_id.get()),
         &texts(orders, |o| o.client_order_id.as_str()),
@@ -109,6 +115,8 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
         &optional_times(orders, |o| o.submit_at) as &[Option<Timestamp>],
         &orders.iter().map(|o| o.expires_at).collect::<Vec<_>>(),
         &orders.iter().map(|o| o.explicit_expiry).collect::<Vec<_>>(),
+        &texts(orders, |o| o.order_type.as_str()),
+        &orders.iter().map(|o| o.notional.map(Money::get)).collect::<Vec<_>>() as &[Option<Decimal>],
     )
     .execute(conn)
     .await?;
@@ -173,7 +181,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
                 limit_price, session_date, request_id, created_at, submitted_at, status, filled_qty, busted_qty,
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
                 filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
-                submit_at, explicit_expiry,
+                submit_at, explicit_expiry, notional,
                 coalesce(expires_at, usual_expiry(time_in_force, session_date, created_at)) as "expires_at!"
            from orders
           where order_id = any($1)

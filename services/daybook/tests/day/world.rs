@@ -12,8 +12,8 @@ use daybook::admin::Desk;
 use domain::calendar::{Calendar, SessionDate};
 use domain::order::{OrderState, StreamEvent};
 use domain::{
-    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
-    Timestamp,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
+    TimeInForce, Timestamp,
 };
 use executor::Executor;
 use identity::{AccountKind, NewAccount};
@@ -224,9 +224,11 @@ impl World {
             asset_id: AssetId::new(Uuid::from_u128(1)),
             symbol: symbol(),
             side: asked.side,
+            order_type: OrderType::Limit,
             time_in_force: asked.time_in_force,
             qty: asked.qty,
             limit_price: asked.limit_price,
+            notional: None,
             session_date: session.get(),
             request_id: RequestId::new(&format!("r-{id}")).unwrap(),
             submitted_at,

@@ -10,8 +10,8 @@ use chassis::step::{Progress, Step};
 use chrono::TimeDelta;
 use domain::order::StreamEvent;
 use domain::{
-    AccountId, AssetId, ClientOrderId, ExecId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol,
-    TimeInForce,
+    AccountId, AssetId, ClientOrderId, ExecId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side,
+    Symbol, TimeInForce,
 };
 use notifier::store::StoredNotice;
 use notifier::{Deps, Notifier};
@@ -68,9 +68,11 @@ impl World {
             asset_id: AssetId::new(self.ids.uuid()),
             symbol: Symbol::parse("XYZ").unwrap(),
             side: Side::Buy,
+            order_type: OrderType::Limit,
             time_in_force: TimeInForce::Day,
             qty: Qty::parse("10").unwrap(),
             limit_price: Price::parse("100").unwrap(),
+            notional: None,
             session_date: submitted_at.date_naive(),
             submit_at: None,
             expires_at: submitted_at + TimeDelta::hours(6),

@@ -1,38 +1,19 @@
 //! Fields with numbers, flags and free text.
 
 use chrono::{DateTime, SubsecRound};
-use domain::{AmountError, ClientOrderId, Price, Qty, Timestamp};
+use domain::{AmountError, ClientOrderId, Money, Price, Qty, Timestamp};
 use wire::rest::{Loose, PlaceOrder};
 
+use super::Size;
 use super::words::not_offered;
 use crate::error::PlaceOrderError;
 
-/// How much is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quantity {
-    /// Shares.
-    Shares(Qty),
-    /// Dollars.
-    Notional,
-}
-
-impl Quantity {
-    /// Whole shares only, so far.
-    pub(super) fn offered(self) -> Result<(), PlaceOrderError> {
-        match self {
-            Self::Notional => Err(not_offered("notional", "send qty in whole shares")),
-            Self::Shares(qty) if !qty.is_whole() => Err(not_offered("a fractional qty", "send whole shares")),
-            Self::Shares(_) => Ok(()),
-        }
-    }
-}
-
-pub(super) fn quantity(body: &PlaceOrder) -> Result<Quantity, PlaceOrderError> {
+pub(super) fn size(body: &PlaceOrder) -> Result<Size, PlaceOrderError> {
     match (&body.qty, &body.notional) {
         (Some(_), Some(_)) => Err(PlaceOrderError::QtyAndNotional),
         (None, None) => Err(PlaceOrderError::NoQuantity),
-        (Some(qty), None) => amount("qty", qty, Qty::parse).map(Quantity::Shares),
-        (None, Some(notional)) => amount("notional", notional, domain::Money::parse).map(|_| Quantity::Notional),
+        (Some(qty), None) => amount("qty", qty, Qty::parse).map(Size::Shares),
+        (None, Some(notional)) => amount("notional", notional, Money::parse).map(Size::Dollars),
     }
 }
 

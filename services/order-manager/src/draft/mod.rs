@@ -6,15 +6,14 @@
 mod fields;
 mod words;
 
-use domain::{ClientOrderId, Price, Qty, Side, TimeInForce};
+use domain::{ClientOrderId, Money, Price, Qty, Side, TimeInForce};
 use wire::rest::PlaceOrder;
 
 use crate::error::PlaceOrderError;
 use crate::place::Asked;
-use fields::Quantity;
 use words::{Intent, Lifetime, OrderClass, OrderType};
 
-/// A whole-share limit order, not yet anybody's.
+/// A simple order, not yet anybody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DraftOrder {
     /// Symbol or asset id, as sent.
@@ -25,12 +24,31 @@ pub struct DraftOrder {
     pub time_in_force: TimeInForce,
     /// The times it asks for.
     pub asked: Asked,
-    /// Whole shares (QTY-1).
-    pub qty: Qty,
-    /// Dollars a share, on the tick (PX-1).
-    pub limit_price: Price,
+    /// How much.
+    pub size: Size,
+    /// Dollars a share, on the tick (PX-1); none: at the market (PX-7).
+    pub limit_price: Option<Price>,
     /// The caller's own name for it; absent means that one is given to it.
     pub client_order_id: Option<ClientOrderId>,
+}
+
+/// How much an order is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    /// Shares, or parts of them (QTY-2).
+    Shares(Qty),
+    /// Dollars, in whole cents (QTY-3).
+    Dollars(Money),
+}
+
+impl Size {
+    /// Whether parts of a share may be traded.
+    pub fn is_fractional(self) -> bool {
+        match self {
+            Self::Shares(qty) => !qty.is_whole(),
+            Self::Dollars(_) => true,
+        }
+    }
 }
 
 impl TryFrom<&PlaceOrder> for DraftOrder {
@@ -40,19 +58,15 @@ impl TryFrom<&PlaceOrder> for DraftOrder {
         let request = Request::read(body)?;
         request.agrees()?;
         request.is_offered(body)?;
-        let (Quantity::Shares(qty), Some(limit_price), Some(time_in_force)) =
-            (request.quantity, request.limit_price, request.lifetime.offered())
-        else {
-            // `is_offered` and `agrees` have said no to everything else.
-            return Err(PlaceOrderError::Internal);
-        };
+        // `is_offered` has said no to everything else.
+        let time_in_force = request.lifetime.offered().ok_or(PlaceOrderError::Internal)?;
         Ok(DraftOrder {
             instrument: request.instrument,
             side: request.side,
             time_in_force,
             asked: request.asked,
-            qty,
-            limit_price,
+            size: request.size,
+            limit_price: request.limit_price,
             client_order_id: request.client_order_id,
         })
     }
@@ -61,7 +75,7 @@ impl TryFrom<&PlaceOrder> for DraftOrder {
 /// All fields with their meaning, offered or not.
 struct Request {
     instrument: String,
-    quantity: Quantity,
+    size: Size,
     side: Side,
     kind: OrderType,
     lifetime: Lifetime,
@@ -80,7 +94,7 @@ impl Request {
             instrument: fields::text("symbol", body.symbol.as_ref())?
                 .ok_or(PlaceOrderError::Missing("symbol"))?
                 .to_owned(),
-            quantity: fields::quantity(body)?,
+            size: fields::size(body)?,
             side: words::side(body.side.as_ref())?,
             kind: words::order_type(body.kind.as_ref())?,
             lifetime: words::lifetime(body.time_in_force.as_ref())?,
@@ -105,23 +119,26 @@ impl Request {
             let (intent, side) = (intent.into(), self.side.as_str());
             return Err(PlaceOrderError::IntentAgainstSide { intent, side });
         }
-        if self.kind != OrderType::Limit {
-            return Ok(());
-        }
-        match (self.limit_price, self.stop_field) {
-            (None, _) => Err(PlaceOrderError::NoLimitPrice),
-            (_, Some(field)) => Err(PlaceOrderError::StopFieldOnLimit(field)),
-            (Some(_), None) => Ok(()),
+        match (self.kind, self.limit_price, self.stop_field) {
+            (OrderType::Limit, None, _) => Err(PlaceOrderError::NoLimitPrice),
+            (OrderType::Market, Some(_), _) => Err(PlaceOrderError::LimitPriceOnMarket),
+            (OrderType::Limit | OrderType::Market, _, Some(field)) => Err(PlaceOrderError::StopFieldOnLimit(field)),
+            _ => Ok(()),
         }
     }
 
     /// Well-formed wishes that are not served yet. Never silently accepted as something else.
     fn is_offered(&self, body: &PlaceOrder) -> Result<(), PlaceOrderError> {
         words::offered_kind(self.kind)?;
-        self.quantity.offered()?;
+        if self.size.is_fractional() {
+            self.may_be_fractional()?;
+        }
         words::offered_class(self.class)?;
         words::offered_lifetime(self.lifetime)?;
         fields::no_extras(body)?;
+        if self.kind == OrderType::Market {
+            self.may_be_market()?;
+        }
         if self.extended_hours {
             return Err(words::not_offered(
                 "extended_hours",
@@ -134,6 +151,37 @@ impl Request {
         match self.limit_price {
             Some(price) if !price.on_tick() => Err(PlaceOrderError::SubPenny(price)),
             _ => Ok(()),
+        }
+    }
+
+    /// QTY-2, QTY-3. Of a sell for dollars with a limit nobody could tell how many shares it holds.
+    fn may_be_fractional(&self) -> Result<(), PlaceOrderError> {
+        let in_dollars = matches!(self.size, Size::Dollars(_));
+        if self.class != OrderClass::Simple {
+            Err(PlaceOrderError::FractionalNotSimple)
+        } else if self.lifetime != Lifetime::Day {
+            Err(PlaceOrderError::FractionalNotDay)
+        } else if in_dollars && self.kind == OrderType::Limit && self.side == Side::Sell {
+            Err(words::not_offered(
+                "a limit sell for notional",
+                "send qty, or type market",
+            ))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// PX-7: its limit is made of the price of now, so it is not for later.
+    fn may_be_market(&self) -> Result<(), PlaceOrderError> {
+        if self.extended_hours {
+            Err(PlaceOrderError::ExtendedHoursAtMarket)
+        } else if self.asked.submit_at.is_some() {
+            Err(words::not_offered(
+                "submit_at of a market order",
+                "leave it out, or use type limit with a limit_price",
+            ))
+        } else {
+            Ok(())
         }
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn side(value: Option<&Loose>) -> Result<Side, PlaceOrderError> {
 }
 
 pub(super) fn order_type(value: Option<&Loose>) -> Result<OrderType, PlaceOrderError> {
-    word("type", "order type", "limit", value)?.ok_or(PlaceOrderError::Missing("type"))
+    word("type", "order type", "limit or market", value)?.ok_or(PlaceOrderError::Missing("type"))
 }
 
 pub(super) fn lifetime(value: Option<&Loose>) -> Result<Lifetime, PlaceOrderError> {
@@ -121,8 +121,8 @@ fn word<T: FromStr>(
 
 pub(super) fn offered_kind(kind: OrderType) -> Result<(), PlaceOrderError> {
     match kind {
-        OrderType::Limit => Ok(()),
-        OrderType::Market | OrderType::Stop | OrderType::StopLimit | OrderType::TrailingStop => Err(not_offered(
+        OrderType::Limit | OrderType::Market => Ok(()),
+        OrderType::Stop | OrderType::StopLimit | OrderType::TrailingStop => Err(not_offered(
             format!("order type {}", <&str>::from(kind)),
             "use type limit with a limit_price",
         )),

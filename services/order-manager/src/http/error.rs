@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::{error, warn};
 use wire::rest::Text;
 
-use crate::error::{CancelError, PlaceOrderError};
+use crate::error::{CancelError, CloseError, PlaceOrderError};
 
 impl From<PlaceOrderError> for ApiError {
     fn from(refusal: PlaceOrderError) -> Self {
@@ -20,13 +20,20 @@ impl From<PlaceOrderError> for ApiError {
             | E::Malformed { .. }
             | E::UnknownWord { .. }
             | E::NoLimitPrice
+            | E::LimitPriceOnMarket
             | E::StopFieldOnLimit(_)
             | E::BadClientOrderId(_)
             | E::IntentAgainstSide { .. }
             | E::DuplicateClientOrderId => ApiError::parameter(message),
-            E::NotOffered { .. } | E::Untimely(_) | E::SubPenny(_) | E::AssetNotFound(_) | E::NotTradable(_) => {
-                ApiError::rule(message)
-            }
+            E::NotOffered { .. }
+            | E::Untimely(_)
+            | E::SubPenny(_)
+            | E::FractionalNotDay
+            | E::FractionalNotSimple
+            | E::ExtendedHoursAtMarket
+            | E::NoReferencePrice(_)
+            | E::AssetNotFound(_)
+            | E::NotTradable(_) => ApiError::rule(message),
             E::AccountBlocked
             | E::TradingBlocked
             | E::AccountNotActive
@@ -35,6 +42,7 @@ impl From<PlaceOrderError> for ApiError {
             | E::TooManyOpenOrders { .. }
             | E::TooManyOpenInSymbol { .. }
             | E::CostBasisTooSmall
+            | E::NotFractionable(_)
             | E::NoShorting => ApiError::forbidden(message),
             E::InsufficientBuyingPower { available, cost } => ApiError::forbidden(message)
                 .with("buying_power", Text::from(available).to_string())
@@ -56,6 +64,19 @@ impl From<PlaceOrderError> for ApiError {
                 ),
             E::Busy | E::NotReady(_) | E::Unavailable | E::Unknown => ApiError::unavailable(message, 1),
             E::Internal => ApiError::internal(),
+        }
+    }
+}
+
+impl From<CloseError> for ApiError {
+    fn from(refusal: CloseError) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            CloseError::AssetNotFound(_) | CloseError::NoPosition => ApiError::not_found(message),
+            CloseError::QtyAndPercentage | CloseError::BadAmount { .. } | CloseError::PercentageTooLarge => {
+                ApiError::parameter(message)
+            }
+            CloseError::NothingToClose => ApiError::rule(message),
         }
     }
 }

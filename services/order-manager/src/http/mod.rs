@@ -3,6 +3,7 @@
 mod auth;
 mod error;
 mod orders;
+mod positions;
 mod reads;
 
 pub(crate) use auth::KeyHolder;
@@ -29,8 +30,11 @@ pub fn router(app: &App) -> Router {
         .route("/v2/account", get(reads::account))
         .route("/v2/account/activities", get(reads::activities))
         .route("/v2/account/activities/{activity_type}", get(reads::activities_of_type))
-        .route("/v2/positions", get(reads::positions))
-        .route("/v2/positions/{symbol_or_asset_id}", get(reads::position))
+        .route("/v2/positions", get(positions::list).delete(positions::close_all))
+        .route(
+            "/v2/positions/{symbol_or_asset_id}",
+            get(positions::one).delete(positions::close),
+        )
         .route("/v2/assets", get(reads::assets))
         .route("/v2/assets/{symbol_or_asset_id}", get(reads::asset))
         .route("/v2/events/trades", get(sse::trades))

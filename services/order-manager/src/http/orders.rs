@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::query::{self, OrdersQuery};
 use crate::{error::CancelError, present};
 
-/// `POST /v2/orders`: places a limit order.
+/// `POST /v2/orders`: places an order.
 pub(super) async fn place(
     State(app): State<App>,
     Caller(account): Caller,
@@ -120,13 +120,13 @@ fn shown(app: &App, order: &::orders::StoredOrder) -> Json<Order> {
     Json(present::order(order, &app.deps().sessions.calendar()))
 }
 
-fn request_id(RequestId(id): RequestId) -> Result<domain::RequestId, ApiError> {
+pub(super) fn request_id(RequestId(id): RequestId) -> Result<domain::RequestId, ApiError> {
     domain::RequestId::new(&id).map_err(|_| ApiError::internal())
 }
 
 impl App {
     /// A connection to read with.
-    pub(super) async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, ApiError> {
+    pub(crate) async fn connection(&self) -> Result<sqlx::pool::PoolConnection<sqlx::Postgres>, ApiError> {
         self.deps()
             .pool
             .acquire()

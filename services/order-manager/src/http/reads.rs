@@ -1,4 +1,4 @@
-//! Handlers that only read: account, activities, positions, assets, clock, calendar.
+//! Handlers that only read: account, activities, assets, clock, calendar.
 
 use axum::Json;
 use axum::extract::State;
@@ -33,29 +33,6 @@ pub(super) async fn activities_of_type(
 ) -> Result<Json<Vec<rest::Activity>>, ApiError> {
     let mut conn = app.connection().await?;
     query::activities(&mut conn, account, Some(&word), &query)
-        .await
-        .map(Json)
-}
-
-/// `GET /v2/positions`.
-pub(super) async fn positions(
-    State(app): State<App>,
-    Caller(account): Caller,
-) -> Result<Json<Vec<rest::Position>>, ApiError> {
-    let mut conn = app.connection().await?;
-    query::positions(&mut conn, account, &app.deps().instruments)
-        .await
-        .map(Json)
-}
-
-/// `GET /v2/positions/{symbol_or_asset_id}`.
-pub(super) async fn position(
-    State(app): State<App>,
-    Caller(account): Caller,
-    Path(text): Path<String>,
-) -> Result<Json<rest::Position>, ApiError> {
-    let mut conn = app.connection().await?;
-    query::position(&mut conn, account, &app.deps().instruments, &text)
         .await
         .map(Json)
 }

@@ -8,6 +8,7 @@
 
 pub mod decide;
 mod look;
+mod terms;
 mod times;
 mod write;
 
@@ -26,6 +27,7 @@ use tracing::{debug, error};
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
 use decide::{Accepted, Command, Given, Limits, decide};
+pub(crate) use terms::terms;
 pub use times::{Asked, NewYork, Untimely};
 pub(crate) use write::database_error;
 

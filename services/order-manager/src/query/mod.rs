@@ -87,7 +87,7 @@ fn choice<T: Copy>(field: &str, value: Option<&String>, words: &[(&str, T)]) -> 
 }
 
 /// A yes or no; Python writes them with a capital.
-fn flag(field: &str, value: Option<&String>) -> Result<bool, ApiError> {
+pub(crate) fn flag(field: &str, value: Option<&String>) -> Result<bool, ApiError> {
     match given(value).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),

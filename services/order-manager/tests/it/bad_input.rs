@@ -52,8 +52,9 @@ use crate::house::{Customer, House, order, request};
 #[case::types("type", (422, 40010001), &[
     (r#""Limit""#, "invalid order type"), (r#""iceberg""#, "invalid order type"), ("null", "type is required"),
 ])]
+#[case::a_market_order_with_a_limit("type", (422, 40010001), &[(r#""market""#, "market orders require no limit price")])]
 #[case::types_to_come("type", (422, 42210000), &[
-    (r#""market""#, "order type market is not offered yet"), (r#""stop""#, "order type stop is not offered yet"),
+    (r#""stop""#, "order type stop is not offered yet"),
     (r#""stop_limit""#, "not offered yet"), (r#""trailing_stop""#, "not offered yet"),
 ])]
 #[case::lifetimes("time_in_force", (422, 40010001), &[
@@ -124,9 +125,24 @@ async fn a_bad_field_is_refused_with_its_reason_and_leaves_nothing(
 }
 
 #[rstest]
-#[case::fractional(json!({ "qty": "1.5" }), (422, 42210000), "a fractional qty is not offered yet: send whole shares")]
-#[case::tiny(json!({ "qty": 1e-9 }), (422, 42210000), "a fractional qty is not offered yet")]
-#[case::dollars(json!({ "qty": null, "notional": "50" }), (422, 42210000), "notional is not offered yet: send qty in whole shares")]
+#[case::fractional(json!({ "qty": "1.5" }), (403, 40310000), r#"asset "AAPL" is not fractionable"#)]
+#[case::tiny(json!({ "qty": 1e-9 }), (403, 40310000), r#"asset "AAPL" is not fractionable"#)]
+#[case::finer_than_anything(json!({ "qty": 1e-10 }), (422, 40010001), "qty has too many digits")]
+#[case::fractional_for_long(json!({ "qty": "1.5", "time_in_force": "gtc" }), (422, 42210000), "fractional orders must be DAY orders")]
+#[case::fractional_at_once(json!({ "qty": "1.5", "time_in_force": "fok" }), (422, 42210000), "fractional orders must be DAY orders")]
+#[case::fractional_bracket(json!({ "qty": "1.5", "order_class": "bracket" }), (422, 42210000), "fractional orders must be simple orders")]
+#[case::dollars(json!({ "qty": null, "notional": "50" }), (403, 40310000), r#"asset "AAPL" is not fractionable"#)]
+#[case::parts_of_a_cent(json!({ "qty": null, "notional": "50.001" }), (422, 40010001), "notional has too many digits: at most 2 decimals")]
+#[case::no_dollars(json!({ "qty": null, "notional": "-0" }), (422, 40010001), "notional must be > 0")]
+#[case::endless_dollars(json!({ "qty": null, "notional": "1e400" }), (422, 40010001), "notional is too large")]
+#[case::dollars_of_the_wrong_shape(json!({ "qty": null, "notional": [1] }), (422, 40010001), "notional must be a number")]
+#[case::dollars_for_long(json!({ "qty": null, "notional": "50", "time_in_force": "gtc" }), (422, 42210000), "fractional orders must be DAY orders")]
+#[case::dollars_to_sell(json!({ "qty": null, "notional": "50", "side": "sell" }), (422, 42210000), "a limit sell for notional is not offered yet")]
+#[case::market_with_a_limit(json!({ "type": "market" }), (422, 40010001), "market orders require no limit price")]
+#[case::market_with_a_stop(json!({ "type": "market", "limit_price": null, "stop_price": 9 }), (422, 40010001), "stop_price is only for stop orders")]
+#[case::market_after_hours(json!({ "type": "market", "limit_price": null, "extended_hours": true }), (422, 42210000), "extended hours order must be DAY or GTC limit orders")]
+#[case::market_later(json!({ "type": "market", "limit_price": null, "submit_at": "2026-11-24T15:00:00Z" }), (422, 42210000), "submit_at of a market order is not offered yet")]
+#[case::market_without_a_price(json!({ "type": "market", "limit_price": null }), (422, 42210000), r#"there is no reference price of "AAPL" for a market order"#)]
 #[case::legs(json!({ "legs": [{ "symbol": "AAPL" }] }), (422, 42210000), "legs is not offered yet")]
 #[case::stop_price(json!({ "stop_price": "9" }), (422, 40010001), "stop_price is only for stop orders")]
 #[case::long_symbol(json!({ "symbol": "A".repeat(10_000) }), (422, 42210000), "not found")]

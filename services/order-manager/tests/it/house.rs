@@ -10,11 +10,12 @@ use chassis::clock::ManualClock;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use domain::calendar::{Calendar, Exception};
-use domain::{AccountId, AssetId, ExecId, Money, Symbol};
+use domain::{AccountId, AssetId, ExecId, Money, Price, Symbol};
 use identity::{AccountKind, NewAccount};
-use instruments::{Asset, Instruments};
+use instruments::{Asset, Instruments, Quote};
 use ledger::{Book, Cause, Entry, Transfer};
 use order_manager::{App, Config, Deps, router};
+use rust_decimal::Decimal;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use sessions::{ExceptionRow, Sessions};
@@ -139,13 +140,14 @@ impl House {
     }
 
     /// Shares out of the blue.
-    pub async fn give(&self, who: &Customer, symbol: &str, shares: i64) {
+    pub async fn give(&self, who: &Customer, symbol: &str, shares: impl Into<Decimal>) {
+        let shares = shares.into();
         let security = ledger::Asset::Security(Symbol::parse(symbol).unwrap());
-        let line = |account, book, amount: i64| Entry {
+        let line = |account, book, amount| Entry {
             account,
             book,
             asset: security.clone(),
-            amount: amount.into(),
+            amount,
         };
         let cause = Cause::Fill {
             venue: "test".to_owned(),
@@ -212,6 +214,23 @@ impl House {
         let mut conn = self.pool().acquire().await.unwrap();
         sessions::put(&mut conn, &row).await.unwrap();
         assert!(self.sessions.refresh(&mut conn).await.unwrap());
+    }
+
+    /// Lets parts of these shares be traded, and quotes them at 99.99 to 100.01.
+    pub fn fractionable(&self, symbols: &[&str]) {
+        let assets = self.instruments.assets();
+        let listed = assets.iter().map(|listed| Asset {
+            fractionable: symbols.contains(&listed.symbol.as_str()),
+            ..Asset::clone(listed)
+        });
+        self.instruments.set_assets(listed.collect());
+        let quotes = symbols.iter().map(|symbol| Quote {
+            symbol: Symbol::parse(symbol).unwrap(),
+            bid: Price::parse("99.99").ok(),
+            ask: Price::parse("100.01").ok(),
+            at: start_of_time(),
+        });
+        self.instruments.set_quotes(quotes.collect());
     }
 
     /// A number from the database.

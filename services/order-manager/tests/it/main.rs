@@ -6,11 +6,13 @@
 mod bad_input;
 mod calendar;
 mod canceling;
+mod closing;
 mod concurrency;
 mod house;
 mod market;
 mod placing;
 mod reading;
 mod refusing;
+mod sizes;
 mod streams;
 mod times;

@@ -15,7 +15,8 @@ use chrono::TimeDelta;
 use domain::calendar::Calendar;
 use domain::order::OrderState;
 use domain::{
-    AccountId, AssetId, ClientOrderId, Money, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce,
+    Timestamp,
 };
 use ledger::{CashBalance, ShareBalance, rules};
 use orders::{Sequence, StoredOrder};
@@ -302,9 +303,10 @@ fn stored(side: Side, qty: Qty, limit_price: Price) -> StoredOrder {
         asset_id: AssetId::new(Uuid::from_u128(0xa5)),
         symbol: Symbol::parse("XYZ").unwrap(),
         side,
-        order_type: "limit".to_owned(),
+        order_type: OrderType::Limit,
         time_in_force: TimeInForce::Day,
         limit_price,
+        notional: None,
         session_date: now.date_naive(),
         submit_at: None,
         expires_at: now + TimeDelta::hours(6),

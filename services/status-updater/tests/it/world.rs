@@ -9,7 +9,8 @@ use chrono::TimeDelta;
 use domain::calendar::Calendar;
 use domain::order::{OrderState, StreamEvent};
 use domain::{
-    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, Price, Qty, RequestId, Side, Symbol, TimeInForce,
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
+    TimeInForce,
 };
 use identity::{AccountKind, NewAccount};
 use ledger::{Asset, Book, CashBalance, Cause, Entry, ShareBalance, Transfer, TransferKind, rules};
@@ -141,9 +142,11 @@ impl World {
             asset_id: AssetId::new(Uuid::from_u128(1)),
             symbol: asked.symbol.clone(),
             side: asked.side,
+            order_type: OrderType::Limit,
             time_in_force: asked.time_in_force,
             qty: asked.qty,
             limit_price: asked.limit_price,
+            notional: None,
             session_date: submitted_at.date_naive(),
             submit_at: None,
             expires_at: submitted_at + TimeDelta::hours(6),

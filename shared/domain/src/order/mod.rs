@@ -6,4 +6,4 @@ mod words;
 
 pub use execution::{ExecEffect, ExecFact, ExecState, absorb};
 pub use state::{EndKind, IllegalMove, OrderEvent, OrderState, Shown, StreamEvent, Wish, average_price};
-pub use words::{OrderStatus, Side, TimeInForce};
+pub use words::{OrderStatus, OrderType, Side, TimeInForce};

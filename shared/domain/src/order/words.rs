@@ -12,6 +12,16 @@ pub enum Side {
     Sell,
 }
 
+/// What a customer wrote about the price. The exchange is asked for a limit in either case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum OrderType {
+    /// At this price or better.
+    Limit,
+    /// At once; it goes out as a limit at the collar (PX-7).
+    Market,
+}
+
 /// How long an order works (TIF-1 to TIF-3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -72,6 +82,13 @@ impl OrderStatus {
 }
 
 impl Side {
+    /// The word, for SQL and the wire.
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl OrderType {
     /// The word, for SQL and the wire.
     pub fn as_str(self) -> &'static str {
         self.into()

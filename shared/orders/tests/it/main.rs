@@ -4,7 +4,9 @@ mod history;
 
 use chrono::TimeDelta;
 use domain::order::{EndKind, OrderEvent};
-use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp};
+use domain::{
+    AccountId, AssetId, ClientOrderId, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp,
+};
 use orders::read::{self, Direction, ListFilter, ListStatus};
 use orders::{NewOrder, WishKind};
 use testkit::{TestDb, start_of_time};
@@ -22,9 +24,11 @@ fn order(n: u8, owner: u128, symbol: &str) -> NewOrder {
         asset_id: AssetId::new(Uuid::from_u128(5)),
         symbol: Symbol::parse(symbol).expect("a symbol"),
         side: if n.is_multiple_of(2) { Side::Buy } else { Side::Sell },
+        order_type: OrderType::Limit,
         time_in_force: TimeInForce::Day,
         qty: Qty::parse("10").expect("a quantity"),
         limit_price: Price::parse("5.00").expect("a price"),
+        notional: None,
         session_date: start_of_time().date_naive(),
         submit_at: None,
         expires_at: start_of_time() + TimeDelta::hours(6),

@@ -17,7 +17,9 @@ pub use account::Account;
 pub use activity::{Activity, FillActivity, OtherActivity};
 pub use loose::Loose;
 pub use market::{Asset, CalendarDay, Clock};
-pub use order::{CancelResult, ErrorBody, Order, PlaceOrder, ReplaceOrder, SubmitOrder, SubmitReplacement};
+pub use order::{
+    CancelResult, CloseBody, CloseResult, ErrorBody, Order, PlaceOrder, ReplaceOrder, SubmitOrder, SubmitReplacement,
+};
 pub use position::Position;
 pub use text::Text;
 pub use update::TradeUpdate;

@@ -259,6 +259,27 @@ pub struct CancelResult {
     pub body: Option<ErrorBody>,
 }
 
+/// One entry of the answer to `DELETE /v2/positions`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CloseResult {
+    /// The ticker.
+    pub symbol: String,
+    /// 200 when the closing order was taken, else the status of the error.
+    pub status: u16,
+    /// The closing order, or the error.
+    pub body: CloseBody,
+}
+
+/// What came of closing one position.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum CloseBody {
+    /// The closing order.
+    Order(Box<Order>),
+    /// Why there is none.
+    Error(ErrorBody),
+}
+
 /// The body of every error answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

@@ -1,6 +1,8 @@
 //! An order as it comes to be decided.
 
-use domain::{AccountId, AssetId, ClientOrderId, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce};
+use domain::{
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce,
+};
 
 use super::super::times::Asked;
 use crate::prices::Reference;
@@ -24,12 +26,25 @@ pub struct Command {
     pub time_in_force: TimeInForce,
     /// The times it asks for.
     pub asked: Asked,
-    /// Whole shares.
+    /// What was written about the price.
+    pub order_type: OrderType,
+    /// Shares.
     pub qty: Qty,
-    /// Dollars a share.
+    /// Dollars a share, the worst it may trade at.
     pub limit_price: Price,
+    /// Dollars asked for, where the order was written in dollars.
+    pub notional: Option<Money>,
+    /// Dollars it is worth: at its limit, or of a market order at the reference price.
+    pub value: Money,
     /// What the symbol last cost, where anybody knows.
     pub reference: Option<Reference>,
     /// The request it came with.
     pub request_id: RequestId,
+}
+
+impl Command {
+    /// Whether it trades parts of a share.
+    pub fn is_fractional(&self) -> bool {
+        self.notional.is_some() || !self.qty.is_whole()
+    }
 }

@@ -14,6 +14,7 @@ impl AccountBook {
         match command.side {
             Side::Buy => {
                 let cost = Money::from_decimal(hold.sum(Book::CashHeld, &Asset::Usd));
+                is_worth_a_trade(command)?;
                 self.avail = after_buy(self.avail, self.fees, cost)?;
             }
             Side::Sell => {
@@ -26,10 +27,14 @@ impl AccountBook {
     }
 }
 
-fn after_buy(avail: Money, fees: Money, cost: Money) -> Result<Money, PlaceOrderError> {
-    if cost.get() < Decimal::ONE {
+fn is_worth_a_trade(command: &Command) -> Result<(), PlaceOrderError> {
+    if command.value.ceil_to_cent().get() < Decimal::ONE {
         return Err(PlaceOrderError::CostBasisTooSmall);
     }
+    Ok(())
+}
+
+fn after_buy(avail: Money, fees: Money, cost: Money) -> Result<Money, PlaceOrderError> {
     let available = Money::from_decimal(avail.get() - fees.get());
     if cost > available {
         return Err(PlaceOrderError::InsufficientBuyingPower {
@@ -45,7 +50,13 @@ fn after_sell(shares: Shares, command: &Command) -> Result<Shares, PlaceOrderErr
         return Err(PlaceOrderError::NoShorting);
     }
     match (shares.avail.minus(command.qty), shares.held.plus(command.qty)) {
-        (Ok(avail), Ok(held)) => Ok(Shares { avail, held }),
+        (Ok(avail), Ok(held)) => {
+            // Whatever the rest of a position is worth, it can be sold.
+            if command.is_fractional() && !avail.is_zero() {
+                is_worth_a_trade(command)?;
+            }
+            Ok(Shares { avail, held })
+        }
         _ => Err(PlaceOrderError::InsufficientQty {
             symbol: command.symbol.clone(),
             requested: command.qty,

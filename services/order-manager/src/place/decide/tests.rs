@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::times::Asked;
 use super::*;
-use domain::{AccountId, AssetId, ClientOrderId, Money, OrderId, Price, Qty, RequestId, Side, Symbol, TimeInForce};
+use domain::{
+    AccountId, AssetId, ClientOrderId, Money, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce,
+};
 use identity::Flags;
 use ledger::{Asset, Book};
 use orders::Sequence;
@@ -68,8 +70,11 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
         side,
         time_in_force: TimeInForce::Day,
         asked: Asked::default(),
+        order_type: OrderType::Limit,
         qty: Qty::parse(qty).unwrap(),
         limit_price: Price::parse(price).unwrap(),
+        notional: None,
+        value: Price::parse(price).unwrap().notional(Qty::parse(qty).unwrap()).unwrap(),
         reference: None,
         request_id: RequestId::new("r").unwrap(),
     }
