@@ -64,6 +64,8 @@ pub struct Settings {
     pub plan_every: Duration,
     /// From one look for a run to the next, without a wake-up.
     pub claim_every: Duration,
+    /// How soon a run may come again at the earliest, whatever time its job names.
+    pub again_after: Duration,
     /// The pause after a first failure; it doubles.
     pub backoff_first: Duration,
     /// The longest pause.
@@ -84,6 +86,7 @@ impl Default for Settings {
             lease: 10 * second,
             plan_every: second,
             claim_every: second,
+            again_after: Duration::from_millis(250),
             backoff_first: 5 * second,
             backoff_longest: 300 * second,
             on_time: 60 * second,

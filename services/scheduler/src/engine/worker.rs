@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use chassis::step::{Progress, Step, StepError};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use db::{DbError, PgPool};
 use domain::Timestamp;
 use serde_json::Value;
@@ -209,7 +209,12 @@ impl Worker {
                 outcome::again(&mut tx, &attempt, now, "given back by a process that stops").await?
             }
             Ended::Reported(Ok(Done::Finished(summary))) => outcome::finished(&mut tx, &attempt, summary).await?,
-            Ended::Reported(Ok(Done::Again { at, why })) => outcome::again(&mut tx, &attempt, *at, why).await?,
+            Ended::Reported(Ok(Done::Again { at, why })) => {
+                // A job that names a time that is over would else run without a rest.
+                let now = db::database_time(&mut tx).await?;
+                let soonest = now + TimeDelta::from_std(self.settings.again_after).unwrap_or(TimeDelta::MAX);
+                outcome::again(&mut tx, &attempt, soonest.max(*at), why).await?
+            }
             Ended::Reported(Err(error)) => {
                 let fatal = matches!(error, JobError::Fatal(_));
                 let (settings, ids) = (&self.settings, &*self.ids);

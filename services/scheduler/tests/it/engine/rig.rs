@@ -220,6 +220,7 @@ const LEASE: Duration = Duration::from_secs(300);
 pub fn slow_machine() -> Settings {
     Settings {
         lease: LEASE,
+        again_after: Duration::from_secs(30),
         backoff_first: Duration::from_secs(600),
         backoff_longest: Duration::from_secs(3_600),
         ..Settings::default()

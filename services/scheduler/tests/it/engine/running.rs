@@ -152,6 +152,21 @@ async fn v13_two_runs_of_one_schedule_never_overlap_and_two_schedules_run_side_b
     assert_eq!(rig.states().await, ["done"; 3]);
 }
 
+#[tokio::test]
+async fn a_run_that_wants_to_come_again_in_the_past_comes_after_a_pause_all_the_same() {
+    let rig = Rig::at(MONDAY).await;
+    rig.due("hasty").await;
+    let mut worker = rig.worker([job("hasty", |run| async move {
+        let (at, why) = (run.tick() - TimeDelta::hours(1), "nothing much".to_owned());
+        Ok(Done::Again { at, why })
+    })]);
+    for _ in 0..2 {
+        assert_eq!(worker.step().await.unwrap(), Progress::Worked);
+        assert_eq!(worker.step().await.unwrap(), Progress::Idle, "no loop without rest");
+        rig.pass(1, 0).await;
+    }
+}
+
 /// Another worker claims the first run of `a` while this one reads: it sees a second one of `a`, which it
 /// may not have, and finds the one of `b` behind it.
 #[tokio::test]
