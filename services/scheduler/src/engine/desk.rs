@@ -232,6 +232,12 @@ pub async fn pause(conn: &mut PgConnection, name: &str) -> Result<bool, DeskErro
     Ok(seen.paused_at.is_none())
 }
 
+/// Since when it is paused; `None` when it is not, or is none.
+pub async fn paused_at(conn: &mut PgConnection, name: &str) -> Result<Option<Timestamp>, DbError> {
+    let paused = sqlx::query_scalar!("select paused_at from job_schedules where name = $1", name);
+    Ok(paused.fetch_optional(conn).await?.flatten())
+}
+
 /// It goes on. The ticks of the pause were missed, and what they are worth its policy says.
 ///
 /// # Errors

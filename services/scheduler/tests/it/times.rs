@@ -288,6 +288,35 @@ async fn saga_25_an_end_of_day_that_has_not_begun_is_told_and_begun() {
     );
 }
 
+/// An operator's pause is kept: nobody begins the end of the day, and somebody is told, until it was begun by hand or goes on.
+#[tokio::test]
+async fn eod_1_an_end_of_day_that_an_operator_paused_is_told_and_not_begun() {
+    let (db, deps) = at("2026-11-23T20:00:00Z", Calendar::nyse()).await;
+    schedule(&db).await;
+    sql(&db, "update job_schedules set paused_at = daybook_now()").await;
+    let order = open_order(&db.pool, 1, "1 hour", "time_in_force = 'day'").await;
+    sql(
+        &db,
+        &format!("update open_orders set time_in_force = 'day' where order_id = '{order}'"),
+    )
+    .await;
+    let mut watch = Watch::new(end_of_day::Settings::default(), deps);
+    for (now, alert) in [
+        ("2026-11-23T21:04:59Z", ""),
+        ("2026-11-23T21:05:00Z", "eod_paused 2026-11-23"),
+        ("2026-11-23T21:30:00Z", "eod_paused 2026-11-23"),
+    ] {
+        set(&db, now).await;
+        watch.step().await.unwrap();
+        assert_eq!(alerts(&db).await, alert, "at {now}");
+        assert_eq!(text(&db, "select count(*)::text from job_runs").await, "0", "at {now}");
+    }
+    sql(&db, "update job_schedules set paused_at = null").await;
+    watch.step().await.unwrap();
+    assert_eq!(alerts(&db).await, "eod_missed 2026-11-23");
+    assert_eq!(text(&db, "select count(*)::text from job_runs").await, "1");
+}
+
 /// CAL-4: no session ticks for a day that was taken away; its orders have an end of day all the same, at its usual close.
 #[tokio::test]
 async fn cal_4_the_end_of_a_session_that_was_taken_away_is_begun_without_an_alert() {

@@ -31,7 +31,7 @@ mod watch;
 
 pub(crate) use open::{VENUE, report_of_day};
 pub use steps::{EodStep, Settings};
-pub use watch::{LATE, MISSED, Watch};
+pub use watch::{LATE, MISSED, PAUSED, Watch};
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Watches over the ends of days: one that has not begun is missed, and begun from here (SAGA 25); one that is late is an
-//! alert (EOD-1); an order that was unresolved when its date was closed is struck out when it resolves (EOD-3). A loop of its
+//! Watches over the ends of days: one that has not begun is missed, and begun from here (SAGA 25), unless an operator paused it;
+//! one that is late is an alert (EOD-1); an order that was unresolved when its date was closed is struck out when it resolves (EOD-3). A loop of its
 //! own, so that it tells even when no job runs.
 
 use std::sync::Arc;
@@ -22,6 +22,8 @@ use crate::engine::desk;
 
 /// The alert that the end of a day has not begun; its subject is the date.
 pub const MISSED: &str = "eod_missed";
+/// The alert that it has not begun because its schedule is paused; its subject is the date.
+pub const PAUSED: &str = "eod_paused";
 /// The alert that a part of it is late; its subject is date and part.
 pub const LATE: &str = "eod_late";
 
@@ -34,9 +36,17 @@ const PARTS: [(&str, EodStep); 3] = [
 
 /// A date that is closed is neither missed nor late any more.
 pub(super) async fn clear(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<(), DbError> {
-    alerts::clear(conn, MISSED, &date.to_string(), now).await?;
+    begun_after_all(conn, date, now).await?;
     for (part, _) in PARTS {
         alerts::clear(conn, LATE, &format!("{date} {part}"), now).await?;
+    }
+    Ok(())
+}
+
+/// Its end has begun, however late.
+async fn begun_after_all(conn: &mut PgConnection, date: NaiveDate, now: Timestamp) -> Result<(), DbError> {
+    for kind in [MISSED, PAUSED] {
+        alerts::clear(conn, kind, &date.to_string(), now).await?;
     }
     Ok(())
 }
@@ -56,16 +66,23 @@ impl<V> Watch<V> {
     }
 
     /// Begins the end of each date that is over and has none: at once where no session ticked for it, else after a while and
-    /// with an alert.
+    /// with an alert. While an operator keeps its schedule paused there is the alert alone.
     async fn begin_missed(&self, now: Timestamp) -> Result<(), StepError> {
         let calendar = self.deps.sessions.calendar();
         let mut tx = db::begin(&self.deps.pool).await?;
         self.lease.check(&mut tx).await?;
+        let paused = desk::paused_at(&mut tx, NAME).await?;
         for date in without_end(&mut tx, &calendar, now).await? {
             let session = calendar.session_bounds(SessionDate::new(date));
             if session.is_some_and(|(_, close)| now < close + span(self.settings.missed_after)) {
                 continue;
             }
+            let waits = waits_for_a_worker(&mut tx, date).await?;
+            if let Some(since) = paused.filter(|_| !waits) {
+                alerts::raise(&mut tx, &is_paused(date, since), now).await?;
+                continue;
+            }
+            alerts::clear(&mut tx, PAUSED, &date.to_string(), now).await?;
             if session.is_some() {
                 let alert = NewAlert {
                     kind: MISSED,
@@ -74,7 +91,7 @@ impl<V> Watch<V> {
                 };
                 alerts::raise(&mut tx, &alert, now).await?;
             }
-            if waits_for_a_worker(&mut tx, date).await? {
+            if waits {
                 continue;
             }
             let arguments = Map::from_iter([("date".to_owned(), Value::String(date.to_string()))]);
@@ -94,7 +111,7 @@ impl<V> Watch<V> {
             let Some(day) = store::day(&mut tx, *date).await? else {
                 continue;
             };
-            alerts::clear(&mut tx, MISSED, &date.to_string(), now).await?;
+            begun_after_all(&mut tx, *date, now).await?;
             for (part, step) in PARTS {
                 self.look_at(&mut tx, &day, part, step, now).await?;
             }
@@ -185,6 +202,17 @@ impl<V: venue::Venue> Step for Watch<V> {
             self.look_at_unresolved(now).await?;
         }
         Ok(Progress::Idle)
+    }
+}
+
+fn is_paused(date: NaiveDate, since: Timestamp) -> NewAlert {
+    NewAlert {
+        kind: PAUSED,
+        subject: date.to_string(),
+        message: format!(
+            "The end of {date} has not begun: {NAME} is paused since {since}. It begins after `daybook admin jobs resume {NAME}`, or \
+             alone by `daybook admin jobs run {NAME} --date {date}`."
+        ),
     }
 }
 
