@@ -1,4 +1,4 @@
-//! Weeks of random trades, busts and jobs, the jobs killed and repeated at random: fees are always the day's exact sums
+//! Weeks of random trades, busts, corrections and jobs, the jobs killed and repeated at random: fees are always the day's exact sums
 //! rounded up once (FEE-2), what is due settles once, and LED-I1 to LED-I5 hold. And the points where the jobs can die.
 
 use crate::shop::{Filled, Shop, customer, day, evening};
@@ -25,6 +25,12 @@ enum Step {
     },
     /// The venue takes one of the fills back.
     Bust(usize),
+    /// It was for fewer shares, or for another price.
+    Correct {
+        fill: usize,
+        less: u32,
+        cents: u32,
+    },
     /// The fee job, killed after a batch where that is said.
     Fees {
         killed: bool,
@@ -49,6 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => trade,
         2 => any::<usize>().prop_map(Step::Bust),
+        2 => (any::<usize>(), 0_u32..3, 1_u32..20_000)
+            .prop_map(|(fill, less, cents)| Step::Correct { fill, less, cents }),
         2 => any::<bool>().prop_map(|killed| Step::Fees { killed }),
         2 => any::<bool>().prop_map(|killed| Step::Settle { killed }),
         2 => Just(Step::NextDay),
@@ -142,7 +150,19 @@ impl Weeks {
                 let mut conn = self.shop.conn().await;
                 self.shop.bust(&mut conn, fill).await;
             }
-            Step::Bust(_) => {}
+            Step::Correct { fill, less, cents } if !self.fills.is_empty() => {
+                let n = fill % self.fills.len();
+                let mut conn = self.shop.conn().await;
+                self.shop
+                    .correct(
+                        &mut conn,
+                        &mut self.fills[n],
+                        less.into(),
+                        Decimal::new(cents.into(), 2),
+                    )
+                    .await;
+            }
+            Step::Bust(_) | Step::Correct { .. } => {}
             Step::Fees { killed } => self.fees(today, killed).await,
             Step::Settle { killed } => self.settle(today, killed).await,
             Step::NextDay => self.today = (self.today + 1).min(DAYS.len() - 1),

@@ -44,6 +44,7 @@ pub struct Filled {
     qty: Qty,
     price: Price,
     booked: TransferId,
+    corrections: i32,
 }
 
 pub fn day(text: &str) -> NaiveDate {
@@ -134,6 +135,7 @@ impl Shop {
             qty,
             price,
             booked,
+            corrections: 0,
         })
     }
 
@@ -144,11 +146,12 @@ impl Shop {
             qty,
             price,
             booked,
+            ..
         } = filled;
         life.standing = standing(conn, life.order.account).await.1;
         let booked = ledger::booked_trades(conn, &[booked]).await.expect("read")[&booked];
         life.accrual = booked.reversed().accrual;
-        life.settled = booked.settled;
+        life.takes_back = Some(booked.taken_back());
         let bust = life.take(OrderEvent::Busted { qty, price });
         // The order works again and ends unfilled: what the bust put back into its hold comes free.
         let end = life.cancel();
@@ -158,6 +161,42 @@ impl Shop {
         ledger::fees::give_back(conn, &accounts, evening(booked.dates.trade))
             .await
             .expect("given back");
+    }
+
+    /// It was for `less` shares fewer, at another price within the limit; all that was not filled is let go.
+    pub async fn correct(&self, conn: &mut PgConnection, filled: &mut Filled, less: Decimal, price: Decimal) {
+        let limit = filled.life.order.limit_price.get();
+        let price = match filled.life.order.side {
+            Side::Buy => price.min(limit),
+            Side::Sell => price.max(limit),
+        };
+        let price = Price::new(price).expect("a price");
+        let Some(qty) = Qty::new(filled.qty.get() - less).ok().filter(|qty| !qty.is_zero()) else {
+            return;
+        };
+        let life = &mut filled.life;
+        life.standing = standing(conn, life.order.account).await.1;
+        let booked = ledger::booked_trades(conn, &[filled.booked]).await.expect("read")[&filled.booked];
+        let executed = Executed {
+            side: life.order.side,
+            qty,
+            price,
+        };
+        let fees = self.rates.accrue(booked.dates.trade, &executed).expect("in range");
+        let accrual = Accrual {
+            price: price.get(),
+            fees,
+        };
+        filled.corrections += 1;
+        let was = (filled.qty, filled.price);
+        let mut transfers = life.correct(was, (qty, price), filled.corrections, &booked, accrual);
+        let anew = transfers.last().expect("booked anew").id();
+        transfers.extend(life.cancel());
+        ledger::post(conn, &transfers).await.expect("posted");
+        let accounts = [life.order.account];
+        let now = evening(booked.dates.trade);
+        ledger::fees::give_back(conn, &accounts, now).await.expect("given back");
+        (filled.qty, filled.price, filled.booked) = (qty, price, anew);
     }
 
     /// The fee job: batches of two accounts until nothing is left.

@@ -2,8 +2,8 @@
 
 use domain::order::{OrderEvent, OrderState};
 use domain::{AccountId, ExecId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
-use ledger::rules::{Change, Occasion, Order, Standing, TakenBack, TradeDates, change, hold};
-use ledger::{Accrual, Cause, Transfer, TransferId};
+use ledger::rules::{Change, Occasion, Order, Standing, TakenBack, TradeDates, change, correct, hold};
+use ledger::{Accrual, BookedTrade, Cause, Transfer, TransferId};
 use uuid::Uuid;
 
 pub fn at() -> Timestamp {
@@ -46,8 +46,8 @@ pub struct Life {
     pub standing: Standing,
     pub dates: TradeDates,
     pub accrual: Option<Accrual>,
-    /// Whether its fills have settled.
-    pub settled: bool,
+    /// What its bust takes back; else its last fill, which has not settled.
+    pub takes_back: Option<TakenBack>,
     execs: u32,
 }
 
@@ -69,7 +69,7 @@ impl Life {
             standing: Standing::default(),
             dates: dates(),
             accrual: None,
-            settled: false,
+            takes_back: None,
             execs: 0,
         }
     }
@@ -87,10 +87,11 @@ impl Life {
             venue: "sim".into(),
             exec_id: exec_id.clone(),
         };
-        let takes_back = matches!(event, OrderEvent::Busted { .. }).then(|| TakenBack {
+        let last = TakenBack {
             trade: TransferId::of(&fill),
-            settled: self.settled,
-        });
+            settled: false,
+        };
+        let takes_back = matches!(event, OrderEvent::Busted { .. }).then(|| self.takes_back.unwrap_or(last));
         let cause = match event {
             OrderEvent::Filled { .. } => fill,
             OrderEvent::Busted { .. } => Cause::Bust {
@@ -114,6 +115,47 @@ impl Life {
         self.state = after;
         self.posted = posted_after;
         transfer
+    }
+
+    /// Its only fill was another one: what that books.
+    pub fn correct(
+        &mut self,
+        (from_qty, from_price): (Qty, Price),
+        (qty, price): (Qty, Price),
+        nth: i32,
+        booked: &BookedTrade,
+        accrual: Accrual,
+    ) -> Vec<Transfer> {
+        let event = OrderEvent::Corrected {
+            from_qty,
+            from_price,
+            qty,
+            price,
+        };
+        let (after, _) = self.state.after(event).expect("a legal move");
+        let occasion = |anew, accrual| Occasion {
+            cause: Cause::Corrected {
+                venue: "sim".into(),
+                exec_id: ExecId::new(&format!("{}-1", self.order.order)).expect("an id"),
+                nth,
+                anew,
+            },
+            at: at(),
+            dates: booked.dates,
+            accrual,
+            takes_back: Some(booked.taken_back()),
+            standing: self.standing,
+        };
+        let occasions = (
+            occasion(false, booked.reversed().accrual),
+            occasion(true, Some(accrual)),
+        );
+        let was = (from_qty, from_price);
+        let correction = correct(&self.order, (&self.state, &after), was, self.posted, occasions);
+        let correction = correction.expect("a correction");
+        self.state = after;
+        self.posted = correction.posted_after;
+        correction.transfers
     }
 
     pub fn fill(&mut self, shares: &str, at: &str) -> Option<Transfer> {
