@@ -18,8 +18,10 @@ mod replace;
 
 /// What to trade so that the market does what a sentence needs.
 pub struct Terms {
-    /// A symbol the venue trades.
+    /// A symbol the venue trades, in parts of a share too.
     pub symbol: Symbol,
+    /// One of which it trades whole shares only.
+    pub whole_only: Symbol,
     /// A buy at this price rests.
     pub resting: Price,
     /// A buy at this price trades at once.
@@ -58,10 +60,8 @@ pub async fn all<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
     an_execution_is_found_by_its_id(venue, ids, terms).await;
     a_stream_goes_on_where_it_was_left(venue, ids, terms).await;
     a_traded_symbol_has_an_asset_and_a_quote(venue, terms).await;
-}
-
-/// Every sentence about replacements, where the venue takes any.
-pub async fn replacements<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
+    a_part_of_a_share_trades_exactly(venue, ids, terms).await;
+    a_part_of_a_share_is_refused_where_only_whole_ones_trade(venue, ids, terms).await;
     replace::all(venue, ids, terms).await;
 }
 
@@ -257,17 +257,66 @@ pub async fn a_stream_goes_on_where_it_was_left<V: Venue>(venue: &V, ids: &dyn I
 /// What can be traded is listed and quoted.
 pub async fn a_traded_symbol_has_an_asset_and_a_quote<V: Venue>(venue: &V, terms: &Terms) {
     let assets = venue.assets().await.expect("a list");
-    assert!(
-        assets
-            .iter()
-            .any(|asset| asset.symbol == terms.symbol && asset.active && asset.tradable)
-    );
+    let is_listed = |symbol: &Symbol, fractionable| {
+        let of_it = assets.iter().find(|asset| asset.symbol == *symbol);
+        of_it.is_some_and(|asset| asset.active && asset.tradable && asset.fractionable == fractionable)
+    };
+    assert!(is_listed(&terms.symbol, true) && is_listed(&terms.whole_only, false));
     let quotes = venue.quotes(std::slice::from_ref(&terms.symbol)).await.expect("quotes");
     assert!(
         quotes
             .iter()
             .any(|quote| quote.symbol == terms.symbol && (quote.bid.is_some() || quote.ask.is_some()))
     );
+}
+
+/// QTY-2: what trades of a part of a share is what was asked, to the last billionth.
+pub async fn a_part_of_a_share_trades_exactly<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
+    let key = OrderId::new(ids.uuid());
+    let asked = VenueOrder {
+        qty: part(1_123_456_789),
+        ..terms.order(terms.marketable, TimeInForce::Day)
+    };
+    let order = submit(venue, key, &asked).await;
+    soon("it is filled", || async {
+        find(venue, key).await.status == VenueStatus::Filled
+    })
+    .await;
+    assert_eq!(find(venue, key).await.filled_qty, asked.qty);
+    let traded: Decimal = recorded(venue, &order.venue_order_id)
+        .await
+        .iter()
+        .map(|fill| fill.1.get())
+        .sum();
+    assert_eq!(traded, asked.qty.get());
+}
+
+/// QTY-2: where no parts of a share are traded, and where the order is not for the day, the refusal says so.
+pub async fn a_part_of_a_share_is_refused_where_only_whole_ones_trade<V: Venue>(
+    venue: &V,
+    ids: &dyn Ids,
+    terms: &Terms,
+) {
+    let rest = VenueOrder {
+        qty: part(500_000_000),
+        ..terms.rest()
+    };
+    let whole_only = VenueOrder {
+        symbol: terms.whole_only.clone(),
+        ..rest.clone()
+    };
+    let for_longer = VenueOrder {
+        time_in_force: TimeInForce::Gtc,
+        ..rest
+    };
+    for order in [whole_only, for_longer] {
+        let key = OrderId::new(ids.uuid());
+        match venue.submit(key, &order).await {
+            Submitted::Refused(refusal) => assert!(refusal.reason.contains("fraction"), "{refusal:?}"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(venue.lookup(key).await, Lookup::NotFound);
+    }
 }
 
 async fn submit<V: Venue>(venue: &V, key: OrderId, order: &VenueOrder) -> VenueOrderView {
@@ -320,6 +369,10 @@ async fn soon<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("waited in vain: {what}");
+}
+
+fn part(billionths: i64) -> Qty {
+    Qty::new(Decimal::new(billionths, 9)).expect("a small number with nine decimals")
 }
 
 fn shares(n: u32) -> Qty {

@@ -38,7 +38,7 @@ struct Inner {
 }
 
 impl FakeVenue {
-    /// A venue that trades these symbols, each quoted at 99.98 to 100.02.
+    /// A venue that trades these symbols, parts of a share too, each quoted at 99.98 to 100.02.
     pub fn new(clock: SharedClock, symbols: &[Symbol]) -> Self {
         Self(Arc::new(Inner {
             state: Mutex::new(State::new(symbols)),
@@ -71,6 +71,11 @@ impl FakeVenue {
     /// Lets held calls go on.
     pub fn resume(&self) {
         self.0.paused.send_replace(false);
+    }
+
+    /// Of this symbol only whole shares are traded from now on.
+    pub fn whole_shares_only(&self, symbol: &Symbol) {
+        self.state().whole_only.insert(symbol.clone());
     }
 
     /// Orders that can trade at the quote do so at once, in full.

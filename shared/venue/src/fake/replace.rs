@@ -39,6 +39,10 @@ impl State {
         if let Some(outcome) = undone(act) {
             return outcome.map_or_else(Replacing::Unknown, Replacing::Refused);
         }
+        if !order.qty.is_whole() {
+            let reason = "fractional orders cannot be replaced".to_owned();
+            return Replacing::Refused(no(42_210_000, reason));
+        }
         if let Err(refusal) = self.take_replacement(key, old, order, now, *act == Act::Pend) {
             return Replacing::Refused(refusal);
         }
@@ -119,11 +123,12 @@ impl State {
     /// A pending replacement ends without having taken a place; the old order, if it is still there, goes on.
     pub(super) fn turn_down(&mut self, key: OrderId, why: EndKind, reason: &str, now: Timestamp) {
         let (at, former) = self.pending.remove(&key).expect("a pending replacement");
+        // Of an order that is over nothing is told any more.
         if self.orders[at].status == VenueStatus::PendingReplace {
             self.orders[at].status = former;
+            self.record(at, UpdateKind::ReplaceRefused, now);
+            self.because(reason);
         }
-        self.record(at, UpdateKind::ReplaceRefused, now);
-        self.because(reason);
         self.end_at(self.by_key[&key], why, now);
         self.because(reason);
     }

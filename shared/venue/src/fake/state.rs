@@ -71,6 +71,7 @@ pub struct Call {
 #[derive(Default)]
 pub(super) struct State {
     symbols: Vec<Symbol>,
+    pub(super) whole_only: HashSet<Symbol>,
     pub(super) orders: Vec<VenueOrderView>,
     pub(super) by_key: HashMap<OrderId, usize>,
     scripts: HashMap<(Option<OrderId>, CallKind), VecDeque<Act>>,
@@ -138,6 +139,9 @@ impl State {
                 reason,
             });
         }
+        if let Some(refusal) = self.too_fine(order) {
+            return Submitted::Refused(refusal);
+        }
         self.accept(key, order, now);
         let view = self.of_key(key).expect("it was just put there, or was there").clone();
         match after(act) {
@@ -147,6 +151,21 @@ impl State {
                 None => Submitted::Acknowledged(view),
             },
         }
+    }
+
+    /// Why parts of a share are not taken here, if they are asked for (QTY-2).
+    fn too_fine(&self, order: &VenueOrder) -> Option<Refusal> {
+        if order.qty.is_whole() {
+            return None;
+        }
+        let (code, reason) = if self.whole_only.contains(&order.symbol) {
+            (40_310_000, format!("asset \"{}\" is not fractionable", order.symbol))
+        } else if order.time_in_force != TimeInForce::Day {
+            (42_210_000, "fractional orders must be DAY orders".to_owned())
+        } else {
+            return None;
+        };
+        Some(Refusal { code, reason })
     }
 
     /// Takes an order unless its key is taken; gives it when it is new.
@@ -367,7 +386,7 @@ impl State {
             exchange: "NASDAQ".to_owned(),
             active: true,
             tradable: true,
-            fractionable: false,
+            fractionable: !self.whole_only.contains(symbol),
         };
         self.symbols.iter().map(asset).collect()
     }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 use venue::alpaca::{AlpacaSettings, AlpacaVenue};
-use venue::{Canceling, Fault, Lookup, Submitted, Venue, VenueOrder};
+use venue::{Canceling, Fault, Lookup, Replacing, Submitted, Venue, VenueOrder};
 use wiremock::matchers::{body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -77,6 +77,82 @@ async fn an_order_goes_out_with_our_key_and_as_text() {
         venue(&server).submit(key(1), &asked()).await,
         Submitted::Acknowledged(_)
     ));
+}
+
+fn old() -> VenueOrderId {
+    VenueOrderId::new(&Uuid::from_u128(69).to_string()).unwrap()
+}
+
+fn replacement(key: OrderId) -> Value {
+    let mut order = shown(key);
+    order["replaces"] = Uuid::from_u128(69).to_string().into();
+    order
+}
+
+async fn answering_a_patch(answer: ResponseTemplate) -> MockServer {
+    let server = MockServer::start().await;
+    Mock::given(method("PATCH"))
+        .and(path(format!("/v2/orders/{}", old())))
+        .and(header("APCA-API-KEY-ID", "KEY"))
+        .and(body_json(json!({
+            "qty": "10", "limit_price": "190.5", "time_in_force": "day", "client_order_id": key(1).to_string(),
+        })))
+        .respond_with(answer)
+        .expect(1)
+        .mount(&server)
+        .await;
+    server
+}
+
+/// ORD-15: the replacement's own id is its key at the venue.
+#[tokio::test]
+async fn a_replacement_goes_to_the_old_order_with_a_key_of_its_own() {
+    let server = answering_a_patch(ResponseTemplate::new(200).set_body_json(replacement(key(1)))).await;
+    let answer = venue(&server).replace(key(1), &old(), &asked()).await;
+    assert!(matches!(answer, Replacing::Replaced(view) if view.replaces == Some(old())));
+    let no_uuid = VenueOrderId::new("../../account").unwrap();
+    let answer = venue(&server).replace(key(1), &no_uuid, &asked()).await;
+    assert!(matches!(answer, Replacing::Refused(refusal) if refusal.code == 40_410_000));
+}
+
+/// replace::sent_no_answer: one PATCH each, whatever comes back.
+#[tokio::test]
+async fn a_patch_is_never_sent_again_by_the_adapter() {
+    let slow = ResponseTemplate::new(200)
+        .set_body_json(replacement(key(1)))
+        .set_delay(Duration::from_secs(2));
+    for (answer, fault) in [
+        (slow, Fault::Timeout),
+        (ResponseTemplate::new(500), Fault::Status(500)),
+        (
+            ResponseTemplate::new(200).set_body_json(shown(key(1))),
+            Fault::Mismatch("replaces".to_owned()),
+        ),
+    ] {
+        let server = answering_a_patch(answer).await;
+        let answer = venue(&server).replace(key(1), &old(), &asked()).await;
+        assert_eq!(answer, Replacing::Unknown(fault));
+    }
+}
+
+/// A key that was used before is looked up: what it names is the answer, if it is the replacement that was asked for.
+#[tokio::test]
+async fn a_repeated_replacement_is_looked_up_and_adopted() {
+    for (found, adopted) in [(replacement(key(1)), true), (shown(key(1)), false)] {
+        let repeat = json!({"code": 40_010_001, "message": "client_order_id must be unique"});
+        let server = answering_a_patch(ResponseTemplate::new(422).set_body_json(repeat)).await;
+        Mock::given(method("GET"))
+            .and(path("/v2/orders:by_client_order_id"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(found))
+            .mount(&server)
+            .await;
+        let answer = venue(&server).replace(key(1), &old(), &asked()).await;
+        match answer {
+            Replacing::Replaced(view) => assert!(adopted && view.key == Some(key(1))),
+            Replacing::Unknown(fault) => assert!(!adopted && fault == Fault::Mismatch("replaces".to_owned())),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// executor::slow_answer, executor::answer_5xx: one POST each, whatever comes back.

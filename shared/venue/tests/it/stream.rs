@@ -1,6 +1,7 @@
 //! The stream of trade updates against a small server in this process.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use domain::order::EndKind;
 use futures::{SinkExt, StreamExt};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -91,6 +92,34 @@ async fn an_unreadable_update_is_skipped_and_a_strangers_too() {
     say(&mut peer, strange).await;
     say(&mut peer, update("canceled", Uuid::from_u128(1), "3")).await;
     assert_eq!(updates.next().await.unwrap().unwrap().event_id.as_deref(), Some("3"));
+}
+
+/// ORD-8: the end of the old order names the one that goes on; a refusal is told of the old order.
+#[tokio::test]
+async fn replacements_are_told_with_both_names_and_refusals_with_the_reason() {
+    let (mut updates, mut peer, _) = connected(None, PATIENT).await;
+    let mut replaced = update("replaced", Uuid::from_u128(1), "1");
+    replaced["data"]["order"]["status"] = "replaced".into();
+    replaced["data"]["order"]["replaced_by"] = Uuid::from_u128(71).to_string().into();
+    say(&mut peer, replaced).await;
+    let got = updates.next().await.unwrap().unwrap();
+    assert_eq!(got.kind, UpdateKind::Ended(EndKind::Replaced));
+    assert_eq!(
+        got.order.replaced_by.map(|id| id.to_string()),
+        Some(Uuid::from_u128(71).to_string())
+    );
+    say(&mut peer, update("pending_replace", Uuid::from_u128(1), "2")).await;
+    let got = updates.next().await.unwrap().unwrap();
+    assert_eq!(got.kind, UpdateKind::Other("pending_replace".to_owned()));
+    let mut refused = update("order_replace_rejected", Uuid::from_u128(1), "3");
+    refused["data"]["reason"] = "too late".into();
+    say(&mut peer, refused).await;
+    let got = updates.next().await.unwrap().unwrap();
+    assert_eq!(
+        (got.kind, got.reason.as_deref()),
+        (UpdateKind::ReplaceRefused, Some("too late"))
+    );
+    assert_eq!(got.order.key, Some(domain::OrderId::new(Uuid::from_u128(1))));
 }
 
 #[tokio::test]
