@@ -22,7 +22,7 @@ async fn the_bundled_exchange_keeps_the_venue_contract() {
     let venue = AlpacaVenue::new(settings).unwrap();
     let terms = Terms {
         symbol: Symbol::parse("AAPL").unwrap(),
-        whole_only: Symbol::parse("BRK.B").unwrap(),
+        whole_only: Symbol::parse("AMZN").unwrap(),
         resting: Price::parse("50.00").unwrap(),
         marketable: Price::parse("101.00").unwrap(),
     };

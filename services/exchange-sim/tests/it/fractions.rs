@@ -106,7 +106,7 @@ async fn qty_2_parts_of_a_share_are_for_day_orders_of_some_symbols_and_have_nine
             .filter(|a| a["fractionable"] == wanted)
             .count()
     };
-    assert_eq!((of(true), of(false)), (18, 2));
+    assert_eq!((of(true), of(false)), (17, 3));
 }
 
 #[tokio::test]

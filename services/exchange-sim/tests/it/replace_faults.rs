@@ -211,6 +211,26 @@ async fn a_pending_replacement_outlives_a_restart_and_is_decided_then() {
     );
 }
 
+#[tokio::test]
+async fn a_pending_replacement_that_only_gives_shares_away_keeps_the_place_over_a_restart() {
+    let rig = Rig::start().await;
+    rig.pin("AAPL", "200", "260", 1).await;
+    rig.fault(json!({ "kind": "replace_pending", "next": 1, "delay_ms": 0 }))
+        .await;
+    rig.place(order("c-1", "sell", 10, "230")).await;
+    rig.place(order("later", "sell", 5, "230")).await;
+    let id = rig.order("c-1").await["id"].as_str().unwrap().to_owned();
+    let body = json!({ "qty": 6, "client_order_id": "c-2" });
+    rig.json("PATCH", &format!("/v2/orders/{id}"), Some(body)).await;
+    assert_eq!(status(&rig, "c-2").await, "pending_new");
+    rig.exchange.step().await.unwrap();
+    let rig = rig.restarted().await;
+    rig.pin("AAPL", "200", "260", 1).await;
+    rig.place(order("b-1", "buy", 7, "230")).await;
+    assert_eq!(status(&rig, "c-2").await, "filled");
+    assert_eq!(rig.order("later").await["filled_qty"], "1");
+}
+
 async fn cancel(rig: &Rig, key: &str) {
     let id = rig.order(key).await["id"].as_str().unwrap().to_owned();
     assert_eq!(rig.json("DELETE", &format!("/v2/orders/{id}"), None).await.0, 204);
