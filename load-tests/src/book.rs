@@ -171,6 +171,7 @@ impl Writer {
             explicit_expiry: kind == Kind::Queued,
             request_id: RequestId::new(&format!("book-{number}"))?,
             submitted_at,
+            replaces: None,
         })
     }
 

@@ -9,9 +9,9 @@ use chassis::step::Wake;
 use domain::{OrderId, VenueOrderId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
-use venue::{Canceling, Fault, Lookup, Submitted, Venue, VenueOrder};
+use venue::{Canceling, Fault, Lookup, Replacing, Submitted, Venue, VenueOrder, VenueStatus};
 
-use crate::book::{Answer, InFlight, Job, Lane, Outcome, burn_terms, differs_from_both};
+use crate::book::{Answer, InFlight, InPlaceOf, Job, Lane, Outcome, burn_terms, differs_from_both};
 use crate::metrics;
 
 /// The calls of one executor.
@@ -126,6 +126,16 @@ async fn make<V: Venue>(venue: &V, job: Job) -> Vec<Answer> {
                 outcome,
             }]
         }
+        Job::Replace(order_id, old, order) => {
+            let outcome = replace(venue, order_id, &old, &order).await;
+            fail::fail_point!("replace::sent_no_answer");
+            let lane = Lane::Submit;
+            vec![Answer {
+                order_id,
+                lane,
+                outcome,
+            }]
+        }
         Job::Burn(order_id, asked) => {
             let outcome = Outcome::Submitted(burn(venue, order_id, &asked).await);
             fail::fail_point!("executor::sent_no_answer");
@@ -167,6 +177,26 @@ async fn burn<V: Venue>(venue: &V, order_id: OrderId, asked: &VenueOrder) -> Sub
         },
         Lookup::NotFound => submitted,
         Lookup::Unknown(fault) => Submitted::Unknown(fault),
+    }
+}
+
+/// The answer is about the replacement. What the order before it had filled by then, only that one shows; should it not
+/// answer, it is asked for later.
+async fn replace<V: Venue>(venue: &V, order_id: OrderId, old: &InPlaceOf, order: &VenueOrder) -> Outcome {
+    let replacing = venue.replace(order_id, &old.at_venue, order).await;
+    let is_decided = match &replacing {
+        Replacing::Replaced(view) => view.status != VenueStatus::PendingReplace,
+        Replacing::Refused(_) => true,
+        Replacing::Unknown(_) => false,
+    };
+    if !is_decided {
+        return Outcome::Replaced(replacing, None);
+    }
+    match venue.lookup(old.order_id).await {
+        Lookup::Found(view) if view.venue_order_id == old.at_venue => {
+            Outcome::Replaced(replacing, Some(Box::new(view)))
+        }
+        _ => Outcome::Replaced(replacing, None),
     }
 }
 

@@ -298,8 +298,7 @@ impl<V: Venue> Executor<V> {
         }
         for (event, wish) in wishes {
             // Two wishes of one batch may be about the same order.
-            self.book
-                .wish(&context, &event, wish, known.get(&event.order_id).cloned());
+            self.book.wish(&context, &event, wish, &known);
         }
         if !self.draining {
             self.book.choose(&context, self.calls.in_flight());
@@ -313,11 +312,17 @@ impl<V: Venue> Executor<V> {
         conn: &mut PgConnection,
         wishes: &[(Event, Wish)],
     ) -> Result<HashMap<OrderId, Submission>, StepError> {
-        let asked = |(event, wish): &(Event, Wish)| {
-            let in_question = self.suspicious || !matches!(wish, Wish::Send(_));
-            (in_question && self.book.get(event.order_id).is_none()).then(|| event.order_id.get())
+        let asked = |(event, wish): &(Event, Wish)| match wish {
+            Wish::Send(_) if !self.suspicious => vec![],
+            Wish::Replace(requested) => vec![event.order_id, OrderId::new(requested.replaces)],
+            _ => vec![event.order_id],
         };
-        let ids: Vec<Uuid> = wishes.iter().filter_map(asked).collect();
+        let ids: Vec<Uuid> = wishes
+            .iter()
+            .flat_map(asked)
+            .filter(|id| self.book.get(*id).is_none())
+            .map(OrderId::get)
+            .collect();
         if ids.is_empty() {
             Ok(HashMap::new())
         } else {
@@ -346,8 +351,10 @@ impl<V: Venue> Executor<V> {
         for job in jobs {
             self.calls.launch(job);
         }
-        if !reports.is_empty() {
-            self.bus.wake(Topic::VenueReports);
+        for topic in [Topic::VenueReports, Topic::Orders] {
+            if reports.iter().any(|report| report.topic == topic) {
+                self.bus.wake(topic);
+            }
         }
         if self.counted_at.is_none_or(|at| (now - at).abs() >= COUNT_EVERY) {
             self.counted_at = Some(now);

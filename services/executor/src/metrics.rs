@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::metrics::{count, describe_counter, describe_gauge, describe_histogram};
-use venue::{Canceling, Lookup, Submitted};
+use venue::{Canceling, Lookup, Replacing, Submitted};
 
 use crate::book::{Answer, Census, InFlight, Outcome};
 
@@ -66,6 +66,9 @@ fn words(outcome: &Outcome) -> (&'static str, &'static str) {
         Outcome::Submitted(Submitted::Acknowledged(_)) => ("submit", "acknowledged"),
         Outcome::Submitted(Submitted::Refused(_)) => ("submit", "refused"),
         Outcome::Submitted(Submitted::Unknown(fault)) => ("submit", fault.word()),
+        Outcome::Replaced(Replacing::Replaced(_), _) => ("replace", "replaced"),
+        Outcome::Replaced(Replacing::Refused(_), _) => ("replace", "refused"),
+        Outcome::Replaced(Replacing::Unknown(fault), _) => ("replace", fault.word()),
         Outcome::Looked(Lookup::Found(_)) => ("lookup", "found"),
         Outcome::Looked(Lookup::NotFound) => ("lookup", "not_found"),
         Outcome::Looked(Lookup::Unknown(fault)) => ("lookup", fault.word()),

@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
 use venue::VenueOrder;
 
-use crate::book::{CancelState, Memory, Saga, State, StepRow, Submission, Terms};
+use crate::book::{CancelState, InPlaceOf, Memory, Saga, State, StepRow, Submission, Terms};
 
 /// Files new submissions, those that are open in the narrow table too. Gives those that were filed before: nothing of
 /// them is written, their first word stands.
@@ -42,13 +42,13 @@ async fn insert(
         "insert into venue_submissions (
             order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
             expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at,
-            updated_at
+            replaces, replaces_at_venue, updated_at
          )
-         select n.*, $20
+         select n.*, $22
            from unnest(
             $1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::text[],
             $9::date[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
-            $16::integer[], $17::text[], $18::timestamptz[], $19::timestamptz[]
+            $16::integer[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::uuid[], $21::text[]
            ) as n
              on conflict (order_id) do nothing
       returning order_id",
@@ -71,6 +71,8 @@ async fn insert(
         &each(new, |s| s.cancel.as_str()) as &[&str],
         &each(new, |s| s.due) as &[Option<Timestamp>],
         &each(new, |s| s.first_sent_at) as &[Option<Timestamp>],
+        &each(new, |s| s.replaces.as_ref().map(|old| old.order_id.get())) as &[Option<Uuid>],
+        &each(new, |s| s.replaces.as_ref().map(|old| old.at_venue.to_string())) as &[Option<String>],
         now,
     )
     .fetch_all(conn)
@@ -234,7 +236,8 @@ pub async fn open_of(
          )
          select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
                 s.session_date, s.submit_at, s.expires_at, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
-                s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at
+                s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at,
+                s.replaces, s.replaces_at_venue
            from page o
            join venue_submissions s on s.order_id = o.order_id
           order by o.partition, o.order_id",
@@ -263,7 +266,7 @@ pub async fn by_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Ord
         Row,
         "select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
                 expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error,
-                burn_reason, next_try_at, first_sent_at
+                burn_reason, next_try_at, first_sent_at, replaces, replaces_at_venue
            from venue_submissions
           where order_id = any($1)",
         ids,
@@ -334,6 +337,8 @@ struct Row {
     burn_reason: Option<String>,
     next_try_at: Option<Timestamp>,
     first_sent_at: Option<Timestamp>,
+    replaces: Option<Uuid>,
+    replaces_at_venue: Option<String>,
 }
 
 impl Row {
@@ -343,12 +348,14 @@ impl Row {
         let venue_order_id = self.venue_order_id.as_deref().map(VenueOrderId::new).transpose();
         let symbol = Symbol::parse(&self.symbol).ok_or_else(|| bad("symbol"))?;
         let terms = self.terms(&symbol).map_err(bad)?;
+        let replaces = self.in_place_of().map_err(bad)?;
         Ok(Submission {
             order_id: OrderId::new(order_id),
             account_id: AccountId::new(self.account_id),
             partition: self.partition,
             symbol,
             terms,
+            replaces,
             request_id: RequestId::new(&self.request_id).map_err(|_| bad("request_id"))?,
             filed: Position {
                 xid: self.filed_xid,
@@ -372,6 +379,15 @@ impl Row {
                 ..Memory::default()
             },
         })
+    }
+
+    fn in_place_of(&self) -> Result<Option<InPlaceOf>, &'static str> {
+        let (Some(order_id), Some(at_venue)) = (self.replaces, &self.replaces_at_venue) else {
+            return Ok(None);
+        };
+        let at_venue = VenueOrderId::new(at_venue).map_err(|_| "replaces_at_venue")?;
+        let order_id = OrderId::new(order_id);
+        Ok(Some(InPlaceOf { order_id, at_venue }))
     }
 
     fn terms(&self, symbol: &Symbol) -> Result<Option<Terms>, &'static str> {

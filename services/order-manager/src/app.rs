@@ -16,16 +16,17 @@ use orders::StoredOrder;
 use rust_decimal::Decimal;
 use sessions::Sessions;
 use tokio::net::TcpListener;
-use wire::rest::PlaceOrder;
+use wire::rest::{PlaceOrder, ReplaceOrder};
 
 use crate::cancel::{CancelCommand, CancelReply, CancelWork};
 use crate::config::Config;
-use crate::draft::DraftOrder;
-use crate::error::{CancelError, PlaceOrderError};
+use crate::draft::{Change, DraftOrder};
+use crate::error::{CancelError, PlaceOrderError, ReplaceError};
 use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply, terms};
 use crate::prices::ReferencePrices;
 use crate::query::find_asset;
+use crate::replace::{ReplaceCommand, ReplaceReply, ReplaceWork};
 use crate::stream::Streams;
 
 /// Orders of one cancel command. An account may have any number open, and a transaction has only so much time.
@@ -60,6 +61,7 @@ struct Parts {
     close_wait: Duration,
     placing: Vec<Batcher<Command, Reply>>,
     canceling: Vec<Batcher<CancelCommand, CancelReply>>,
+    replacing: Vec<Batcher<ReplaceCommand, ReplaceReply>>,
     streams: Streams,
 }
 
@@ -67,7 +69,8 @@ impl App {
     /// Starts the batchers as tasks of `shutdown`; they work off what is queued before they end.
     pub fn start(config: &Config, deps: Deps, shutdown: &Shutdown) -> Self {
         let shards = (config.place_shards.max(1), config.cancel_shards.max(1));
-        let writing = pool_for(&deps.pool, shards.0 + shards.1);
+        // Replaces are as many batchers as cancels: they lock orders, as those do.
+        let writing = pool_for(&deps.pool, shards.0 + 2 * shards.1);
         let place = PlaceWork {
             pool: writing.clone(),
             clock: deps.clock.clone(),
@@ -78,6 +81,13 @@ impl App {
                 open_in_symbol: config.max_open_orders_per_symbol,
             },
         };
+        let replace = ReplaceWork {
+            pool: writing.clone(),
+            clock: deps.clock.clone(),
+            bus: deps.bus.clone(),
+            sessions: deps.sessions.clone(),
+            limits: place.limits,
+        };
         let cancel = CancelWork {
             pool: writing,
             clock: deps.clock.clone(),
@@ -85,6 +95,8 @@ impl App {
         };
         let placing = (0..shards.0).map(|_| Batcher::start("place", config.batch, place.clone(), shutdown));
         let canceling = (0..shards.1).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
+        let replacing = (0..shards.1).map(|_| Batcher::start("replace", config.batch, replace.clone(), shutdown));
+        let replacing = replacing.collect();
         let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
         let prices = ReferencePrices::new(deps.instruments.clone());
@@ -97,6 +109,7 @@ impl App {
             close_wait: config.close_wait,
             placing,
             canceling,
+            replacing,
             streams,
         }))
     }
@@ -121,6 +134,32 @@ impl App {
             Err(PlaceOrderError::InsufficientQty { .. }) => self.with_related(account, reply).await,
             other => other,
         }
+    }
+
+    /// Takes an order that is to take another one's place: checked, held and committed when this returns `Ok`.
+    ///
+    /// # Errors
+    /// Why not, see [`ReplaceError`].
+    pub async fn replace(
+        &self,
+        account: AccountId,
+        order: OrderId,
+        body: &ReplaceOrder,
+        request_id: RequestId,
+    ) -> Result<StoredOrder, ReplaceError> {
+        let change = Change::try_from(body)?;
+        let command = ReplaceCommand {
+            account,
+            order,
+            order_id: OrderId::new(self.deps().ids.uuid()),
+            client_order_id: self.name_of(change.client_order_id.clone())?,
+            change,
+            request_id,
+        };
+        shard(&self.0.replacing, account)
+            .submit(command)
+            .await
+            .unwrap_or_else(|busy| Err(refused(busy).into()))
     }
 
     /// Records the wish to end an order.
@@ -220,10 +259,7 @@ impl App {
         let ids = &self.deps().ids;
         let reference = self.0.prices.get(&asset.symbol);
         let terms = terms(&draft, asset, reference, self.0.market_collar)?;
-        let client_order_id = match draft.client_order_id {
-            Some(id) => id,
-            None => ClientOrderId::new(&ids.uuid().to_string()).map_err(PlaceOrderError::BadClientOrderId)?,
-        };
+        let client_order_id = self.name_of(draft.client_order_id)?;
         Ok(Command {
             order_id: OrderId::new(ids.uuid()),
             account,
@@ -241,6 +277,13 @@ impl App {
             reference,
             request_id,
         })
+    }
+
+    /// The caller's own name for an order, or one of ours.
+    fn name_of(&self, given: Option<ClientOrderId>) -> Result<ClientOrderId, PlaceOrderError> {
+        let drawn =
+            || ClientOrderId::new(&self.deps().ids.uuid().to_string()).map_err(PlaceOrderError::BadClientOrderId);
+        given.map_or_else(drawn, Ok)
     }
 
     /// Names the open sells that hold the shares. Read after the decision and without a lock: it only explains.

@@ -220,6 +220,35 @@ pub enum CloseError {
     NothingToClose,
 }
 
+/// Why an order is not replaced; the order is as before.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ReplaceError {
+    /// No such order, or another account's.
+    #[error("order not found for {0}")]
+    NotFound(String),
+    /// It is over.
+    #[error("order is already in \"{0}\" state")]
+    Final(OrderStatus),
+    /// The venue does not have it yet.
+    #[error("unable to replace order, order isn't sent to exchange yet")]
+    NotSent,
+    /// Its end or another replace is under way.
+    #[error("unable to replace order, order is not open")]
+    NotOpen,
+    /// Parts of shares, dollars, or at the market.
+    #[error("unable to replace order, fractional, notional and market orders cannot be replaced")]
+    NotWhole,
+    /// A total that is filled already (ORD-9).
+    #[error("qty must be > filled_qty, and {filled} are filled: cancel the order to end the rest")]
+    Filled {
+        /// Shares filled along its chain.
+        filled: Qty,
+    },
+    /// The new terms are no order.
+    #[error(transparent)]
+    Order(#[from] PlaceOrderError),
+}
+
 /// Why a cancel was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CancelError {

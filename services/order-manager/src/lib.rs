@@ -29,6 +29,7 @@ pub mod place;
 mod present;
 pub mod prices;
 mod query;
+mod replace;
 mod stream;
 
 pub use app::{App, Deps, run};

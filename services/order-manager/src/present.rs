@@ -25,9 +25,9 @@ pub(crate) fn order(order: &StoredOrder, calendar: &Calendar) -> Order {
         submit_at: order.submit_at,
         canceled_at: order.canceled_at,
         failed_at: order.failed_at,
-        replaced_at: None,
-        replaced_by: None,
-        replaces: None,
+        replaced_at: order.chain.replaced_at,
+        replaced_by: order.chain.replaced_by.map(domain::OrderId::get),
+        replaces: order.chain.replaces.map(domain::OrderId::get),
         asset_id: Some(order.asset_id.get()),
         symbol: order.symbol.to_string(),
         asset_class: US_EQUITY.into(),
@@ -69,6 +69,11 @@ pub(crate) fn order_as_of(order: &StoredOrder, event: &ToldEvent, calendar: &Cal
         canceled_at: ended(OrderStatus::Canceled, order.canceled_at),
         expired_at: ended(OrderStatus::Expired, order.expired_at),
         failed_at: ended(OrderStatus::Rejected, order.failed_at),
+        replaced_at: ended(OrderStatus::Replaced, order.chain.replaced_at),
+        replaced_by: (event.status == OrderStatus::Replaced.as_str())
+            .then_some(order.chain.replaced_by)
+            .flatten()
+            .map(domain::OrderId::get),
         ..self::order(order, calendar)
     }
 }

@@ -5,6 +5,7 @@
 //! | accepted, in its session, and nobody filed it               | to file it, once more              |
 //! | its submission has been in doubt for long                   | to look it up                      |
 //! | a cancel was asked for and no answer came                   | to look it up, then to cancel again |
+//! | a replace was asked for and no answer came                  | to look it up                      |
 //! | the venue said it is over, and some of its fills are not here | to look it up                    |
 //! | it is open here, and the venue does not list it as open     | to look it up                      |
 //! | its session is over and the venue says nothing              | to look it up                      |
@@ -61,6 +62,8 @@ pub struct Seen {
     pub updated_at: Timestamp,
     /// When somebody first asked to end it.
     pub end_requested_at: Option<Timestamp>,
+    /// When its replace was asked for, until that is answered.
+    pub replace_requested_at: Option<Timestamp>,
     /// Whether the venue said that it is over.
     pub end_known: bool,
     /// Whether the executor has filed it.
@@ -118,6 +121,12 @@ pub fn doubt(order: &Seen, now: Timestamp, calendar: &Calendar, patience: &Patie
             why: "asked to end and not answered",
         });
     }
+    if order
+        .replace_requested_at
+        .is_some_and(|asked| is_over(asked, patience.cancel))
+    {
+        return look_up("asked to be replaced and not answered");
+    }
     if order.status == OrderStatus::PendingNew && is_over(order.updated_at, patience.in_doubt) {
         return look_up("in doubt for too long");
     }
@@ -155,6 +164,7 @@ mod tests {
             submitted_at: at("2026-11-23T15:00:00Z"),
             updated_at: at("2026-11-23T15:00:00Z"),
             end_requested_at: None,
+            replace_requested_at: None,
             end_known: false,
             filed: true,
             unlisted: false,

@@ -65,7 +65,9 @@ struct OpenRow {
     end_kind: Option<String>,
     cancel_requested_at: Option<Timestamp>,
     expire_requested_at: Option<Timestamp>,
+    replace_requested_at: Option<Timestamp>,
     filed: bool,
+    replaces: Option<Uuid>,
     now: Timestamp,
 }
 
@@ -204,7 +206,8 @@ async fn page(conn: &mut PgConnection, after: Option<(Uuid, Uuid)>, limit: i64) 
         OpenRow,
         r#"select w.account_id, w.order_id, o.symbol, o.side, o.qty, o.limit_price, o.time_in_force, o.session_date,
                   o.request_id, o.submitted_at, o.submit_at, w.expires_at, o.updated_at, o.status, o.end_kind,
-                  o.cancel_requested_at, o.expire_requested_at, s.order_id is not null as "filed!", daybook_now() as "now!"
+                  o.cancel_requested_at, o.expire_requested_at, o.replace_requested_at, s.order_id is not null as "filed!",
+                  o.replaces, daybook_now() as "now!"
              from (select account_id, order_id, expires_at
                      from open_orders
                     where (account_id, order_id) > ($1, $2)
@@ -237,6 +240,7 @@ fn seen(row: &OpenRow) -> Result<Seen, DbError> {
             .into_iter()
             .flatten()
             .min(),
+        replace_requested_at: row.replace_requested_at,
         end_known: row.end_kind.is_some(),
         filed: row.filed,
         unlisted: false,
@@ -250,13 +254,22 @@ fn questions(row: &OpenRow, doubt: Doubt) -> Result<Vec<NewEvent>, DbError> {
         what: format!("order {}: its request id", row.order_id),
     })?;
     Ok(match doubt.ask {
-        Ask::FileAgain => vec![NewEvent::order_accepted(&accepted(row), request)],
+        Ask::FileAgain => vec![file_again(row, request)],
         Ask::LookUp => vec![look_up(row, doubt, request)],
         Ask::LookUpAndCancel => {
             let cancel = NewEvent::cancel_requested(&cancel(row), request.clone());
             vec![look_up(row, doubt, request), cancel]
         }
     })
+}
+
+/// The order's own event: a replacement is never handed in as an order beside the one whose place it is to take.
+fn file_again(row: &OpenRow, request: RequestId) -> NewEvent {
+    let order = accepted(row);
+    match row.replaces {
+        Some(replaces) => NewEvent::replace_requested(&v1::ReplaceRequested { order, replaces }, request),
+        None => NewEvent::order_accepted(&order, request),
+    }
 }
 
 fn accepted(row: &OpenRow) -> v1::OrderAccepted {

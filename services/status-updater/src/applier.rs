@@ -7,6 +7,7 @@
 use crate::apply::Desk;
 use crate::aside;
 use crate::books::{Books, SetAside, Written};
+use crate::replace::Forwarded;
 use crate::report::{Heard, Report, Unreadable, aside_id, aside_id_raw};
 use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
@@ -17,7 +18,7 @@ use identity::FlagChange;
 use ledger::rules::FeeRates;
 use ledger::settlement::BatchError;
 use ledger::{BookedTrade, Cause, Transfer, TransferId};
-use orders::{KnownFill, Sequence, StoredOrder, VenueExec};
+use orders::{KnownFill, Sequence, StoredOrder, VenueExec, WishKind};
 use sessions::Sessions;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -51,6 +52,8 @@ struct Tidings {
     updates: Vec<(OrderUpdated, RequestId)>,
     aside: Vec<SetAside>,
     indebted: BTreeSet<AccountId>,
+    /// Whether the executor was asked for something.
+    asked: bool,
 }
 
 impl Applier {
@@ -141,7 +144,7 @@ fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAsid
 /// Locks and reads what the reports may touch.
 async fn load(conn: &mut PgConnection, reports: &[Report], rates: Arc<FeeRates>) -> Result<Books, DbError> {
     let ids: BTreeSet<OrderId> = reports.iter().map(|report| report.order).collect();
-    let orders = orders::lock(conn, &Vec::from_iter(ids)).await?;
+    let orders = orders::lock_chains(conn, &Vec::from_iter(ids)).await?;
     let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id))
         .into_iter()
         .collect();
@@ -272,6 +275,10 @@ async fn write(
     fail::fail_point!("updater::tx_position_made");
     orders::advance(conn, &moved(books, written)).await?;
     orders::clear_cancel_wishes(conn, &Vec::from_iter(written.wishes_refused.iter().copied()), now).await?;
+    if !written.wishes_forwarded.is_empty() {
+        let forwarded = Vec::from_iter(written.wishes_forwarded.iter().copied());
+        orders::wish_to_end(conn, &forwarded, WishKind::Cancel, now).await?;
+    }
     orders::append_events(conn, &written.events).await?;
     let numbers = written
         .sequenced
@@ -281,12 +288,12 @@ async fn write(
     if !numbers.is_empty() {
         orders::store_sequences(conn, &numbers).await?;
     }
-    let updates: Vec<NewEvent> = written
+    let updates = written
         .updates
         .iter()
-        .map(|(update, request)| NewEvent::order_updated(update, request.clone()))
-        .collect();
-    Ok(bus::append(conn, &updates).await?)
+        .map(|(update, request)| NewEvent::order_updated(update, request.clone()));
+    let events: Vec<NewEvent> = updates.chain(written.forwarded.iter().map(Forwarded::event)).collect();
+    Ok(bus::append(conn, &events).await?)
 }
 
 fn moved(books: &Books, written: &Written) -> Vec<StoredOrder> {
@@ -310,12 +317,16 @@ impl Tidings {
             updates: written.updates,
             aside: written.aside,
             indebted: written.indebted,
+            asked: !written.forwarded.is_empty(),
         }
     }
 
     fn tell(self, bus: &Bus) {
         if !self.updates.is_empty() {
             bus.wake(Topic::OrderUpdates);
+        }
+        if self.asked {
+            bus.wake(Topic::Orders);
         }
         for (update, request) in &self.updates {
             let (order, event) = (update.order_id, update.event.as_str());

@@ -8,6 +8,7 @@
 //! | bust | as if the fill had not been (ORD-12) | LED-16 | `trade_bust` |
 //! | end | once the fills the venue counted are here | LED-7, 9, 10: the rest of the hold | `canceled`, `expired`, `rejected` |
 //! | day over, next session | `done_for_day` and back | – | `done_for_day`, `restated` |
+//! | the order's place is another's | `replaced`, and that one goes on (see [`crate::replace`]) | one hold for both, BP-4 | `replaced`, `new` |
 //! | cancel refused | its wish is taken back | – | `order_cancel_rejected` |
 //! | anything no rule allows | nothing | LED-20 for an execution | set aside for an operator |
 //!
@@ -17,6 +18,7 @@
 use crate::books::{Books, News, Written};
 use crate::corrections::{Booked, taken_back};
 use crate::refuse::Refusal;
+use crate::replace::Successor;
 use crate::report::{Execution, Heard, Report};
 use crate::stamps::{end_as_meant, name_at_venue, stamp};
 use domain::calendar::{Calendar, to_new_york};
@@ -71,6 +73,15 @@ impl<'a> Desk<'a> {
             Heard::Busted(execution) => self.bust(report, execution),
             Heard::Corrected(execution) => self.correct(report, execution),
             Heard::Unmatched { execution, .. } => self.unmatched(report, execution),
+            Heard::ReplaceRefused {
+                replacement,
+                reason,
+                filled,
+            } => self.replace_refused(report, *replacement, reason, *filled),
+            Heard::Acknowledged { venue_order, .. } if self.is_waiting(report) => {
+                self.name_replacement(report.order, venue_order.as_ref());
+                Ok(())
+            }
             Heard::InDoubt => self.turn(report, &self.plain(report, OrderEvent::InDoubt)).map(drop),
             Heard::Acknowledged { .. } => self
                 .turn(report, &self.plain(report, OrderEvent::Acknowledged))
@@ -116,10 +127,8 @@ impl<'a> Desk<'a> {
     ) -> Result<(), Refusal> {
         let order = self.order(report)?;
         let first = order.state.end.is_none();
-        let event = OrderEvent::Ended {
-            why: end_as_meant(order, why),
-            filled,
-        };
+        let waits = self.waits_for(order).is_some();
+        let event = end_as_meant(order, why, filled)?;
         self.turn(
             report,
             &Turn {
@@ -133,7 +142,15 @@ impl<'a> Desk<'a> {
         if let Some(order) = self.books.orders.get_mut(&report.order).filter(|_| first) {
             order.end_reason = reason.map(str::to_owned);
         }
+        if waits {
+            self.replacement_ended(report, reason);
+        }
         Ok(())
+    }
+
+    fn is_waiting(&self, report: &Report) -> bool {
+        self.order(report)
+            .is_ok_and(|order| self.waits_for(order).is_some() && order.state.filled.is_zero())
     }
 
     /// A refused cancel is told once, also when the order was filled meanwhile (ORD-4); it shows its former status.
@@ -164,7 +181,8 @@ impl<'a> Desk<'a> {
         let order = self.order(report)?;
         let before = order.state;
         let (after, words) = before.after(turn.event)?;
-        let change = self.change(order, &before, &after, turn)?;
+        let successor = self.successor(order, &after)?;
+        let change = self.change(order, &before, (&after, successor.as_ref()), turn)?;
         // Nothing fails from here on.
         for transfer in change.transfers {
             if self.books.post(&transfer)
@@ -197,6 +215,9 @@ impl<'a> Desk<'a> {
                 cause.clone(),
             );
         }
+        if let Some(successor) = successor {
+            self.hand_over(report, successor);
+        }
         Ok(change.cash)
     }
 
@@ -204,7 +225,7 @@ impl<'a> Desk<'a> {
         &self,
         order: &StoredOrder,
         before: &OrderState,
-        after: &OrderState,
+        (after, successor): (&OrderState, Option<&Successor>),
         turn: &Turn<'_>,
     ) -> Result<Booked, Refusal> {
         let posted_after = order.posted_cash;
@@ -240,6 +261,7 @@ impl<'a> Desk<'a> {
             accrual,
             takes_back: self.booked(turn).map(BookedTrade::taken_back),
             standing,
+            beside: self.besides(order, successor),
         };
         if let OrderEvent::Corrected {
             from_qty, from_price, ..
@@ -289,7 +311,14 @@ impl<'a> Desk<'a> {
     }
 
     /// Writes the order as it now is into the books.
-    fn store(&mut self, report: &Report, turn: &Turn<'_>, before: &OrderState, after: OrderState, posted: Money) {
+    pub(crate) fn store(
+        &mut self,
+        report: &Report,
+        turn: &Turn<'_>,
+        before: &OrderState,
+        after: OrderState,
+        posted: Money,
+    ) {
         let now = self.now;
         let Some(order) = self.books.orders.get_mut(&report.order) else {
             return;
@@ -317,7 +346,7 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn tell(
+    pub(crate) fn tell(
         &mut self,
         order: OrderId,
         word: StreamEvent,

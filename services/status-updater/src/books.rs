@@ -1,6 +1,7 @@
 //! What a batch of reports reads and what it writes, in memory: everything is loaded once under the locks, each report
 //! sees what the ones before it left, and all of it is written set-based afterwards.
 
+use crate::replace::Forwarded;
 use crate::report::{Execution, Report, fill_id};
 use domain::order::{Shown, StreamEvent};
 use domain::{AccountId, Money, OrderId, OrderStatus, Qty, RequestId, Symbol, Timestamp};
@@ -65,6 +66,10 @@ pub struct Written {
     pub indebted: BTreeSet<AccountId>,
     /// Orders whose cancel wish the venue refused.
     pub wishes_refused: BTreeSet<OrderId>,
+    /// Orders that a wish to cancel moved to.
+    pub wishes_forwarded: BTreeSet<OrderId>,
+    /// Those wishes, for the executor.
+    pub forwarded: Vec<Forwarded>,
 }
 
 /// A report kept for an operator.
@@ -231,7 +236,7 @@ impl Written {
             qty: execution.qty,
             price: execution.price,
             cash,
-            cum_qty: stored.state.filled,
+            cum_qty: stored.state.cumulative(),
             leaves_qty: stored.state.leaves(),
             order_status: stored.state.status,
             venue_at: execution.at,

@@ -129,6 +129,7 @@ impl Desk<'_> {
 pub(crate) fn taken_back(anew: &rules::Occasion, accrual: Option<Accrual>) -> rules::Occasion {
     let mut back = rules::Occasion {
         accrual,
+        beside: (anew.beside.0, anew.beside.0),
         ..anew.clone()
     };
     if let Cause::Corrected { anew, .. } = &mut back.cause {

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `report` | a report's numbers and names, checked once |
 //! | `books` | what a batch reads and writes, in memory |
-//! | `apply` `executions` `corrections` `stamps` | decides report after report: pure |
+//! | `apply` `executions` `corrections` `replace` `stamps` | decides report after report: pure |
 //! | `refuse` `aside` | reports that no rule allows: suspense, and a row for the operator |
 //! | `applier` | loads, has it decided, writes set-based |
 //! | `intake` | the venue's stream and record of executions, onto the bus |
@@ -28,6 +28,7 @@ mod corrections;
 mod executions;
 pub mod intake;
 pub mod refuse;
+pub mod replace;
 pub mod report;
 mod stamps;
 

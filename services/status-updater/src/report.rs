@@ -71,6 +71,15 @@ pub enum Heard {
         /// Why.
         reason: String,
     },
+    /// The venue will not put a replacement in the order's place.
+    ReplaceRefused {
+        /// The replacement.
+        replacement: OrderId,
+        /// Why.
+        reason: String,
+        /// Shares of the order that were filled by then, by the venue's count, where it is known.
+        filled: Option<Qty>,
+    },
     /// Its day is over, it trades again next session.
     DoneForDay,
     /// The next session began for it.
@@ -89,6 +98,7 @@ impl Heard {
             Self::Unmatched { .. } => "unmatched",
             Self::Ended { .. } => "ended",
             Self::CancelRefused { .. } => "cancel_refused",
+            Self::ReplaceRefused { .. } => "replace_refused",
             Self::DoneForDay => "done_for_day",
             Self::Resumed => "resumed",
         }
@@ -178,6 +188,17 @@ impl Report {
         Self {
             heard: Heard::Filled(execution.clone()),
             raw: told.unwrap_or_else(|_| self.raw.clone()),
+            ..self.clone()
+        }
+    }
+
+    /// The same occasion, of another order of the chain.
+    #[must_use]
+    pub fn about(&self, order: OrderId) -> Self {
+        let (venue_order, at) = (None, self.received_at);
+        Self {
+            order,
+            heard: Heard::Acknowledged { venue_order, at },
             ..self.clone()
         }
     }
@@ -277,6 +298,17 @@ fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
             at: *at,
         },
         Fact::CancelRefused { reason } => Heard::CancelRefused { reason: reason.clone() },
+        Fact::ReplaceRefused {
+            replacement_id,
+            reason,
+            filled_qty,
+        } => Heard::ReplaceRefused {
+            replacement: OrderId::new(*replacement_id),
+            reason: reason.clone(),
+            filled: filled_qty
+                .map(|qty| Qty::new(qty).map_err(|why| number("filled_qty", &qty, why)))
+                .transpose()?,
+        },
         Fact::DoneForDay => Heard::DoneForDay,
         Fact::Resumed => Heard::Resumed,
     })

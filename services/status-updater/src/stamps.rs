@@ -1,13 +1,24 @@
 //! What an order keeps besides its state: its name at the venue, when it got where it is, and how its end is meant.
 
 use crate::report::{Heard, Report};
-use domain::order::EndKind;
-use domain::{OrderStatus, TimeInForce, Timestamp};
+use domain::order::{EndKind, IllegalMove, OrderEvent};
+use domain::{OrderStatus, Qty, TimeInForce, Timestamp};
 use orders::StoredOrder;
+
+/// What the venue's end means. Where fills overtook a replace, the rest was not wanted any more: the order is filled with
+/// what there is (ORD-9).
+pub(crate) fn end_as_meant(order: &StoredOrder, why: EndKind, filled: Qty) -> Result<OrderEvent, IllegalMove> {
+    if order.chain.overtaken && matches!(why, EndKind::Canceled | EndKind::Expired) && order.state.end.is_none() {
+        let qty = order.state.carried.plus(filled)?;
+        return Ok(OrderEvent::QtyReplaced { qty });
+    }
+    let why = kind_as_meant(order, why);
+    Ok(OrderEvent::Ended { why, filled })
+}
 
 /// The end in the order's own terms. An IOC's or FOK's remainder is canceled, whatever the venue calls it (TIF-3);
 /// `canceled` as the answer to our own expiry wish is `expired`, unless the customer had asked to cancel before.
-pub(crate) fn end_as_meant(order: &StoredOrder, why: EndKind) -> EndKind {
+fn kind_as_meant(order: &StoredOrder, why: EndKind) -> EndKind {
     let at_once = matches!(order.time_in_force, TimeInForce::Ioc | TimeInForce::Fok);
     let expiry_came_first = order
         .expire_requested_at
@@ -48,6 +59,7 @@ pub(crate) fn stamp(order: &mut StoredOrder, status: OrderStatus, at: Timestamp)
         OrderStatus::Canceled => order.canceled_at = Some(at),
         OrderStatus::Expired => order.expired_at = Some(at),
         OrderStatus::Rejected => order.failed_at = Some(at),
+        OrderStatus::Replaced => order.chain.replaced_at = Some(at),
         // A bust opened it again.
         _ => order.filled_at = None,
     }

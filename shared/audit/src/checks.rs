@@ -130,6 +130,12 @@ pub const CHECKS: &[Check] = &[
         "open orders",
         "each open order is found by its own session and deadline"
     ),
+    check!(
+        "V4",
+        "v4_chains",
+        "replacements",
+        "an order and the one that replaces it name each other, and one of them has the place"
+    ),
     check!("V4", "v4_status", "orders", "each status follows from fills and end"),
     check!(
         "V4",

@@ -36,6 +36,16 @@ impl NewEvent {
         about.event(v1::OrderAccepted::KIND, event, request_id)
     }
 
+    /// For the executor: an order that is to take another one's place.
+    pub fn replace_requested(event: &v1::ReplaceRequested, request_id: RequestId) -> Self {
+        let about = About {
+            topic: Topic::Orders,
+            key: event.order.symbol.clone(),
+            order: event.order.order_id,
+        };
+        about.event(v1::ReplaceRequested::KIND, event, request_id)
+    }
+
     /// For the executor: somebody wants the order to end.
     pub fn cancel_requested(event: &v1::CancelRequested, request_id: RequestId) -> Self {
         let about = About {

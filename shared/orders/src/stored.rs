@@ -71,18 +71,46 @@ pub struct StoredOrder {
     pub cancel_requested_at: Option<Timestamp>,
     /// When a job asked to end it because its time is over.
     pub expire_requested_at: Option<Timestamp>,
+    /// Which order it replaces, and which one replaces it.
+    pub chain: Chain,
     /// When anything about it last changed.
     pub updated_at: Timestamp,
 }
 
+/// Where an order stands among those that take each other's place (ORD-8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chain {
+    /// The first order of the chain; none for an order that replaces none.
+    pub root: Option<OrderId>,
+    /// The order whose place it takes or took.
+    pub replaces: Option<OrderId>,
+    /// The last order that was asked for in its place.
+    pub replacement: Option<OrderId>,
+    /// When that was asked, until the venue has answered.
+    pub requested_at: Option<Timestamp>,
+    /// The order that took its place.
+    pub replaced_by: Option<OrderId>,
+    /// When it did.
+    pub replaced_at: Option<Timestamp>,
+    /// Fills overtook its replace: the venue is asked to end the rest, and then it is filled, not canceled (ORD-9).
+    pub overtaken: bool,
+}
+
 impl StoredOrder {
-    /// What was asked and is not settled yet; the customer's wish comes before a job's.
+    /// What was asked and is not settled yet; the customer's wishes come before a job's.
     pub fn wish(&self) -> Option<Wish> {
-        match (self.cancel_requested_at, self.expire_requested_at) {
-            (Some(_), _) => Some(Wish::Cancel),
-            (None, Some(_)) => Some(Wish::Expire),
-            (None, None) => None,
+        if self.cancel_requested_at.is_some() {
+            Some(Wish::Cancel)
+        } else if self.chain.requested_at.is_some() {
+            Some(Wish::Replace)
+        } else {
+            self.expire_requested_at.map(|_| Wish::Expire)
         }
+    }
+
+    /// The first order of its chain: what the chain holds is held once (BP-4).
+    pub fn root(&self) -> OrderId {
+        self.chain.root.unwrap_or(self.order_id)
     }
 
     /// When it ends apart from its session: `gtc` by age, any order where that was asked for.
@@ -134,6 +162,14 @@ pub(crate) struct OrderRow {
     pub(crate) expires_at: Timestamp,
     pub(crate) explicit_expiry: bool,
     pub(crate) notional: Option<Decimal>,
+    pub(crate) chain_id: Option<Uuid>,
+    pub(crate) replaces: Option<Uuid>,
+    pub(crate) replacement_id: Option<Uuid>,
+    pub(crate) replace_requested_at: Option<Timestamp>,
+    pub(crate) replaced_by: Option<Uuid>,
+    pub(crate) replaced_at: Option<Timestamp>,
+    pub(crate) overtaken: bool,
+    pub(crate) carried_qty: Decimal,
 }
 
 impl TryFrom<OrderRow> for StoredOrder {
@@ -149,6 +185,7 @@ impl TryFrom<OrderRow> for StoredOrder {
             }
         };
         let state = state_of(&row).ok_or_else(bad("state"))?;
+        let chain = chain_of(&row);
         Ok(Self {
             order_id: OrderId::new(row.order_id),
             account_id: AccountId::new(row.account_id),
@@ -184,8 +221,21 @@ impl TryFrom<OrderRow> for StoredOrder {
             failed_at: row.failed_at,
             cancel_requested_at: row.cancel_requested_at,
             expire_requested_at: row.expire_requested_at,
+            chain,
             updated_at: row.updated_at,
         })
+    }
+}
+
+fn chain_of(row: &OrderRow) -> Chain {
+    Chain {
+        root: row.chain_id.map(OrderId::new),
+        replaces: row.replaces.map(OrderId::new),
+        replacement: row.replacement_id.map(OrderId::new),
+        requested_at: row.replace_requested_at,
+        replaced_by: row.replaced_by.map(OrderId::new),
+        replaced_at: row.replaced_at,
+        overtaken: row.overtaken,
     }
 }
 
@@ -197,6 +247,7 @@ fn state_of(row: &OrderRow) -> Option<OrderState> {
     Some(OrderState {
         status: OrderStatus::from_str(&row.status).ok()?,
         ordered: Qty::new(row.qty).ok()?,
+        carried: Qty::new(row.carried_qty).ok()?,
         filled: Qty::new(row.filled_qty).ok()?,
         busted: Qty::new(row.busted_qty).ok()?,
         notional: Money::from_decimal(row.filled_notional),

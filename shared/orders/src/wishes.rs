@@ -46,6 +46,32 @@ pub async fn wish_to_end(
     Ok(())
 }
 
+/// Records which order is to take the place of each. The caller locked the old ones, and knows that they can be replaced
+/// and that nobody asked for that already.
+///
+/// # Errors
+/// What the database says.
+pub async fn wish_to_replace(
+    conn: &mut PgConnection,
+    replaced: &[(OrderId, OrderId)],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query!(
+        "update orders o
+            set replacement_id = n.replacement_id,
+                replace_requested_at = $3,
+                updated_at = $3
+           from unnest($1::uuid[], $2::uuid[]) as n (order_id, replacement_id)
+          where o.order_id = n.order_id",
+        &uuids(replaced, |(old, _)| old.get()),
+        &uuids(replaced, |(_, new)| new.get()),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Takes the customer's wish back after the venue refused the cancel: the order shows its former status again.
 ///
 /// # Errors

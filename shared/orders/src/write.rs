@@ -8,7 +8,7 @@ use domain::{
     TimeInForce, Timestamp,
 };
 use rust_decimal::Decimal;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// An order that passed every check and is about to be stored with its hold.
@@ -48,9 +48,28 @@ pub struct NewOrder {
     pub request_id: RequestId,
     /// When it is accepted; unique and growing per account.
     pub submitted_at: Timestamp,
+    /// The order whose place it is to take; none for most orders.
+    pub replaces: Option<Replaces>,
+}
+
+/// Whose place a new order is to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaces {
+    /// That order.
+    pub order: OrderId,
+    /// The first order of its chain.
+    pub root: OrderId,
 }
 
 impl NewOrder {
+    /// A replacement says nothing of itself until the order that it replaces has given way (ORD-8).
+    fn status(&self) -> OrderStatus {
+        match self.replaces {
+            Some(_) => OrderStatus::PendingNew,
+            None => OrderStatus::Accepted,
+        }
+    }
+
     /// When it ends apart from its session: `gtc` by age, any order where that was asked for.
     pub fn deadline(&self) -> Option<Timestamp> {
         deadline(self.time_in_force, self.explicit_expiry, self.expires_at)
@@ -89,16 +108,17 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
     sqlx::query!(
         "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force,
                              qty, limit_price, session_date, request_id, created_at, submitted_at, status, updated_at,
-                             submit_at, expires_at, explicit_expiry, notional)
+                             submit_at, expires_at, explicit_expiry, notional, replaces, chain_id)
          select o.order_id, o.account_id, o.client_order_id, o.asset_id, o.symbol, o.side, o.order_type, o.time_in_force,
-                o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, $12, o.at, o.submit_at, o.expires_at,
-                o.explicit_expiry, o.notional
+                o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, o.status, o.at, o.submit_at,
+                o.expires_at, o.explicit_expiry, o.notional, o.replaces, o.chain_id
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                       $8::numeric[], $9::numeric[], $10::date[], $11::text[], $13::timestamptz[], $14::timestamptz[],
-                       $15::timestamptz[], $16::boolean[], $17::text[], $18::numeric[])
-             as o (order_id, account_id, client_order_id, asset_id, symbol, side, time_in_force,
-                   qty, limit_price, session_date, request_id, at, submit_at, expires_at, explicit_expiry, order_type,
-                   notional)",
+                       $8::numeric[], $9::numeric[], $10::date[], $11::text[], $12::text[], $13::timestamptz[],
+                       $14::timestamptz[], $15::timestamptz[], $16::boolean[], $17::text[], $18::numeric[],
+                       $19::uuid[], $20::uuid[])
+             as o (order_id, account_id, client_order_id, asset_id, symbol, side, time_in_force, qty, limit_price,
+                   session_date, request_id, status, at, submit_at, expires_at, explicit_expiry, order_type, notional,
+                   replaces, chain_id)",
         &uuids(orders, |o| o.order_id.get()),
         &uuids(orders, |o| o.account_id.get()),
         &texts(orders, |o| o.client_order_id.as_str()),
@@ -110,13 +130,15 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
         &orders.iter().map(|o| o.limit_price.get()).collect::<Vec<_>>(),
         &orders.iter().map(|o| o.session_date).collect::<Vec<_>>(),
         &texts(orders, |o| o.request_id.as_str()),
-        OrderStatus::Accepted.as_str(),
+        &texts(orders, |o| o.status().as_str()),
         &orders.iter().map(|o| o.submitted_at).collect::<Vec<_>>(),
         &optional_times(orders, |o| o.submit_at) as &[Option<Timestamp>],
         &orders.iter().map(|o| o.expires_at).collect::<Vec<_>>(),
         &orders.iter().map(|o| o.explicit_expiry).collect::<Vec<_>>(),
         &texts(orders, |o| o.order_type.as_str()),
         &orders.iter().map(|o| o.notional.map(Money::get)).collect::<Vec<_>>() as &[Option<Decimal>],
+        &optional_ids(orders, |o| o.replaces.map(|old| old.order)) as &[Option<Uuid>],
+        &optional_ids(orders, |o| o.replaces.map(|old| old.root)) as &[Option<Uuid>],
     )
     .execute(conn)
     .await?;
@@ -181,7 +203,8 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
                 limit_price, session_date, request_id, created_at, submitted_at, status, filled_qty, busted_qty,
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
                 filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
-                submit_at, explicit_expiry, notional,
+                submit_at, explicit_expiry, notional, chain_id, replaces, replacement_id, replace_requested_at,
+                replaced_by, replaced_at, overtaken, carried_qty,
                 coalesce(expires_at, usual_expiry(time_in_force, session_date, created_at)) as "expires_at!"
            from orders
           where order_id = any($1)
@@ -194,6 +217,37 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
     rows.into_iter()
         .map(|row| StoredOrder::try_from(row).map(|order| (order.order_id, order)))
         .collect()
+}
+
+/// Locks the orders like [`lock`], and with each the order it replaces and the one asked for in its place: what is held
+/// for them is held together (BP-4).
+///
+/// # Errors
+/// What the database says, or a row this program cannot have written.
+pub async fn lock_chains(
+    conn: &mut PgConnection,
+    orders: &[OrderId],
+) -> Result<HashMap<OrderId, StoredOrder>, DbError> {
+    let rows = sqlx::query_scalar!(
+        r#"select unnest(array[order_id, replaces, replacement_id]) as "order_id"
+             from orders
+            where order_id = any($1)"#,
+        &uuids(orders, |o| o.get()),
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let linked: BTreeSet<OrderId> = rows.into_iter().flatten().map(OrderId::new).collect();
+    let mut locked = lock(conn, &Vec::from_iter(linked)).await?;
+    // A replace that was asked for between the two statements: its order is the youngest of all, so it comes last.
+    let asked_since: BTreeSet<OrderId> = orders
+        .iter()
+        .filter_map(|id| locked.get(id)?.chain.replacement)
+        .filter(|id| !locked.contains_key(id))
+        .collect();
+    if !asked_since.is_empty() {
+        locked.extend(lock(conn, &Vec::from_iter(asked_since)).await?);
+    }
+    Ok(locked)
 }
 
 /// Stores the orders as they now are; those that ended leave `open_orders`, those that a bust opened again come
@@ -219,13 +273,15 @@ async fn update_rows(conn: &mut PgConnection, orders: &[StoredOrder]) -> Result<
                 filled_notional = n.filled_notional, posted_cash = n.posted_cash, end_kind = n.end_kind,
                 end_filled_qty = n.end_filled_qty, end_reason = n.end_reason, acknowledged_at = n.acknowledged_at,
                 venue_order_id = n.venue_order_id, filled_at = n.filled_at, canceled_at = n.canceled_at,
-                expired_at = n.expired_at, failed_at = n.failed_at, updated_at = n.updated_at
+                expired_at = n.expired_at, failed_at = n.failed_at, updated_at = n.updated_at, qty = n.qty,
+                carried_qty = n.carried_qty, replaced_by = n.replaced_by, replaced_at = n.replaced_at, replace_requested_at = n.replace_requested_at, overtaken = n.overtaken
            from unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::text[],
                        $8::numeric[], $9::text[], $10::timestamptz[], $11::text[], $12::timestamptz[],
-                       $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[])
+                       $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::numeric[],
+                       $18::numeric[], $19::uuid[], $20::timestamptz[], $21::timestamptz[], $22::boolean[])
              as n (order_id, status, filled_qty, busted_qty, filled_notional, posted_cash, end_kind, end_filled_qty,
                    end_reason, acknowledged_at, venue_order_id, filled_at, canceled_at, expired_at, failed_at,
-                   updated_at)
+                   updated_at, qty, carried_qty, replaced_by, replaced_at, replace_requested_at, overtaken)
           where o.order_id = n.order_id",
         &uuids(orders, |o| o.order_id.get()),
         &texts(orders, |o| o.state.status.as_str()),
@@ -252,6 +308,12 @@ async fn update_rows(conn: &mut PgConnection, orders: &[StoredOrder]) -> Result<
         &optional_times(orders, |o| o.expired_at) as &[Option<Timestamp>],
         &optional_times(orders, |o| o.failed_at) as &[Option<Timestamp>],
         &orders.iter().map(|o| o.updated_at).collect::<Vec<_>>(),
+        &orders.iter().map(|o| o.state.ordered.get()).collect::<Vec<_>>(),
+        &orders.iter().map(|o| o.state.carried.get()).collect::<Vec<_>>(),
+        &optional_ids(orders, |o| o.chain.replaced_by) as &[Option<Uuid>],
+        &optional_times(orders, |o| o.chain.replaced_at) as &[Option<Timestamp>],
+        &optional_times(orders, |o| o.chain.requested_at) as &[Option<Timestamp>],
+        &orders.iter().map(|o| o.chain.overtaken).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -313,6 +375,10 @@ pub(crate) fn texts<'a, T>(rows: &'a [T], pick: impl Fn(&'a T) -> &'a str) -> Ve
 
 fn optional_times<T>(rows: &[T], pick: impl Fn(&T) -> Option<Timestamp>) -> Vec<Option<Timestamp>> {
     rows.iter().map(pick).collect()
+}
+
+fn optional_ids<T>(rows: &[T], pick: impl Fn(&T) -> Option<OrderId>) -> Vec<Option<Uuid>> {
+    rows.iter().map(|row| pick(row).map(OrderId::get)).collect()
 }
 
 /// When an order ends apart from its session.

@@ -60,6 +60,11 @@ pub struct VenueOrderView {
 }
 
 impl VenueOrderView {
+    /// Whether another order took its place.
+    pub fn is_replaced(&self) -> bool {
+        self.status == VenueStatus::Ended(EndKind::Replaced)
+    }
+
     /// What differs from what was asked, in words; `None` where all of it agrees. An answer that differs is about
     /// something else, whatever key it carries.
     pub fn differs_from(&self, key: OrderId, asked: &VenueOrder) -> Option<String> {

@@ -165,6 +165,9 @@ fn order_json(order: &StoredOrder) -> Value {
         "filled_avg_price": order.state.average_price().map(|price| price.to_string()),
         "booked": order.posted_cash.to_string(), "end_reason": order.end_reason,
         "venue_order_id": order.venue_order_id.as_ref().map(ToString::to_string),
+        "replaces": order.chain.replaces.map(OrderId::get), "carried_qty": order.state.carried.get().normalize().to_string(),
+        "replace_requested_at": order.chain.requested_at, "replacement": order.chain.replacement.map(OrderId::get),
+        "replaced_by": order.chain.replaced_by.map(OrderId::get), "replaced_at": order.chain.replaced_at,
     })
 }
 

@@ -179,6 +179,21 @@ async fn dying_while_cancels_go_out_ends_each_order_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dying_while_orders_are_replaced_replaces_each_once() {
+    each_is_survived(vec![
+        at("replace::tx_delta_held", 2),
+        at("replace::sent_no_answer", 2),
+        at("replace::done_not_recorded", 2),
+        with(
+            "replace::refused_or_filled",
+            1,
+            json!({"kind": "reject", "on": "replace", "next": 6}),
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dying_while_reports_are_booked_books_each_once() {
     each_is_survived(vec![
         at("consumer::fetched", 40),

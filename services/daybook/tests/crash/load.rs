@@ -87,14 +87,49 @@ async fn trade(customer: Customer, stop: Arc<AtomicBool>, acknowledged: Arc<Mute
             continue;
         };
         let cancels = order.limit_price < Decimal::from(50);
-        let id = order.id;
-        acknowledged.lock().unwrap().push(order);
+        let replacement = if cancels {
+            replaced(&customer, &order).await
+        } else {
+            None
+        };
+        let id = replacement.as_ref().map_or(order.id, |new| new.id);
+        acknowledged
+            .lock()
+            .unwrap()
+            .extend([order].into_iter().chain(replacement));
         if cancels {
             let _ = customer
                 .try_call(Method::DELETE, &format!("/v2/orders/{id}"), None)
                 .await;
         }
     }
+}
+
+/// A little more for what rests, once the exchange has it; the new order, if that was taken.
+async fn replaced(customer: &Customer, order: &Acknowledged) -> Option<Acknowledged> {
+    let path = format!("/v2/orders/{}", order.id);
+    let client_order_id = format!("{}-again", order.client_order_id);
+    let limit_price = order.limit_price + Decimal::ONE;
+    for _ in 0..20 {
+        let body = json!({"limit_price": limit_price.to_string(), "client_order_id": client_order_id});
+        match customer.try_call(Method::PATCH, &path, Some(body)).await {
+            Ok((200, new)) => {
+                return Some(Acknowledged {
+                    id: id_of(&new),
+                    client_order_id,
+                    limit_price,
+                    ..order.clone()
+                });
+            }
+            // The exchange does not have it yet.
+            Ok((422, refusal)) if refusal["message"].to_string().contains("isn't sent") => {
+                tokio::time::sleep(BREATH).await;
+            }
+            Ok((403 | 422 | 500 | 503, _)) | Err(_) => return None,
+            Ok((status, body)) => panic!("{status}: {body}"),
+        }
+    }
+    None
 }
 
 /// Some fill at once, some in parts, some rest and are canceled, some are sold again, some wait for their time.

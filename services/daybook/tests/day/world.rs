@@ -232,6 +232,7 @@ impl World {
             session_date: session.get(),
             request_id: RequestId::new(&format!("r-{id}")).unwrap(),
             submitted_at,
+            replaces: None,
             submit_at: None,
             expires_at: expires_at.unwrap_or(ends_at),
             explicit_expiry: expires_at.is_some(),

@@ -14,5 +14,6 @@ mod house;
 mod operator;
 mod orders;
 mod reconcile;
+mod replace;
 mod restart;
 mod week;

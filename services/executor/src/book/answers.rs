@@ -2,7 +2,7 @@
 
 use domain::{OrderId, Qty};
 use tracing::{error, info, warn};
-use venue::{Canceling, Fault, Lookup, Refusal, Submitted, VenueOrderView, VenueStatus};
+use venue::{Canceling, Fault, Lookup, Refusal, Replacing, Submitted, VenueOrderView, VenueStatus};
 use wire::events::v1::{End, Fact};
 
 use super::burn::{differs_from_both, end_short_of};
@@ -27,6 +27,8 @@ pub struct Answer {
 pub enum Outcome {
     /// Of handing in.
     Submitted(Submitted),
+    /// Of asking to put it in another order's place; once that is decided, with the other order as it then was.
+    Replaced(Replacing, Option<Box<VenueOrderView>>),
     /// Of asking.
     Looked(Lookup),
     /// Of asking to end; when it was too late, with the order as it then was.
@@ -38,6 +40,7 @@ impl Outcome {
     pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::Submitted(Submitted::Unknown(fault))
+            | Self::Replaced(Replacing::Unknown(fault), _)
             | Self::Looked(Lookup::Unknown(fault))
             | Self::Canceled(Canceling::Unknown(fault), _) => Some(fault),
             _ => None,
@@ -71,6 +74,9 @@ impl Book {
         self.edit(answer.order_id, true, |book, submission| {
             match (answer.lane, answer.outcome) {
                 (Lane::Submit, Outcome::Submitted(outcome)) => book.submitted(context, submission, outcome),
+                (Lane::Submit, Outcome::Replaced(outcome, old)) => {
+                    book.replaced(context, submission, outcome, old.as_deref());
+                }
                 (Lane::Lookup, Outcome::Looked(outcome)) => book.looked(context, submission, outcome),
                 (Lane::Cancel, Outcome::Canceled(outcome, view)) => {
                     book.canceled(context, submission, outcome, view.as_deref());
@@ -81,7 +87,7 @@ impl Book {
         });
     }
 
-    fn submitted(&mut self, context: &Context<'_>, submission: &mut Submission, outcome: Submitted) {
+    pub(super) fn submitted(&mut self, context: &Context<'_>, submission: &mut Submission, outcome: Submitted) {
         submission.memory.busy = false;
         if let Submitted::Unknown(fault) = &outcome
             && fault.not_applied()
@@ -104,7 +110,7 @@ impl Book {
     /// for once more, and then its key is burnt.
     fn refused(&mut self, context: &Context<'_>, submission: &mut Submission, refusal: Refusal) {
         fail::fail_point!("executor::answer_reject");
-        if submission.attempts <= 1 {
+        if submission.attempts <= 1 && submission.replaces.is_none() {
             self.reject(context, submission, &refusal);
         } else {
             submission.state = State::InDoubt;
@@ -176,6 +182,9 @@ impl Book {
         match checked(submission, outcome) {
             Lookup::Found(view) => {
                 submission.memory.asked = false;
+                if view.replaces.is_some() && submission.venue_order_id.is_none() {
+                    self.ask_about_replaced(context, submission);
+                }
                 self.adopt(context, submission, &view, "lookup");
             }
             Lookup::NotFound if submission.memory.asked => self.denied_afterwards(context, submission),

@@ -5,6 +5,7 @@ use rust_decimal::{Decimal, dec};
 use venue::{VenueOrder, VenueOrderView};
 use wire::events::v1::End;
 
+use super::replace::is_short;
 use super::submission::Submission;
 
 /// What is submitted under a key to burn it. Of the customer's own terms the venue may have traded a part already
@@ -44,7 +45,7 @@ pub fn differs_from_both(key: OrderId, asked: &VenueOrder, view: &VenueOrderView
 /// How an order ended that the venue shows as filled, if not by its executions alone: what is filled is less than was
 /// asked for, so it is what burnt the key, or a trade was taken back since (ORD-12). The venue works the rest no more.
 pub fn end_short_of(submission: &Submission, view: &VenueOrderView) -> Option<(End, String)> {
-    let short = view.filled_qty < submission.order().qty;
+    let short = is_short(submission, view);
     let reason = match &submission.burn_reason {
         Some(reason) => reason.clone(),
         None => "the exchange took a trade back and ended the order".to_owned(),

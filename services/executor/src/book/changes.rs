@@ -7,6 +7,7 @@ use domain::{OrderId, Qty, Timestamp, VenueOrderId};
 use venue::VenueOrder;
 use wire::events::v1::{End, Fact, VenueReport};
 
+use super::replace::InPlaceOf;
 use super::saga::StepRow;
 use super::submission::Submission;
 
@@ -28,6 +29,8 @@ pub enum Lane {
 pub enum Job {
     /// Hand in.
     Submit(Lane, OrderId, VenueOrder),
+    /// Ask to put it in another order's place.
+    Replace(OrderId, InPlaceOf, VenueOrder),
     /// Make sure that nothing more can be taken under the key of this order.
     Burn(OrderId, VenueOrder),
     /// Ask to end.
@@ -41,6 +44,7 @@ impl Job {
     pub fn about(&self) -> Vec<(Lane, OrderId)> {
         match self {
             Self::Submit(lane, order_id, _) | Self::Cancel(lane, order_id, _) => vec![(*lane, *order_id)],
+            Self::Replace(order_id, ..) => vec![(Lane::Submit, *order_id)],
             Self::Burn(order_id, _) => vec![(Lane::Saga, *order_id)],
             Self::Lookup(all) => all.clone(),
         }
@@ -68,9 +72,22 @@ impl Changes {
 
     /// Reports a fact about an order.
     pub fn report(&mut self, venue: &str, submission: &Submission, fact: Fact, source: &str, now: Timestamp) {
+        self.report_of(submission.order_id, venue, submission, fact, source, now);
+    }
+
+    /// Reports a fact about another order of the submission's chain.
+    pub fn report_of(
+        &mut self,
+        order_id: OrderId,
+        venue: &str,
+        submission: &Submission,
+        fact: Fact,
+        source: &str,
+        now: Timestamp,
+    ) {
         let report = VenueReport {
             venue: venue.to_owned(),
-            order_id: submission.order_id.get(),
+            order_id: order_id.get(),
             account_id: submission.account_id.get(),
             fact,
             source: source.to_owned(),

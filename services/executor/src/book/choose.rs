@@ -62,9 +62,11 @@ impl Book {
     fn dispatch(&mut self, context: &Context<'_>, room: usize) {
         let Self { lines, orders, .. } = self;
         let turn = |order_id| {
-            let terms = orders.get(&order_id).and_then(|submission| submission.terms.as_ref());
-            terms.map_or(Turn::Drop("it was withdrawn"), |terms| {
-                turn(context.calendar, terms, context.now)
+            let waiting = orders
+                .get(&order_id)
+                .and_then(|submission| Some((submission.terms.as_ref()?, submission.replaces.is_some())));
+            waiting.map_or(Turn::Drop("it was withdrawn"), |(terms, replaces)| {
+                turn(context.calendar, terms, replaces, context.now)
             })
         };
         let Config {
@@ -100,7 +102,10 @@ impl Book {
             submission.memory.busy = true;
             submission.memory.resend = false;
             let order = submission.order().clone();
-            book.changes.jobs.push(Job::Submit(Lane::Submit, order_id, order));
+            book.changes.jobs.push(match submission.replaces.clone() {
+                Some(old) => Job::Replace(order_id, old, order),
+                None => Job::Submit(Lane::Submit, order_id, order),
+            });
         });
     }
 

@@ -186,6 +186,8 @@ impl Book {
         } else if submission.cancel == CancelState::Wanted {
             self.cancel_refused(context, submission, "order is already in \"filled\" state".to_owned());
         }
+        // Its call may have been the one that came through.
+        self.ask_about_replaced(context, submission);
         info!(order.id = %submission.order_id, request.id = %submission.request_id, "ended by its key");
         self.done(submission, "told".to_owned());
         submission.state = State::Ended;

@@ -1,10 +1,12 @@
-//! What the bus asks for: orders to send, and wishes to end them.
+//! What the bus asks for: orders to send, in another one's place or not, and wishes to end them.
+
+use std::collections::HashMap;
 
 use bus::Event;
 use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol};
 use uuid::Uuid;
 use venue::VenueOrder;
-use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested};
+use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, ReplaceRequested};
 
 use super::changes::ended;
 use super::submission::{CancelState, Memory, State, Submission, Terms};
@@ -15,6 +17,8 @@ use super::{Book, Context};
 pub enum Wish {
     /// Send this order.
     Send(OrderAccepted),
+    /// Put this order in another one's place.
+    Replace(ReplaceRequested),
     /// End this order.
     End(CancelRequested),
     /// Never send this order.
@@ -31,6 +35,7 @@ impl Wish {
     pub fn read(event: &Event) -> Result<Self, String> {
         let wish = match event.kind.as_str() {
             OrderAccepted::KIND => event.decode().map(Self::Send),
+            ReplaceRequested::KIND => event.decode().map(Self::Replace),
             CancelRequested::KIND => event.decode().map(Self::End),
             RejectRequested::KIND => event.decode().map(Self::Reject),
             LookUpRequested::KIND => event.decode().map(Self::LookUp),
@@ -47,6 +52,7 @@ impl Wish {
     fn check(&self, event: &Event) -> Result<(), String> {
         let (order_id, symbol) = match self {
             Self::Send(accepted) => (accepted.order_id, &accepted.symbol),
+            Self::Replace(requested) => (requested.order.order_id, &requested.order.symbol),
             Self::End(cancel) => (cancel.order_id, &cancel.symbol),
             Self::Reject(reject) => (reject.order_id, &reject.symbol),
             Self::LookUp(look_up) => (look_up.order_id, &look_up.symbol),
@@ -57,24 +63,31 @@ impl Wish {
         Symbol::parse(symbol).ok_or_else(|| format!("symbol {symbol:.20}"))?;
         match self {
             Self::Send(accepted) => terms(accepted).map(|_| ()),
+            Self::Replace(requested) => terms(&requested.order).map(|_| ()),
             Self::End(_) | Self::Reject(_) | Self::LookUp(_) => Ok(()),
         }
     }
 }
 
 impl Book {
-    /// Files an order, or ends one, as an event says. `known` is the stored row of an order that is not in memory.
-    pub fn wish(&mut self, context: &Context<'_>, event: &Event, wish: Wish, known: Option<Submission>) {
-        if let Some(known) = known
+    /// Files an order, or ends one, as an event says. `known` are the stored rows of orders that are not in memory.
+    pub fn wish(&mut self, context: &Context<'_>, event: &Event, wish: Wish, known: &HashMap<OrderId, Submission>) {
+        if let Some(known) = known.get(&event.order_id)
             && !self.orders.contains_key(&event.order_id)
         {
-            self.put(known);
+            self.put(known.clone());
         }
         let is_known = self.orders.contains_key(&event.order_id);
         match wish {
             Wish::Send(accepted) if !is_known => self.file(event, &accepted),
+            Wish::Replace(requested) if !is_known => {
+                let id = OrderId::new(requested.replaces);
+                let old = self.get(id).or_else(|| known.get(&id));
+                let at_venue = old.and_then(|old| old.venue_order_id.clone());
+                self.file_replacement(context, event, &requested, at_venue);
+            }
             // Delivered again, or withdrawn before it came: the first word stands.
-            Wish::Send(_) => {}
+            Wish::Send(_) | Wish::Replace(_) => {}
             Wish::End(cancel) if !is_known => {
                 self.bury(context, event, cancel.account_id, &cancel.symbol, End::Canceled, None);
             }
@@ -221,13 +234,14 @@ impl Book {
     }
 }
 
-fn blank(event: &Event, account_id: AccountId, symbol: Symbol) -> Submission {
+pub(super) fn blank(event: &Event, account_id: AccountId, symbol: Symbol) -> Submission {
     Submission {
         order_id: event.order_id,
         account_id,
         partition: event.partition,
         symbol,
         terms: None,
+        replaces: None,
         request_id: RequestId::clone(&event.request_id),
         filed: event.position,
         state: State::Queued,
@@ -243,7 +257,7 @@ fn blank(event: &Event, account_id: AccountId, symbol: Symbol) -> Submission {
     }
 }
 
-fn terms(accepted: &OrderAccepted) -> Result<Terms, String> {
+pub(super) fn terms(accepted: &OrderAccepted) -> Result<Terms, String> {
     let symbol = Symbol::parse(&accepted.symbol).ok_or_else(|| format!("symbol {:.20}", accepted.symbol))?;
     let order = VenueOrder {
         symbol,

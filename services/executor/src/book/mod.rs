@@ -7,6 +7,7 @@
 //! | `submission.rs` | one order |
 //! | `inbox.rs` | what the bus asks: orders, cancels |
 //! | `answers.rs` | what the venue said to a call |
+//! | `replace.rs` | orders that are to take another one's place |
 //! | `saga.rs` `compensate.rs` `burn.rs` | ending an order that could not be handed in |
 //! | `line.rs` `times.rs` | who is sent next, and from when to when |
 //! | `agenda.rs` `choose.rs` | what is due, and which calls are made |
@@ -21,6 +22,7 @@ mod choose;
 mod compensate;
 mod inbox;
 mod line;
+mod replace;
 mod saga;
 mod submission;
 #[cfg(test)]
@@ -34,6 +36,7 @@ pub use burn::{burn_terms, differs_from_both};
 pub use changes::{Changes, Job, Lane};
 pub use choose::InFlight;
 pub use inbox::Wish;
+pub use replace::InPlaceOf;
 pub use saga::{Saga, Step, StepRow};
 pub use submission::{CancelState, Memory, State, Submission, Terms};
 

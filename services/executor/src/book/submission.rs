@@ -7,6 +7,7 @@ use strum::{Display, EnumString, IntoStaticStr};
 use venue::{Refusal, VenueOrder};
 
 use super::agenda::Task;
+use super::replace::InPlaceOf;
 use super::saga::{Saga, Step};
 
 /// How far handing in has come.
@@ -85,6 +86,8 @@ pub struct Submission {
     pub symbol: Symbol,
     /// `None` only for a tombstone of an order that was withdrawn before it was filed.
     pub terms: Option<Terms>,
+    /// The order whose place it is to take; none for most.
+    pub replaces: Option<InPlaceOf>,
     /// The request it came from.
     pub request_id: RequestId,
     /// The place in the bus: the order of dispatch.

@@ -35,6 +35,7 @@ fn submission(n: u32, state: State, cancel: CancelState) -> Submission {
             submit_at: None,
             expires_at: None,
         }),
+        replaces: None,
         request_id: RequestId::new("test").expect("plain text"),
         filed: Position {
             xid: 1,

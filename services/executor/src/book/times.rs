@@ -11,10 +11,14 @@ use super::submission::Terms;
 /// How soon a calendar that does not know a session is asked again.
 const UNKNOWN_SESSION: TimeDelta = TimeDelta::seconds(60);
 
-/// What an order that was never sent may do now.
-pub fn turn(calendar: &Calendar, terms: &Terms, now: Timestamp) -> Turn {
+/// What an order that was never sent may do now. A replacement goes at once: the order it replaces is at the venue, in its
+/// session or between two.
+pub fn turn(calendar: &Calendar, terms: &Terms, replaces: bool, now: Timestamp) -> Turn {
     if let Some(reason) = over(calendar, terms, now) {
         return Turn::Drop(reason);
+    }
+    if replaces {
+        return Turn::Send;
     }
     let ready = ready_at(calendar, terms, now);
     if ready <= now {

@@ -8,6 +8,7 @@ mod doubt;
 mod order;
 mod property;
 mod release;
+mod replace;
 mod saga;
 mod takeover;
 mod world;

@@ -17,7 +17,9 @@ use testkit::TestDb;
 use uuid::Uuid;
 use venue::VenueStatus;
 use venue::fake::{Act, CallKind, FakeVenue};
-use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, VenueReport};
+use wire::events::v1::{
+    CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, ReplaceRequested, VenueReport,
+};
 
 pub const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "TSLA", "F"];
 
@@ -122,6 +124,10 @@ impl World {
 
     pub fn accepted(&self, order: &OrderAccepted) -> NewEvent {
         NewEvent::order_accepted(order, request())
+    }
+
+    pub fn replacement(&self, requested: &ReplaceRequested) -> NewEvent {
+        NewEvent::replace_requested(requested, request())
     }
 
     /// One accepted order for AAPL with changed terms.
@@ -268,6 +274,7 @@ fn word(fact: &Fact) -> String {
             format!("{end} {}", filled_qty.normalize())
         }
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
+        Fact::ReplaceRefused { .. } => "replace_refused".to_owned(),
         Fact::Filled { .. }
         | Fact::Unmatched { .. }
         | Fact::Busted { .. }

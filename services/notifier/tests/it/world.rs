@@ -79,6 +79,7 @@ impl World {
             explicit_expiry: false,
             request_id: RequestId::new("r-test").unwrap(),
             submitted_at,
+            replaces: None,
         };
         let mut conn = self.db.pool.acquire().await.unwrap();
         orders::insert(&mut conn, &[new]).await.unwrap();

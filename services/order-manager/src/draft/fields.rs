@@ -17,6 +17,15 @@ pub(super) fn size(body: &PlaceOrder) -> Result<Size, PlaceOrderError> {
     }
 }
 
+/// Whole shares, of a replacement.
+pub(super) fn shares(value: Option<&Loose>) -> Result<Option<Qty>, PlaceOrderError> {
+    let qty = value.map(|value| amount("qty", value, Qty::parse)).transpose()?;
+    match qty {
+        Some(qty) if !qty.is_whole() => Err(not_offered("a fractional qty of a replacement", "send whole shares")),
+        other => Ok(other),
+    }
+}
+
 pub(super) fn price(field: &'static str, value: Option<&Loose>) -> Result<Option<Price>, PlaceOrderError> {
     value.map(|value| amount(field, value, Price::parse)).transpose()
 }

@@ -3,6 +3,7 @@
 //! Pure: what needs the asset, the account or the money comes later. First everything malformed or contradictory
 //! is refused (422, parameter), then everything that is well-formed and not offered (422, rule).
 
+mod change;
 mod fields;
 mod words;
 
@@ -11,6 +12,7 @@ use wire::rest::PlaceOrder;
 
 use crate::error::PlaceOrderError;
 use crate::place::Asked;
+pub use change::Change;
 use words::{Intent, Lifetime, OrderClass, OrderType};
 
 /// A simple order, not yet anybody's.

@@ -90,6 +90,21 @@ pub(super) fn lifetime(value: Option<&Loose>) -> Result<Lifetime, PlaceOrderErro
     word("time_in_force", "time_in_force", words, value)?.ok_or(PlaceOrderError::Missing("time_in_force"))
 }
 
+/// The time of a replacement, which has to rest: what works at once has nothing to replace.
+pub(super) fn rests(value: Option<&Loose>) -> Result<Option<TimeInForce>, PlaceOrderError> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    match lifetime(value)? {
+        Lifetime::Day => Ok(Some(TimeInForce::Day)),
+        Lifetime::Gtc => Ok(Some(TimeInForce::Gtc)),
+        other => Err(not_offered(
+            format!("time_in_force {} of a replacement", <&str>::from(other)),
+            "use day or gtc",
+        )),
+    }
+}
+
 pub(super) fn class(value: Option<&Loose>) -> Result<OrderClass, PlaceOrderError> {
     Ok(word("order_class", "order_class", "simple", value)?.unwrap_or(OrderClass::Simple))
 }

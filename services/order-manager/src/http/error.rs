@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::{error, warn};
 use wire::rest::Text;
 
-use crate::error::{CancelError, CloseError, PlaceOrderError};
+use crate::error::{CancelError, CloseError, PlaceOrderError, ReplaceError};
 
 impl From<PlaceOrderError> for ApiError {
     fn from(refusal: PlaceOrderError) -> Self {
@@ -77,6 +77,18 @@ impl From<CloseError> for ApiError {
                 ApiError::parameter(message)
             }
             CloseError::NothingToClose => ApiError::rule(message),
+        }
+    }
+}
+
+impl From<ReplaceError> for ApiError {
+    fn from(refusal: ReplaceError) -> Self {
+        use ReplaceError as E;
+        let message = refusal.to_string();
+        match refusal {
+            E::NotFound(_) => ApiError::not_found(message),
+            E::Final(_) | E::NotSent | E::NotOpen | E::NotWhole | E::Filled { .. } => ApiError::rule(message),
+            E::Order(refusal) => refusal.into(),
         }
     }
 }

@@ -6,13 +6,14 @@ use axum::http::StatusCode;
 use chassis::http::{ApiError, JsonBody, Path, Query, RequestId};
 use serde::Deserialize;
 use tracing::info;
-use wire::rest::{CancelResult, Order, PlaceOrder};
+use wire::rest::{CancelResult, Order, PlaceOrder, ReplaceOrder};
 
 use super::auth::Caller;
 use super::{database_error, error};
 use crate::app::App;
+use crate::error::{CancelError, ReplaceError};
+use crate::present;
 use crate::query::{self, OrdersQuery};
-use crate::{error::CancelError, present};
 
 /// `POST /v2/orders`: places an order.
 pub(super) async fn place(
@@ -84,9 +85,23 @@ pub(super) async fn cancel(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `PATCH /v2/orders/{order_id}`: nothing is here yet, whatever the order.
-pub(super) async fn replace(_: Caller) -> ApiError {
-    ApiError::not_found("replacing orders is not offered yet: cancel the order and place another one")
+/// `PATCH /v2/orders/{order_id}`: asks for a new order in the old one's place. The exchange decides; the answer is the new
+/// order.
+pub(super) async fn replace(
+    State(app): State<App>,
+    Caller(account): Caller,
+    request: RequestId,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<ReplaceOrder>,
+) -> Result<Json<Order>, ApiError> {
+    let old = query::parse_uuid(&id).ok_or(ReplaceError::NotFound(id))?;
+    let old = domain::OrderId::new(old);
+    let outcome = app.replace(account, old, &body, request_id(request)?).await;
+    let word = if outcome.is_ok() { "accepted" } else { "refused" };
+    metrics::counter!("daybook_order_manager_replaces_total", "outcome" => word).increment(1);
+    let order = outcome?;
+    info!(order.id = %order.order_id, account.id = %account, "accepted order {} in place of {old}", order.order_id);
+    Ok(shown(&app, &order))
 }
 
 /// `DELETE /v2/orders`: asks for the end of every open order; one entry each.

@@ -14,7 +14,7 @@ use orders::Sequence;
 use super::decide::{AccountBook, Books, Command, Limits, Shares};
 
 /// The books of the batch's accounts. `cash` comes from under the lock, the rest is read now.
-pub(super) async fn books(
+pub(crate) async fn books(
     conn: &mut PgConnection,
     batch: &[Command],
     cash: HashMap<AccountId, CashBalance>,

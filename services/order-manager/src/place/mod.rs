@@ -26,10 +26,12 @@ use tracing::{debug, error};
 
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
+pub(crate) use decide::new_order;
 use decide::{Accepted, Command, Given, Limits, decide};
+pub(crate) use look::books;
 pub(crate) use terms::terms;
 pub use times::{Asked, NewYork, Untimely};
-pub(crate) use write::database_error;
+pub(crate) use write::{all_written, database_error, order_accepted};
 
 /// What a caller is told.
 pub type Reply = Result<StoredOrder, PlaceOrderError>;
@@ -41,7 +43,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a batch was not done.
 #[derive(Debug)]
-enum Fault {
+pub(crate) enum Fault {
     /// The transaction did not happen.
     Failed(DbError),
     /// COMMIT was sent and its answer is lost.
@@ -195,7 +197,8 @@ impl PlaceWork {
     }
 }
 
-async fn commit(tx: Tx) -> Result<(), Fault> {
+/// Commits; the outcome may stay unknown.
+pub(crate) async fn commit(tx: Tx) -> Result<(), Fault> {
     fail::fail_point!("api::tx_before_commit", |_| Err(DbError::Stale.into()));
     let outcome = tx.commit().await.map_err(DbError::from);
     fail::fail_point!("api::commit_unknown", |_| Err(Fault::CommitUnknown));

@@ -30,7 +30,7 @@ pub(super) async fn write(conn: &mut PgConnection, accepted: &[&Accepted], books
 }
 
 /// Writers hold the account's lock, so a row that is there already means that one of them does not.
-fn all_written(table: &'static str, written: usize, wanted: usize) -> Result<(), DbError> {
+pub(crate) fn all_written(table: &'static str, written: usize, wanted: usize) -> Result<(), DbError> {
     if written == wanted {
         return Ok(());
     }
@@ -63,7 +63,8 @@ fn bus_events(accepted: &Accepted) -> [NewEvent; 2] {
     ]
 }
 
-fn order_accepted(order: &StoredOrder) -> v1::OrderAccepted {
+/// The order as the executor files it.
+pub(crate) fn order_accepted(order: &StoredOrder) -> v1::OrderAccepted {
     v1::OrderAccepted {
         order_id: order.order_id.get(),
         account_id: order.account_id.get(),

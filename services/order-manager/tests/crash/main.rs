@@ -209,3 +209,61 @@ fn kill_idle_transactions(url: &str) {
     });
     assert_eq!(killed.join().unwrap(), 1);
 }
+
+/// An order that the venue works.
+async fn working(house: &House, who: &Customer) -> String {
+    let order = house.order(who, "buy", "1", "10").await.ok();
+    sqlx::query("update orders set status = 'new', acknowledged_at = submitted_at, venue_order_id = 'v-1'")
+        .execute(house.pool())
+        .await
+        .unwrap();
+    order["id"].as_str().unwrap().to_owned()
+}
+
+async fn replace(house: &House, who: &Customer, id: &str) -> house::Answer {
+    let body = axum::body::Body::from(r#"{"qty": 3, "client_order_id": "mine"}"#);
+    let path = format!("/v2/orders/{id}");
+    let request = house::request(who, axum::http::Method::PATCH, &path).body(body);
+    house.send(request.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn v2_a_replace_that_dies_with_the_larger_hold_made_leaves_nothing_and_the_retry_succeeds() {
+    let scenario = FailScenario::setup();
+    for (point, action) in [
+        ("replace::tx_delta_held", "1*return"),
+        ("api::tx_before_commit", "1*return"),
+    ] {
+        let house = House::open().await;
+        let ada = house.customer(100).await;
+        let old = working(&house, &ada).await;
+        let before = house.traces().await;
+        fail::cfg(point, action).unwrap();
+        let answer = replace(&house, &ada, &old).await;
+        assert_eq!((answer.status.as_u16(), house.traces().await), (500, before), "{point}");
+        let held = "select count(*) from ledger_cash where held = 10";
+        assert_eq!(house.count(held).await, 1, "{point}");
+        replace(&house, &ada, &old).await.ok();
+        assert!(looked_up(&house, &ada).await.is_some(), "{point}");
+        let held = "select count(*) from ledger_cash where held = 30";
+        assert_eq!(house.count(held).await, 1, "{point}");
+    }
+    scenario.teardown();
+}
+
+/// crash-points rule 11: the replacement is read back by its name; it is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn v3_a_replace_whose_commit_has_no_answer_is_read_back() {
+    let scenario = FailScenario::setup();
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    let old = working(&house, &ada).await;
+    fail::cfg("api::commit_unknown", "1*return").unwrap();
+    let new = replace(&house, &ada, &old).await.ok();
+    assert_eq!(
+        looked_up(&house, &ada).await.map(|found| found["id"].clone()),
+        Some(new["id"].clone())
+    );
+    assert_eq!(house.count("select count(*) from orders").await, 2);
+    scenario.teardown();
+}

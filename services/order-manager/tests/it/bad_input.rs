@@ -349,23 +349,6 @@ async fn methods_that_are_not_offered_say_so() {
     }
 }
 
-/// Replacing comes later; a client library reads 404 as "not replaceable" and 405 as a surprise.
-#[tokio::test]
-async fn a_replace_is_not_there_yet_and_changes_nothing() {
-    let house = House::open().await;
-    let ada = house.customer(1_000).await;
-    let order = house.order(&ada, "buy", "2", "10").await.ok();
-    let path = format!("/v2/orders/{}", order["id"].as_str().unwrap());
-    let body = axum::body::Body::from(r#"{"qty":"3"}"#);
-    let answer = house
-        .send(request(&ada, Method::PATCH, &path).body(body).unwrap())
-        .await;
-    let (status, code, message) = answer.error();
-    assert_eq!((status, code), (404, 40410000));
-    assert!(message.contains("not offered yet"), "{message}");
-    assert_eq!(house.get(&ada, &path).await.ok(), order);
-}
-
 fn encoded(c: char) -> String {
     c.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

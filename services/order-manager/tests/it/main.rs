@@ -13,6 +13,7 @@ mod market;
 mod placing;
 mod reading;
 mod refusing;
+mod replacing;
 mod sizes;
 mod streams;
 mod times;

@@ -98,6 +98,7 @@ impl House {
             }),
             takes_back: None,
             standing: Standing::default(),
+            beside: (None, None),
         };
         ledger::open_account(&mut conn, account, false).await.unwrap();
         let fill = rules::change(&order, &before, &after, Money::ZERO, occasion).unwrap();

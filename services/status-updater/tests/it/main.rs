@@ -6,6 +6,7 @@ mod fees;
 mod intake;
 mod path;
 mod properties;
+mod replacing;
 mod rules;
 mod script;
 mod set_aside;

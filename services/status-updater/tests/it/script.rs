@@ -325,6 +325,7 @@ fn stored(side: Side, qty: Qty, limit_price: Price) -> StoredOrder {
         failed_at: None,
         cancel_requested_at: None,
         expire_requested_at: None,
+        chain: orders::Chain::default(),
         updated_at: now,
     }
 }

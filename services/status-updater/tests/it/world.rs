@@ -153,6 +153,7 @@ impl World {
             explicit_expiry: false,
             request_id: RequestId::new(&format!("r-{id}")).unwrap(),
             submitted_at,
+            replaces: None,
         };
         let accepted = NewOrderEvent {
             account_id: account,

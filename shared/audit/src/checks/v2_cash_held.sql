@@ -4,9 +4,8 @@ select count(*) from ledger_cash
 select 'account ' || coalesce(c.account_id, o.account_id) as subject,
        'holds ' || coalesce(c.held, 0) || ', its open buys can still cost ' || coalesce(o.hold, 0) as problem
   from ledger_cash c
-  full join (select account_id,
-                    sum(ceil((filled_notional + (qty - filled_qty) * limit_price) * 100) / 100 - posted_cash) as hold
-               from orders
+  full join (select account_id, sum(hold) as hold
+               from order_holds
               where side = 'buy'
                 and status not in ('filled', 'canceled', 'expired', 'rejected', 'replaced')
               group by account_id) o using (account_id)

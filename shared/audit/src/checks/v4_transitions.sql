@@ -2,11 +2,13 @@
 select count(*) from order_events
 -- violations
 with moves as (
-    select order_id, seq, event, status, filled_qty,
-           lag(status) over by_order as before,
-           lag(filled_qty) over by_order as filled_before
-      from order_events
-    window by_order as (partition by order_id order by seq)
+    -- A replacement begins where an order in doubt stands: its readers see it so until it has its place, or has not.
+    select e.order_id, e.seq, e.event, e.status, e.filled_qty,
+           coalesce(lag(e.status) over by_order, case when o.replaces is not null then 'pending_new' end) as before,
+           lag(e.filled_qty) over by_order as filled_before
+      from order_events e
+      left join orders o using (order_id)
+    window by_order as (partition by e.order_id order by e.seq)
 ),
 legal (before, status) as (
     select before, unnest(after)
@@ -40,5 +42,6 @@ select 'order ' || m.order_id || ', event ' || m.seq as subject,
         and not exists (select from legal l where l.before = m.before and l.status = m.status))
     -- After an end only executions, busts and the answer to a cancel that came too late.
     or (m.before in ('filled', 'canceled', 'expired', 'rejected', 'replaced')
-        and m.event not in ('partial_fill', 'fill', 'trade_bust', 'trade_correct', 'order_cancel_rejected', 'restated'))
+        and m.event not in ('partial_fill', 'fill', 'trade_bust', 'trade_correct', 'order_cancel_rejected',
+                            'order_replace_rejected', 'restated'))
     or (m.filled_qty < m.filled_before and m.event not in ('trade_bust', 'trade_correct'))

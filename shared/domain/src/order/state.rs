@@ -90,6 +90,11 @@ pub enum OrderEvent {
         /// The new total quantity.
         qty: Qty,
     },
+    /// The order it replaces gave way: this one works the rest (ORD-8).
+    TookOver {
+        /// Shares that were filled along the chain by then.
+        carried: Qty,
+    },
 }
 
 /// The words of the trade-update stream that a change gives rise to.
@@ -166,9 +171,11 @@ pub enum IllegalMove {
 pub struct OrderState {
     /// Where it stands, wishes left aside.
     pub status: S,
-    /// Shares asked for.
+    /// Shares asked for, those that the orders it replaced had filled included.
     pub ordered: Qty,
-    /// Shares filled, busted executions left out (ORD-2).
+    /// Shares that the orders it replaced had filled when it took over (ORD-8); they count towards `ordered`.
+    pub carried: Qty,
+    /// Shares filled, busted executions left out (ORD-2): its own, executed on this order at the venue.
     pub filled: Qty,
     /// Shares of executions the venue took back; with `filled` they make up what its own count at the end held.
     pub busted: Qty,
@@ -186,6 +193,7 @@ impl OrderState {
         Self {
             status: S::Accepted,
             ordered,
+            carried: Qty::ZERO,
             filled: Qty::ZERO,
             busted: Qty::ZERO,
             notional: Money::ZERO,
@@ -194,13 +202,27 @@ impl OrderState {
         }
     }
 
+    /// A just asked for replacement of `ordered` shares in all; the order it replaces still has its place.
+    pub const fn replacement(ordered: Qty) -> Self {
+        Self {
+            status: S::PendingNew,
+            ..Self::accepted(ordered)
+        }
+    }
+
     /// Shares that can still trade; none once it is over (ORD-1).
     pub fn leaves(&self) -> Qty {
-        if self.status.is_open() {
-            self.ordered.minus(self.filled).unwrap_or(Qty::ZERO)
-        } else {
-            Qty::ZERO
-        }
+        if self.status.is_open() { self.room() } else { Qty::ZERO }
+    }
+
+    /// Shares filled along its chain: what makes up `ordered` (ORD-1, ORD-8).
+    pub fn cumulative(&self) -> Qty {
+        self.carried.plus(self.filled).unwrap_or(self.filled)
+    }
+
+    /// Shares that neither it nor the orders before it have filled.
+    fn room(&self) -> Qty {
+        self.ordered.minus(self.cumulative()).unwrap_or(Qty::ZERO)
     }
 
     /// Dollars a share over all live fills; `None` before the first.
@@ -244,6 +266,7 @@ impl OrderState {
             (S::DoneForDay, E::Resumed) => Ok(self.moved_to(S::PartiallyFilled, StreamEvent::Restated)),
             (_, E::Resumed) => Ok((self, vec![])),
             (_, E::QtyReplaced { qty }) => self.with_quantity(qty),
+            (_, E::TookOver { carried }) => self.in_place_of(carried),
         }
     }
 
@@ -263,12 +286,7 @@ impl OrderState {
 
     fn with_fill(self, qty: Qty, price: Price) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         let filled = self.filled.plus(qty)?;
-        if filled > self.ordered {
-            return Err(IllegalMove::OverFill {
-                ordered: self.ordered,
-                filled,
-            });
-        }
+        self.fits(filled)?;
         let notional = self.notional.plus(price.notional(qty)?)?;
         let next = Self {
             filled,
@@ -277,8 +295,7 @@ impl OrderState {
             ..self
         }
         .settled();
-        let whole = next.filled == next.ordered;
-        let mut words = vec![if whole {
+        let mut words = vec![if next.is_whole() {
             StreamEvent::Fill
         } else {
             StreamEvent::PartialFill
@@ -302,10 +319,7 @@ impl OrderState {
     /// One change, not a bust and a fill: the shares were never taken back, so nothing counts as busted.
     fn with_other_fill(self, was: (Qty, Price), is: (Qty, Price)) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         let filled = self.filled.minus(was.0)?.plus(is.0)?;
-        if filled > self.ordered {
-            let ordered = self.ordered;
-            return Err(IllegalMove::OverFill { ordered, filled });
-        }
+        self.fits(filled)?;
         let notional = self
             .notional
             .minus(was.1.notional(was.0)?)?
@@ -346,15 +360,12 @@ impl OrderState {
         // What has traded, or has had its day, was not refused.
         let began = !self.filled.is_zero() || !filled.is_zero() || self.status == S::DoneForDay;
         // What has filled leaves nothing to replace (ORD-8).
-        let whole = filled >= self.ordered;
+        let whole = self.carried.plus(filled)? >= self.ordered;
         if (why == EndKind::Rejected && began) || (why == EndKind::Replaced && whole) {
             return self.refuse(OrderEvent::Ended { why, filled });
         }
         // A count that cannot be reached would keep the order open, and its hold, for ever.
-        if filled > self.ordered {
-            let ordered = self.ordered;
-            return Err(IllegalMove::OverFill { ordered, filled });
-        }
+        self.fits(filled)?;
         let next = Self {
             end: Some((why, filled)),
             ..self
@@ -366,7 +377,7 @@ impl OrderState {
 
     fn with_quantity(self, qty: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
         // Fills overtook the replace: it means "cancel the rest", and filled beats canceled (ORD-9).
-        let ordered = qty.max(self.filled);
+        let ordered = qty.max(self.cumulative());
         if self.end.is_some() || ordered.is_zero() {
             return self.refuse(OrderEvent::QtyReplaced { qty });
         }
@@ -374,12 +385,51 @@ impl OrderState {
         Ok((next, vec![StreamEvent::Restated]))
     }
 
+    /// From here on it is in the place of the order it replaces. Fills that overtook the replace leave it nothing to do:
+    /// it is filled with what there is (ORD-9).
+    fn in_place_of(self, carried: Qty) -> Result<(Self, Vec<StreamEvent>), IllegalMove> {
+        // Told again; what was carried over does not change any more.
+        if !self.carried.is_zero() {
+            return Ok((self, vec![]));
+        }
+        let ordered = self.ordered.max(carried.plus(self.filled)?);
+        let next = Self {
+            ordered,
+            carried,
+            acknowledged: true,
+            ..self
+        };
+        let unannounced = matches!(self.status, S::Accepted | S::PendingNew);
+        let next = next.settled();
+        let mut words = if unannounced { vec![StreamEvent::New] } else { vec![] };
+        if next.is_whole() && self.status.is_open() {
+            words.push(StreamEvent::Restated);
+        } else {
+            words.extend(self.end_reached(&next));
+        }
+        Ok((next, words))
+    }
+
+    /// Whether so many fills of its own find room (ORD-2).
+    fn fits(&self, filled: Qty) -> Result<(), IllegalMove> {
+        let (ordered, filled) = (self.ordered, self.carried.plus(filled)?);
+        if filled > ordered {
+            Err(IllegalMove::OverFill { ordered, filled })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.cumulative() == self.ordered
+    }
+
     /// The status the facts add up to. An end counts once its fills are here; filled beats every end but one: an
     /// order that was replaced stays so when a late fill completes it, since its successor has its place (ORD-8).
     fn settled(self) -> Self {
         let status = if self.end_counts() && matches!(self.end, Some((EndKind::Replaced, _))) {
             S::Replaced
-        } else if self.filled == self.ordered {
+        } else if self.is_whole() {
             S::Filled
         } else if let Some((why, _)) = self.end
             && self.end_counts()

@@ -218,6 +218,37 @@ fn ord_8_a_replaced_order_stays_replaced_whatever_fills_late() {
     );
 }
 
+/// ORD-8: its total is the chain's; what was filled before it took over counts, and is not its own.
+#[test]
+fn ord_8_a_replacement_works_its_total_less_what_was_filled_before() {
+    check("replacement 12 @ 5", "pending_new, filled 0, leaves 12");
+    check("replacement 12 @ 5; took over 4", "new, filled 0, leaves 8");
+    check(
+        "replacement 12 @ 5; took over 4; took over 4; fill 8 @ 5",
+        "filled, filled 8, leaves 0, average 5",
+    );
+    check(
+        "replacement 12 @ 5; took over 4; fill 3 @ 5; canceled",
+        "canceled, filled 3, leaves 0, average 5",
+    );
+    says("replacement 12 @ 5; took over 4; fill 8 @ 5", "new fill");
+    refuses("replacement 12 @ 5; took over 4; fill 9 @ 5");
+    // Its own fills were heard of before the news that it took over.
+    check(
+        "replacement 12 @ 5; fill 8 @ 5; took over 4",
+        "filled, filled 8, leaves 0, average 5",
+    );
+    says("replacement 12 @ 5; fill 8 @ 5; took over 4", "partial_fill restated");
+    check("replacement 12 @ 5; rejected", "rejected, filled 0, leaves 0");
+}
+
+/// ORD-9: fills overtook the replace, and the venue did it nevertheless: nothing is left to do.
+#[test]
+fn ord_9_a_replacement_that_has_nothing_left_is_filled_with_what_there_is() {
+    check("replacement 5 @ 5; took over 6", "filled, filled 0, leaves 0");
+    says("replacement 5 @ 5; took over 6", "new restated");
+}
+
 /// ORD-3: cancel before replace before the rest; an end before every wish; a job's wish is not the customer's.
 #[rstest]
 #[case("buy 10 @ 5; cancel", "pending_cancel")]

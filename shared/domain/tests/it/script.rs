@@ -1,9 +1,11 @@
 //! A small language for the life of one order, so that a test reads like the rule it checks.
 //!
-//! `buy 10 @ 5.00; ack; cancel; fill 3 @ 4.90` and then what a reader of the order sees. Steps:
+//! `buy 10 @ 5.00; ack; cancel; fill 3 @ 4.90` and then what a reader of the order sees. A script that begins with
+//! `replacement 10 @ 5.00` is about an order that is to take another one's place. Steps:
 //! - what the venue says: `ack` · `doubt` · `fill Q @ P` · `bust N` (its N-th fill) · `bust unseen Q` ·
 //!   `correct N to Q @ P` · `canceled`, `expired`, `rejected`, `replaced` (`after Q` names its count of filled
-//!   shares; else what is booked) · `done for day` · `resumed` · `quantity Q` (a confirmed replace)
+//!   shares; else what is booked) · `done for day` · `resumed` · `quantity Q` (a confirmed replace) ·
+//!   `took over Q` (the order it replaces gave way with so many filled)
 //! - what we wish: `cancel` · `expire` · `replace` · `refused` (the venue refuses the wish)
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -45,9 +47,13 @@ pub fn refuses(script: &str) -> IllegalMove {
 /// Plays all steps until one is refused.
 pub fn play(script: &str) -> Result<Life, IllegalMove> {
     let mut steps = script.split(';').map(str::trim);
-    let (ordered, _) = lot(steps.next().unwrap().strip_prefix("buy ").unwrap());
+    let first = steps.next().unwrap();
+    let state = match first.strip_prefix("replacement ") {
+        Some(rest) => OrderState::replacement(lot(rest).0),
+        None => OrderState::accepted(lot(first.strip_prefix("buy ").unwrap()).0),
+    };
     let mut life = Life {
-        state: OrderState::accepted(ordered),
+        state,
         wish: None,
         words: vec![],
         fills: vec![],
@@ -97,6 +103,10 @@ impl Life {
             ("doubt", "") => vec![OrderEvent::InDoubt],
             ("done", "for day") => vec![OrderEvent::DoneForDay],
             ("resumed", "") => vec![OrderEvent::Resumed],
+            ("took", rest) => {
+                let carried = shares(rest.strip_prefix("over ").unwrap());
+                vec![OrderEvent::TookOver { carried }]
+            }
             ("quantity", qty) => vec![OrderEvent::QtyReplaced { qty: shares(qty) }],
             ("fill", rest) => vec![fill(rest)],
             ("bust", rest) => vec![self.bust(rest)],
@@ -136,9 +146,9 @@ impl Life {
     /// ORD-1 and ORD-2, after every single report.
     fn holds_together(&self) {
         let state = &self.state;
-        assert!(state.filled <= state.ordered, "{state:?}");
+        assert!(state.cumulative() <= state.ordered, "{state:?}");
         if state.status.is_open() {
-            assert_eq!(state.filled.plus(state.leaves()), Ok(state.ordered), "{state:?}");
+            assert_eq!(state.cumulative().plus(state.leaves()), Ok(state.ordered), "{state:?}");
         } else {
             assert_eq!(state.leaves(), Qty::ZERO, "{state:?}");
         }

@@ -3,6 +3,7 @@
 //! All follow from two snapshots of the order. The hold is a function of a snapshot (BP-3), what the fills cost is
 //! another (LED-I6), so a change books the differences and any path between two snapshots books the same.
 
+use super::replace::{Beside, Leg, held, held_in_waiting};
 use crate::transfer::{Accrual, Asset, Book, Cause, Entry, LedgerError, Trade, Transfer, TransferId};
 use domain::order::OrderState;
 use domain::{AccountId, Money, OrderId, Price, Qty, Side, Symbol, Timestamp};
@@ -73,6 +74,8 @@ pub struct Occasion {
     pub takes_back: Option<TakenBack>,
     /// What a reversal can take it from.
     pub standing: Standing,
+    /// The other order of a replace under way, before and after: the two hold together (BP-4).
+    pub beside: (Option<Beside>, Option<Beside>),
 }
 
 /// What a change of an order books.
@@ -91,17 +94,34 @@ pub struct Change {
 /// # Errors
 /// [`LedgerError::Amount`] when limit x quantity leaves the exact range.
 pub fn hold(order: &Order, state: &OrderState, at: Timestamp) -> Result<Transfer, LedgerError> {
-    let (asset, from, to, amount) = match order.side {
-        Side::Buy => {
-            let amount = buy_hold(order.limit_price, state, Money::ZERO)?.get();
-            (Asset::Usd, Book::CashAvail, Book::CashHeld, amount)
+    let leg = order.leg(state, Money::ZERO);
+    set_aside(order, held(order.side, &leg, None)?, at)
+}
+
+/// BP-4: what a just accepted replacement adds to what `old`, whose place it is to take, has set aside; often nothing.
+///
+/// # Errors
+/// [`LedgerError::Amount`] when limit x quantity leaves the exact range.
+pub fn hold_beside(order: &Order, state: &OrderState, old: &Leg, at: Timestamp) -> Result<Transfer, LedgerError> {
+    let leg = order.leg(state, Money::ZERO);
+    set_aside(order, held_in_waiting(order.side, &leg, old)?, at)
+}
+
+impl Order {
+    /// The order in this state, as its hold sees it.
+    pub const fn leg(&self, state: &OrderState, posted: Money) -> Leg {
+        Leg {
+            limit: self.limit_price,
+            state: *state,
+            posted,
         }
-        Side::Sell => (
-            Asset::Security(order.symbol.clone()),
-            Book::SecAvail,
-            Book::SecHeld,
-            state.leaves().get(),
-        ),
+    }
+}
+
+fn set_aside(order: &Order, amount: Decimal, at: Timestamp) -> Result<Transfer, LedgerError> {
+    let (asset, from, to) = match order.side {
+        Side::Buy => (Asset::Usd, Book::CashAvail, Book::CashHeld),
+        Side::Sell => (Asset::Security(order.symbol.clone()), Book::SecAvail, Book::SecHeld),
     };
     let line = |book, amount| Entry {
         account: Some(order.account),
@@ -149,29 +169,27 @@ pub fn change(
         accrual,
         takes_back,
         standing,
+        beside,
     } = occasion;
     // LED-I6: ties to even on the cumulative cost, so any split into partial fills books the same total.
     let posted_after = after.notional.round_to_cent();
     let cash = posted_after.minus(posted_before)?;
     let qty = after.filled.get() - before.filled.get();
+    let (was, is) = (order.leg(before, posted_before), order.leg(after, posted_after));
+    let held = held(order.side, &is, beside.1.as_ref())? - held(order.side, &was, beside.0.as_ref())?;
     let mut lines = Lines::new(order.account);
     match order.side {
         Side::Buy => {
-            let held = buy_hold(order.limit_price, after, posted_after)?.minus(buy_hold(
-                order.limit_price,
-                before,
-                posted_before,
-            )?)?;
-            buy_cash(&mut lines, held, cash);
+            buy_cash(&mut lines, Money::from_decimal(held), cash);
             shares_in(&mut lines, &order.symbol, qty, standing);
         }
         Side::Sell => {
-            let held = after.leaves().get() - before.leaves().get();
             shares_out(&mut lines, &order.symbol, held, qty, standing);
             sale_proceeds(&mut lines, order.strict, cash, takes_back, standing);
         }
     }
-    let may_debit = !before.status.is_open() || cash < Money::ZERO || qty < Decimal::ZERO;
+    // A hold grows by a bust or a correction, and by a cent where those of a chain round apart.
+    let may_debit = !before.status.is_open() || cash < Money::ZERO || qty < Decimal::ZERO || held > Decimal::ZERO;
     let trade = trade_of(order, (qty, cash), dates, accrual, takes_back);
     let transfer = Transfer::new(cause, at, lines.entries)?
         .of_order(order.account, order.order)

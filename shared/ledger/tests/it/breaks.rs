@@ -34,6 +34,7 @@ fn correct(life: &Life, shares_avail: &str, to: (&str, &str)) -> Correction {
         accrual: None,
         takes_back: None,
         standing,
+        beside: (None, None),
     };
     let occasions = (occasion(false), occasion(true));
     rules::correct(&life.order, (&life.state, &after), was, life.posted, occasions).expect("a correction")

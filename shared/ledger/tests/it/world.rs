@@ -108,6 +108,7 @@ impl Life {
             accrual: self.accrual,
             takes_back,
             standing: self.standing,
+            beside: (None, None),
         };
         let Change {
             transfer, posted_after, ..
@@ -145,6 +146,7 @@ impl Life {
             accrual,
             takes_back: Some(booked.taken_back()),
             standing: self.standing,
+            beside: (None, None),
         };
         let occasions = (
             occasion(false, booked.reversed().accrual),

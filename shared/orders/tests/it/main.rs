@@ -35,6 +35,7 @@ fn order(n: u8, owner: u128, symbol: &str) -> NewOrder {
         explicit_expiry: false,
         request_id: RequestId::new("r").expect("an id"),
         submitted_at: start_of_time() + TimeDelta::microseconds(i64::from(n)),
+        replaces: None,
     }
 }
 

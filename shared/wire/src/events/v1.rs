@@ -41,6 +41,21 @@ impl OrderAccepted {
     pub const KIND: &'static str = "order_accepted.v1";
 }
 
+/// An order is to take the place of another one at the venue; the executor files it and asks the venue for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplaceRequested {
+    /// The order that is to take the place, as it was accepted. Its `qty` is the new total of its chain.
+    #[serde(flatten)]
+    pub order: OrderAccepted,
+    /// The order whose place it is to take.
+    pub replaces: Uuid,
+}
+
+impl ReplaceRequested {
+    /// The event's name on the bus.
+    pub const KIND: &'static str = "replace_requested.v1";
+}
+
 /// Somebody wishes an order to end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CancelRequested {
@@ -209,6 +224,15 @@ pub enum Fact {
     CancelRefused {
         /// Why.
         reason: String,
+    },
+    /// The venue will not put a replacement in the order's place. The order goes on as it was.
+    ReplaceRefused {
+        /// The replacement, which never lived.
+        replacement_id: Uuid,
+        /// Why.
+        reason: String,
+        /// Shares of the order that were filled by then, by the venue's count, where it is known.
+        filled_qty: Option<Decimal>,
     },
     /// Its day is over, it trades again next session.
     DoneForDay,

@@ -3,7 +3,7 @@
 use domain::order::{OrderState, StreamEvent};
 use domain::{Money, Qty, Timestamp};
 use ledger::Transfer;
-use orders::{NewOrder, NewOrderEvent, StoredOrder};
+use orders::{Chain, NewOrder, NewOrderEvent, StoredOrder};
 
 use super::super::times::Times;
 use super::Command;
@@ -50,6 +50,7 @@ pub(super) fn stored(command: &Command, times: Times, at: Timestamp) -> StoredOr
         failed_at: None,
         cancel_requested_at: None,
         expire_requested_at: None,
+        chain: Chain::default(),
         updated_at: at,
     }
 }
@@ -73,25 +74,30 @@ pub(super) fn accepted_event(order: &StoredOrder, (seq, at): (i64, Timestamp)) -
 impl Accepted {
     /// The row to insert.
     pub fn new_order(&self) -> NewOrder {
-        let order = &self.order;
-        NewOrder {
-            order_id: order.order_id,
-            account_id: order.account_id,
-            client_order_id: order.client_order_id.clone(),
-            asset_id: order.asset_id,
-            symbol: order.symbol.clone(),
-            side: order.side,
-            order_type: order.order_type,
-            time_in_force: order.time_in_force,
-            qty: order.state.ordered,
-            limit_price: order.limit_price,
-            notional: order.notional,
-            session_date: order.session_date,
-            submit_at: order.submit_at,
-            expires_at: order.expires_at,
-            explicit_expiry: order.explicit_expiry,
-            request_id: order.request_id.clone(),
-            submitted_at: order.submitted_at,
-        }
+        new_order(&self.order)
+    }
+}
+
+/// The row of an order that replaces none.
+pub fn new_order(order: &StoredOrder) -> NewOrder {
+    NewOrder {
+        order_id: order.order_id,
+        account_id: order.account_id,
+        client_order_id: order.client_order_id.clone(),
+        asset_id: order.asset_id,
+        symbol: order.symbol.clone(),
+        side: order.side,
+        order_type: order.order_type,
+        time_in_force: order.time_in_force,
+        qty: order.state.ordered,
+        limit_price: order.limit_price,
+        notional: order.notional,
+        session_date: order.session_date,
+        submit_at: order.submit_at,
+        expires_at: order.expires_at,
+        explicit_expiry: order.explicit_expiry,
+        request_id: order.request_id.clone(),
+        submitted_at: order.submitted_at,
+        replaces: None,
     }
 }

@@ -9,6 +9,7 @@
 //! | `books`    | what it is decided by                                             |
 //! | `checks`   | one small function each, in the order in which they are asked     |
 //! | `funds`    | money or shares, the last check, which sets them aside            |
+//! | `replacement` | an order that is to take another one's place               |
 //! | `accepted` | what comes out, and the rows of it                                |
 
 mod accepted;
@@ -16,13 +17,15 @@ mod books;
 mod checks;
 mod command;
 mod funds;
+mod replacement;
 
 use domain::calendar::Calendar;
 use domain::{AmountError, Timestamp};
 
-pub use accepted::Accepted;
+pub use accepted::{Accepted, new_order};
 pub use books::{AccountBook, Books, Limits, Shares};
 pub use command::Command;
+pub use replacement::{Replacement, decide_replacement};
 
 use crate::error::PlaceOrderError;
 use accepted::{accepted_event, stored};

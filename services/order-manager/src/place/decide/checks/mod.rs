@@ -29,6 +29,12 @@ pub(super) struct Seen<'a> {
     pub(super) given: Given<'a>,
 }
 
+/// The checks of a replacement. It opens no further order, and its old order's times are its own.
+pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
+    account_state::check(seen)?;
+    client_id::check(seen)
+}
+
 /// Every check; the times of the order when it passes.
 pub(super) fn check(seen: Seen<'_>) -> Result<Times, PlaceOrderError> {
     account_state::check(seen)?;

@@ -1,0 +1,195 @@
+//! Replacing orders: a new order that is to take an old one's place, batched like new orders (ORD-8).
+//!
+//! 1. lock the orders of the batch by id, then their accounts; 2. look at everything the decision needs; 3. decide in
+//! arrival order: may the old order be replaced, do the new terms pass, does the larger hold of the two fit (BP-4);
+//! 4. write hold, order, wish, event and outbox rows set-based and commit. The old order works on until the venue decides.
+
+mod decide;
+mod write;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use bus::{Bus, Topic};
+use chassis::batch::BatchWork;
+use chassis::clock::SharedClock;
+use db::{DbError, PgPool, Tx};
+use domain::{AccountId, ClientOrderId, OrderId, RequestId};
+use orders::StoredOrder;
+use sessions::Sessions;
+use tracing::{debug, error};
+
+use crate::batch::{Settle, in_halves, passes_by_itself};
+use crate::draft::Change;
+use crate::error::{PlaceOrderError, ReplaceError};
+use crate::place::decide::{Command, Given, Limits, Replacement, decide_replacement};
+use crate::place::{Fault, books, commit};
+
+/// One request to replace an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ReplaceCommand {
+    /// Whose; another account's orders are not found.
+    pub(crate) account: AccountId,
+    /// The order to replace.
+    pub(crate) order: OrderId,
+    /// The new order's id, drawn before the queue, so that a repeated try is the same order.
+    pub(crate) order_id: OrderId,
+    /// The new order's name: the caller's, or ours.
+    pub(crate) client_order_id: ClientOrderId,
+    /// What is to be different.
+    pub(crate) change: Change,
+    /// The request it came with.
+    pub(crate) request_id: RequestId,
+}
+
+/// The new order.
+pub(crate) type ReplaceReply = Result<StoredOrder, ReplaceError>;
+
+/// Tries of a batch that failed in a way that may pass.
+const TRIES: u32 = 3;
+/// Pause before another try.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// One batcher's worker.
+#[derive(Clone)]
+pub(crate) struct ReplaceWork {
+    pub(crate) pool: PgPool,
+    pub(crate) clock: SharedClock,
+    pub(crate) bus: Bus,
+    pub(crate) sessions: Sessions,
+    pub(crate) limits: Limits,
+}
+
+impl BatchWork for ReplaceWork {
+    type Item = ReplaceCommand;
+    type Reply = ReplaceReply;
+
+    async fn run(&mut self, batch: Vec<ReplaceCommand>) -> Vec<ReplaceReply> {
+        in_halves(self, &batch).await
+    }
+}
+
+impl Settle for ReplaceWork {
+    type Item = ReplaceCommand;
+    type Reply = ReplaceReply;
+
+    /// Does the batch, again where that may help. An error means that nothing of it is stored.
+    async fn settle(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, DbError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let (replies, fault) = match self.attempt(batch).await {
+                Ok(replies) => return Ok(replies),
+                Err((replies, fault)) => (replies, fault),
+            };
+            match fault {
+                Fault::Failed(error) if tried < TRIES && passes_by_itself(&error, batch.len()) => {
+                    debug!(%error, tried, "replaces failed, trying them again: {error}");
+                }
+                Fault::Failed(error) => return Err(error),
+                Fault::CommitUnknown => match self.was_committed(&replies).await {
+                    Ok(true) => return Ok(replies),
+                    Ok(false) if tried < TRIES => {}
+                    Ok(false) => return Err(DbError::from(sqlx::Error::WorkerCrashed)),
+                    // Nobody can tell: the caller looks the new order up by its client_order_id.
+                    Err(error) => {
+                        error!(%error, "the outcome of a commit is unknown: {error}");
+                        let unknown = || Err(ReplaceError::Order(PlaceOrderError::Unknown));
+                        return Ok(replies.into_iter().map(|reply| reply.and(unknown())).collect());
+                    }
+                },
+            }
+            tokio::time::sleep(PAUSE * tried).await;
+        }
+    }
+
+    fn away(&self, _: &ReplaceCommand) -> ReplaceReply {
+        Err(ReplaceError::Order(PlaceOrderError::Unavailable))
+    }
+
+    fn broken(&self, _: &ReplaceCommand) -> ReplaceReply {
+        Err(ReplaceError::Order(PlaceOrderError::Internal))
+    }
+
+    fn describe(&self, command: &ReplaceCommand) -> String {
+        format!("order {} in place of {}", command.order_id, command.order)
+    }
+}
+
+impl ReplaceWork {
+    /// One transaction. With the fault come the replies that would have been given.
+    async fn attempt(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, (Vec<ReplaceReply>, Fault)> {
+        let (tx, decided) = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
+        let replies: Vec<ReplaceReply> = decided.into_iter().map(|one| one.map(|taken| taken.order)).collect();
+        if replies.iter().all(Result::is_err) {
+            // Nothing was written: a rollback says so in one round trip, and its failure changes nothing.
+            let _ = tx.rollback().await;
+            return Ok(replies);
+        }
+        match commit(tx).await {
+            Ok(()) => {
+                self.bus.wake(Topic::Orders);
+                self.bus.wake(Topic::OrderUpdates);
+                Ok(replies)
+            }
+            Err(fault) => Err((replies, fault)),
+        }
+    }
+
+    /// Everything up to, and without, the commit.
+    async fn prepare(&self, batch: &[ReplaceCommand]) -> Result<(Tx, Vec<Result<Replacement, ReplaceError>>), Fault> {
+        let mut tx = db::begin(&self.pool).await?;
+        let asked: BTreeSet<OrderId> = batch.iter().map(|command| command.order).collect();
+        let stored = orders::lock_chains(&mut tx, &Vec::from_iter(asked)).await?;
+        let (now, calendar) = (self.clock.now(), self.sessions.calendar());
+        let given = Given {
+            now,
+            calendar: &calendar,
+            limits: self.limits,
+        };
+        let wanted: Vec<Result<(&StoredOrder, Command), ReplaceError>> = batch
+            .iter()
+            .map(|command| {
+                let (old, wanted) = decide::replaceable(command, &stored)?;
+                decide::in_its_life(old, &calendar, now)?;
+                Ok((old, wanted))
+            })
+            .collect();
+        let commands: Vec<Command> = wanted.iter().flatten().map(|(_, wanted)| wanted.clone()).collect();
+        let accounts: BTreeSet<AccountId> = commands.iter().map(|command| command.account).collect();
+        let cash = ledger::lock(&mut tx, &Vec::from_iter(accounts)).await?;
+        let mut books = books(&mut tx, &commands, cash, self.limits).await?;
+        let mut replaced: HashMap<OrderId, OrderId> = HashMap::new();
+        let decided: Vec<Result<Replacement, ReplaceError>> = wanted
+            .into_iter()
+            .map(|wanted| {
+                let (old, wanted) = wanted?;
+                // Two of one batch may want the same order.
+                if replaced.contains_key(&old.order_id) {
+                    return Err(ReplaceError::NotOpen);
+                }
+                let taken = decide_replacement(&mut books, &wanted, old, given)?;
+                replaced.insert(old.order_id, wanted.order_id);
+                Ok(taken)
+            })
+            .collect();
+        let taken: Vec<&Replacement> = decided.iter().flatten().collect();
+        if !taken.is_empty() {
+            write::write(&mut tx, &taken, &books, now).await?;
+        }
+        Ok((tx, decided))
+    }
+
+    /// Whether the transaction behind these replies happened. The account's lock is taken first: a server process that
+    /// still works on the lost COMMIT holds it, so what is read after it is final.
+    async fn was_committed(&self, replies: &[ReplaceReply]) -> Result<bool, DbError> {
+        let Some(order) = replies.iter().flatten().next() else {
+            return Ok(true);
+        };
+        let mut tx = db::begin(&self.pool).await?;
+        ledger::lock(&mut tx, &[order.account_id]).await?;
+        let stored = orders::read::by_client_id(&mut tx, order.account_id, &order.client_order_id).await?;
+        tx.rollback().await?;
+        Ok(stored.is_some_and(|stored| stored.order_id == order.order_id))
+    }
+}
