@@ -4,7 +4,7 @@
 //! with everything that belongs to it (LED-I4). The caller holds the lock of every account concerned.
 
 use crate::rules::FeeKind;
-use crate::transfer::{Accrual, Asset, Book, Trade, Transfer, TransferId};
+use crate::transfer::{Accrual, Asset, Book, Trade, Transfer, TransferId, TransferKind};
 use db::{DbError, PgConnection};
 use domain::{AccountId, Side, Symbol};
 use rust_decimal::Decimal;
@@ -279,14 +279,19 @@ async fn new_basis(
             && let Some(position) = held.get_mut(&(account, trade.symbol.clone()))
         {
             let taken = trade.reverses.and_then(|sale| costs.get(&sale).copied());
-            let after = after_trade(*position, trade, taken);
+            let after = match (transfer.kind(), trade.side) {
+                (TransferKind::CorrectOut, Side::Buy) => before_correction(*position, trade),
+                _ => after_trade(*position, trade, taken),
+            };
             if trade.side == Side::Sell {
                 costs.insert(transfer.id(), position.1 - after.1);
             }
             *position = after;
         }
     }
-    let basis = pairs.iter().map(|pair| held.get(pair).map(|&(_, cost)| cost));
+    let basis = pairs
+        .iter()
+        .map(|pair| held.get(pair).map(|&position| owned(position).1));
     Ok((basis.collect(), costs))
 }
 
@@ -321,18 +326,32 @@ async fn costs_to_give_back(conn: &mut PgConnection, transfers: &[&Transfer]) ->
 fn after_trade((qty, cost): (Decimal, Decimal), trade: &Trade, taken: Option<Decimal>) -> (Decimal, Decimal) {
     let rest = (qty - trade.qty).max(Decimal::ZERO);
     match (trade.side, trade.reversal) {
-        (Side::Buy, false) => (qty + trade.qty, cost + trade.cash),
+        (Side::Buy, false) => owned((qty + trade.qty, cost + trade.cash)),
         (Side::Sell, true) => (
             qty + trade.qty,
             cost + taken.unwrap_or_else(|| average_taken((qty, cost), trade)),
         ),
-        (Side::Buy | Side::Sell, _) if rest.is_zero() => (rest, Decimal::ZERO),
-        (Side::Buy, true) => (rest, (cost - trade.cash).max(Decimal::ZERO)),
+        (Side::Buy, true) => owned((qty - trade.qty, cost - trade.cash)),
+        (Side::Sell, false) if rest.is_zero() => (rest, Decimal::ZERO),
         (Side::Sell, false) => {
             let part = rest.checked_div(qty).unwrap_or(Decimal::ZERO);
             (rest, (cost * part).round_dp(9))
         }
     }
+}
+
+/// The first half of a buy's correction (LED-17): less than nothing is left where the shares are sold, until the second half
+/// is added in the same posting. What the sales took along stays with them; the rest bears the difference.
+fn before_correction((qty, cost): (Decimal, Decimal), trade: &Trade) -> (Decimal, Decimal) {
+    (qty - trade.qty, cost - trade.cash)
+}
+
+/// Nobody owns less than nothing, what is not owned cost nothing, and nothing cost less than that.
+fn owned((qty, cost): (Decimal, Decimal)) -> (Decimal, Decimal) {
+    if qty <= Decimal::ZERO {
+        return (Decimal::ZERO, Decimal::ZERO);
+    }
+    (qty, cost.max(Decimal::ZERO))
 }
 
 /// What a sale took along that was booked before that was kept: it left the average as it was. Where it took all nothing is
