@@ -32,7 +32,7 @@ impl Market {
             self.keep(&new, new.qty, Some(place));
             events.push(CoreEvent::Opened(new.no));
         } else {
-            // Off the book before the new one comes: nobody trades with himself over a change of price.
+            // Off the book before the new one comes: the two are never there together.
             self.cancel(old)?;
             events.extend(self.submit(new));
         }

@@ -90,7 +90,7 @@ fn shares_are_taken_away_from_what_is_left_after_a_fill_too() {
 }
 
 #[test]
-fn a_replacement_that_crosses_trades_at_once_and_never_with_the_order_it_replaces() {
+fn a_replacement_that_crosses_trades_at_once_and_an_immediate_one_takes_the_old_order_off() {
     let mut market = quiet();
     market.submit(sell(1, 12, 5));
     market.submit(buy(2, 10, 5));
