@@ -84,6 +84,9 @@ pub struct Settings {
     /// Most open orders of one account in one symbol.
     #[serde(default)]
     pub max_open_orders_per_symbol: Option<i64>,
+    /// How far from the reference price a market order may reach.
+    #[serde(default)]
+    pub market_collar_percent: Option<u8>,
     /// How long a process that went silent keeps its share of the work from the others.
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
@@ -200,6 +203,9 @@ impl Settings {
         }
         if self.max_open_orders_per_symbol.is_some_and(|most| most < 1) {
             return Err(bad("MAX_OPEN_ORDERS_PER_SYMBOL", "must be at least 1"));
+        }
+        if self.market_collar_percent.is_some_and(|most| !(1..=50).contains(&most)) {
+            return Err(bad("MARKET_COLLAR_PERCENT", "is not between 1 and 50"));
         }
         if !(500..=600_000).contains(&self.lease_ms) {
             return Err(bad("LEASE_MS", "is not between 500 and 600000"));
@@ -419,6 +425,8 @@ mod tests {
             ("DAYBOOK_APPLIERS", "9"),
             ("DAYBOOK_MAX_OPEN_ORDERS", "0"),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "0"),
+            ("DAYBOOK_MARKET_COLLAR_PERCENT", "0"),
+            ("DAYBOOK_MARKET_COLLAR_PERCENT", "51"),
             ("DAYBOOK_LEASE_MS", "10"),
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),

@@ -16,6 +16,7 @@ use chassis::step::{Wake, run_loop};
 use db::{DbError, PgPool, PoolSettings};
 use exchange_sim::{Exchange, KeyPair};
 use instruments::Instruments;
+use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use sessions::Sessions;
 use tokio::net::TcpListener;
@@ -400,6 +401,9 @@ fn order_manager_config(settings: &Settings) -> order_manager::Config {
         max_open_orders_per_symbol: settings
             .max_open_orders_per_symbol
             .unwrap_or(usual.max_open_orders_per_symbol),
+        market_collar: settings
+            .market_collar_percent
+            .map_or(usual.market_collar, |percent| Decimal::new(percent.into(), 2)),
         ..usual
     }
 }

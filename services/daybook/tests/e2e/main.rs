@@ -10,6 +10,7 @@ mod calendar;
 mod closing;
 mod contract;
 mod faults;
+mod fractions;
 mod house;
 mod operator;
 mod orders;
