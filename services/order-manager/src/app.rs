@@ -8,6 +8,7 @@ use chassis::batch::{Batcher, Busy};
 use chassis::clock::SharedClock;
 use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
+use chassis::step::{Wake, run_loop};
 use db::PgPool;
 use domain::{AccountId, ClientOrderId, OrderId, RequestId, Side};
 use identity::KeyRing;
@@ -24,8 +25,8 @@ use crate::draft::{Change, DraftOrder};
 use crate::error::{CancelError, PlaceOrderError, ReplaceError};
 use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply, terms};
-use crate::prices::ReferencePrices;
-use crate::query::find_asset;
+use crate::prices::{FollowClosing, ReferencePrices};
+use crate::query::{Market, find_asset};
 use crate::replace::{ReplaceCommand, ReplaceReply, ReplaceWork};
 use crate::stream::Streams;
 
@@ -100,6 +101,12 @@ impl App {
         let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
         let prices = ReferencePrices::new(deps.instruments.clone());
+        let closing = FollowClosing {
+            pool: deps.pool.clone(),
+            prices: prices.clone(),
+        };
+        let closing = run_loop(closing, Wake::new(), config.closing_every, shutdown.clone());
+        shutdown.spawn("closing-prices", closing);
         let streams = Streams::start(config.streams, &deps, shutdown);
         App(Arc::new(Parts {
             deps,
@@ -223,6 +230,20 @@ impl App {
     /// Trade updates.
     pub(crate) fn streams(&self) -> &Streams {
         &self.0.streams
+    }
+
+    /// What symbols cost.
+    pub(crate) fn prices(&self) -> &ReferencePrices {
+        &self.0.prices
+    }
+
+    /// What positions are valued by.
+    pub(crate) fn market(&self) -> Market<'_> {
+        Market {
+            instruments: &self.deps().instruments,
+            prices: self.prices(),
+            now: self.deps().clock.now(),
+        }
     }
 
     /// How long closing all positions waits for the orders it canceled.

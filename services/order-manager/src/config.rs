@@ -26,6 +26,8 @@ pub struct Config {
     pub market_collar: Decimal,
     /// How long closing all positions waits for the orders it canceled.
     pub close_wait: Duration,
+    /// How often closing prices are looked at.
+    pub closing_every: Duration,
     /// How long keys are remembered.
     pub keys: RingSettings,
     /// Limits and times of the streams.
@@ -42,6 +44,7 @@ impl Default for Config {
             max_open_orders_per_symbol: 50,
             market_collar: Decimal::new(5, 2),
             close_wait: Duration::from_secs(5),
+            closing_every: Duration::from_secs(30),
             keys: RingSettings::default(),
             streams: StreamSettings::default(),
         }

@@ -90,6 +90,9 @@ pub enum PlaceOrderError {
     /// Nobody knows what the instrument costs, so there is no collar (PX-7).
     #[error("there is no reference price of \"{0}\" for a market order: send a limit order")]
     NoReferencePrice(Symbol),
+    /// The customer takes whole shares only.
+    #[error("fractional trading is switched off in the account's configurations")]
+    FractionalTradingOff,
     /// Only whole shares of the instrument are traded (QTY-2).
     #[error("asset \"{0}\" is not fractionable")]
     NotFractionable(Symbol),
@@ -247,6 +250,19 @@ pub enum ReplaceError {
     /// The new terms are no order.
     #[error(transparent)]
     Order(#[from] PlaceOrderError),
+}
+
+/// Why settings were not changed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigureError {
+    /// A value that a setting cannot have.
+    #[error("{field} must be {expected}")]
+    Invalid {
+        /// Which setting.
+        field: &'static str,
+        /// What it can be.
+        expected: &'static str,
+    },
 }
 
 /// Why a cancel was not taken.

@@ -8,8 +8,9 @@
 //! | `batch`   | one bad item never fails its neighbours                                                  |
 //! | `cancel`  | wishes to end an order, batched alike                                                    |
 //! | `close`   | closing positions: sells at the market                                                   |
+//! | `configure` | what customers set about their accounts                                                |
 //! | `query`   | reads: lists with keyset paging, balances, activities                                    |
-//! | `prices`  | reference prices, for collars                                                            |
+//! | `prices`  | reference prices, for collars, and closing prices                                        |
 //! | `stream`  | trade updates as they happen, over WebSocket and server-sent events                      |
 //! | `present` | from stored nouns to wire types                                                          |
 //! | `http`    | routes, who is calling, and what each refusal looks like                                 |
@@ -22,6 +23,7 @@ mod batch;
 mod cancel;
 mod close;
 mod config;
+mod configure;
 pub mod draft;
 pub mod error;
 mod http;

@@ -5,12 +5,14 @@
 //! | `accounts` | a customer's account: kind, status, and what it may not do at the moment |
 //! | `keys`     | API keys: issued once, stored as a hash, revoked                         |
 //! | `ring`     | [`KeyRing`]: from key and secret to the caller, fast and revocable       |
+//! | `configurations` | what customers set about their accounts                          |
 //! | `acts`     | what operators did, written with the act itself (V16)                    |
 //!
-//! Owns the tables `accounts`, `api_keys` and `admin_acts`. An account's balances are the ledger's.
+//! Owns the tables `accounts`, `account_configurations`, `api_keys` and `admin_acts`. An account's balances are the ledger's.
 
 pub mod accounts;
 pub mod acts;
+pub mod configurations;
 pub mod keys;
 mod ring;
 

@@ -49,6 +49,12 @@ async fn a_day_ends_for_every_kind_of_order_as_the_venue_says() {
         "avail 99514.97, held 250.00",
         "1 x 40 and 7 x 30 are held, fees are paid"
     );
+    let equity = "select cash::text || ' and ' || round(long_market_value, 2) from daily_equity where business_date = '2026-11-23'";
+    assert_eq!(
+        world.text(equity).await,
+        "99764.97 and 400.00",
+        "held cash counts, and 4 shares at the closing price"
+    );
     assert_eq!(world.steps_done(MONDAY.parse().unwrap()).await, 12);
     world.prove().await;
 }

@@ -1,12 +1,13 @@
 //! What each refusal looks like. One match each, without a catch-all: a new variant has to be given its code here.
 
+use axum::http::StatusCode;
 use chassis::http::ApiError;
 use db::DbError;
 use serde_json::Value;
 use tracing::{error, warn};
 use wire::rest::Text;
 
-use crate::error::{CancelError, CloseError, PlaceOrderError, ReplaceError};
+use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReplaceError};
 
 impl From<PlaceOrderError> for ApiError {
     fn from(refusal: PlaceOrderError) -> Self {
@@ -43,6 +44,7 @@ impl From<PlaceOrderError> for ApiError {
             | E::TooManyOpenInSymbol { .. }
             | E::CostBasisTooSmall
             | E::NotFractionable(_)
+            | E::FractionalTradingOff
             | E::NoShorting => ApiError::forbidden(message),
             E::InsufficientBuyingPower { available, cost } => ApiError::forbidden(message)
                 .with("buying_power", Text::from(available).to_string())
@@ -89,6 +91,15 @@ impl From<ReplaceError> for ApiError {
             E::NotFound(_) => ApiError::not_found(message),
             E::Final(_) | E::NotSent | E::NotOpen | E::NotWhole | E::Filled { .. } => ApiError::rule(message),
             E::Order(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<ConfigureError> for ApiError {
+    fn from(refusal: ConfigureError) -> Self {
+        match refusal {
+            // Not 422 like elsewhere: clients of these settings know only 400.
+            ConfigureError::Invalid { .. } => ApiError::new(StatusCode::BAD_REQUEST, 40_010_000, refusal.to_string()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Routes of the client dialect. Decode, call one use case, encode.
 
 mod auth;
+mod configurations;
 mod error;
+mod history;
 mod orders;
 mod positions;
 mod reads;
@@ -30,6 +32,11 @@ pub fn router(app: &App) -> Router {
         .route("/v2/account", get(reads::account))
         .route("/v2/account/activities", get(reads::activities))
         .route("/v2/account/activities/{activity_type}", get(reads::activities_of_type))
+        .route(
+            "/v2/account/configurations",
+            get(configurations::get).patch(configurations::change),
+        )
+        .route("/v2/account/portfolio/history", get(history::portfolio))
         .route("/v2/positions", get(positions::list).delete(positions::close_all))
         .route(
             "/v2/positions/{symbol_or_asset_id}",

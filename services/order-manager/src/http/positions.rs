@@ -18,9 +18,7 @@ use crate::{present, query};
 /// `GET /v2/positions`.
 pub(super) async fn list(State(app): State<App>, Caller(account): Caller) -> Result<Json<Vec<Position>>, ApiError> {
     let mut conn = app.connection().await?;
-    query::positions(&mut conn, account, &app.deps().instruments)
-        .await
-        .map(Json)
+    query::positions(&mut conn, account, app.market()).await.map(Json)
 }
 
 /// `GET /v2/positions/{symbol_or_asset_id}`.
@@ -30,9 +28,7 @@ pub(super) async fn one(
     Path(text): Path<String>,
 ) -> Result<Json<Position>, ApiError> {
     let mut conn = app.connection().await?;
-    query::position(&mut conn, account, &app.deps().instruments, &text)
-        .await
-        .map(Json)
+    query::position(&mut conn, account, app.market(), &text).await.map(Json)
 }
 
 /// `DELETE /v2/positions/{symbol_or_asset_id}`: sells it, or a part of it, at the market.

@@ -56,6 +56,7 @@ struct Row {
     transfers_blocked: bool,
     closing_only: bool,
     trade_suspended_by_user: bool,
+    fractional_trading: Option<bool>,
     event_seq: i64,
     last_submitted_at: Option<domain::Timestamp>,
     last_event_at: Option<domain::Timestamp>,
@@ -83,6 +84,9 @@ async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Res
                           offset 0) as "taken!",
                   a.status = 'ACTIVE' as "active!", a.account_blocked, a.trading_blocked, a.transfers_blocked,
                   a.closing_only, a.trade_suspended_by_user,
+                  (select k.fractional_trading
+                     from account_configurations k
+                    where k.account_id = c.account_id) as fractional_trading,
                   q.event_seq, nullif(q.last_submitted_at, '-infinity') as last_submitted_at,
                   nullif(q.last_event_at, '-infinity') as last_event_at, q.open_orders,
                   h.avail as "shares_avail?", h.held as "shares_held?",
@@ -145,6 +149,8 @@ fn book(row: &Row, cash: &CashBalance) -> AccountBook {
             closing_only: row.closing_only,
             trade_suspended_by_user: row.trade_suspended_by_user,
         },
+        // A customer who set nothing takes them.
+        fractional: row.fractional_trading.unwrap_or(true),
         sequence: Sequence {
             event_seq: row.event_seq,
             last_submitted_at: row.last_submitted_at,

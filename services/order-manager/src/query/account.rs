@@ -2,12 +2,14 @@
 
 use chassis::http::ApiError;
 use db::DbError;
+use domain::calendar::to_new_york;
 use domain::{AccountId, Money};
 use identity::Account;
 use ledger::CashBalance;
 use rust_decimal::Decimal;
 use wire::rest::{self, Text};
 
+use super::history::last_equity;
 use super::market::day_before;
 use super::positions::market_value;
 use crate::app::Deps;
@@ -15,14 +17,33 @@ use crate::http::database_error;
 
 /// `GET /v2/account`. Cash and shares are read in one snapshot, so a fill between them cannot make money.
 pub(crate) async fn account(deps: &Deps, id: AccountId) -> Result<rest::Account, ApiError> {
-    let (account, cash, shares) = read(deps, id).await.map_err(database_error)?;
-    let mut shown = holder(&account);
-    balances(&mut shown, &cash, shares);
+    let read = read(deps, id).await.map_err(database_error)?;
+    let mut shown = holder(&read.account);
+    balances(&mut shown, &read);
     shown.balance_asof = day_before(&deps.sessions.calendar(), deps.clock.now());
     Ok(shown)
 }
 
-async fn read(deps: &Deps, id: AccountId) -> Result<(Account, CashBalance, Money), DbError> {
+/// What an account is worth now.
+pub(super) async fn equity_now(deps: &Deps, id: AccountId) -> Result<Money, DbError> {
+    Ok(read(deps, id).await?.equity())
+}
+
+/// An account at one moment.
+struct Read {
+    account: Account,
+    cash: CashBalance,
+    shares: Money,
+    last_equity: Option<Money>,
+}
+
+impl Read {
+    fn equity(&self) -> Money {
+        Money::from_decimal(self.cash.cash().get() + self.shares.get())
+    }
+}
+
+async fn read(deps: &Deps, id: AccountId) -> Result<Read, DbError> {
     let mut tx = deps
         .pool
         .begin_with("begin isolation level repeatable read, read only")
@@ -38,8 +59,15 @@ async fn read(deps: &Deps, id: AccountId) -> Result<(Account, CashBalance, Money
         .ok_or_else(missing("accounts"))?;
     let cash = ledger::cash(&mut tx, id).await?.ok_or_else(missing("ledger_cash"))?;
     let shares = market_value(&mut tx, id, &deps.instruments).await?;
+    let today = to_new_york(deps.clock.now()).date_naive();
+    let last_equity = last_equity(&mut tx, id, today).await?;
     tx.rollback().await?;
-    Ok((account, cash, shares))
+    Ok(Read {
+        account,
+        cash,
+        shares,
+        last_equity,
+    })
 }
 
 /// Everything but the amounts, which are zero here.
@@ -90,8 +118,9 @@ fn holder(account: &Account) -> rest::Account {
     }
 }
 
-/// BP-11. `last_equity` equals `equity` until somebody keeps the previous close.
-fn balances(shown: &mut rest::Account, cash: &CashBalance, shares: Money) {
+/// BP-11. An account that was not there at the last close was worth nothing.
+fn balances(shown: &mut rest::Account, read: &Read) {
+    let Read { cash, shares, .. } = read;
     let buying_power = Text::from(cash.buying_power());
     shown.cash = cash.cash().into();
     shown.buying_power = buying_power;
@@ -101,10 +130,10 @@ fn balances(shown: &mut rest::Account, cash: &CashBalance, shares: Money) {
     shown.accrued_fees = cash.accrued_fees.or_zero().into();
     shown.pending_transfer_in = cash.dep_pending.into();
     shown.pending_transfer_out = cash.wd_pending.into();
-    let equity = Text::from(Money::from_decimal(cash.cash().get() + shares.get()));
+    let equity = Text::from(read.equity());
     shown.equity = equity;
     shown.portfolio_value = equity;
-    shown.last_equity = equity;
-    shown.long_market_value = shares.into();
-    shown.position_market_value = shares.into();
+    shown.last_equity = read.last_equity.unwrap_or(Money::ZERO).round_to_cent().into();
+    shown.long_market_value = Text::from(*shares);
+    shown.position_market_value = Text::from(*shares);
 }

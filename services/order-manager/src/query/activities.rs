@@ -122,7 +122,7 @@ impl ActivityQuery {
 }
 
 /// The first moment of a New York day and of the next one.
-fn new_york_day(date: NaiveDate) -> (Timestamp, Timestamp) {
+pub(super) fn new_york_day(date: NaiveDate) -> (Timestamp, Timestamp) {
     let midnight = |date: NaiveDate| {
         let utc = date.and_hms_opt(5, 0, 0).unwrap_or_default().and_utc();
         // At 05:00 UTC it is midnight or one o'clock in New York, before the hour at which clocks change.

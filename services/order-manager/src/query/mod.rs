@@ -2,15 +2,18 @@
 
 mod account;
 mod activities;
+mod history;
 mod market;
 mod orders;
 mod positions;
 
 pub(crate) use account::account;
+use activities::new_york_day;
 pub(crate) use activities::{ActivityQuery, activities};
+pub(crate) use history::{HistoryQuery, history};
 pub(crate) use market::{AssetQuery, CalendarQuery, asset, assets, calendar, clock, find_asset};
 pub(crate) use orders::{OrdersQuery, by_client_id, by_id, list, open_ids};
-pub(crate) use positions::{position, positions};
+pub(crate) use positions::{Market, position, positions};
 
 use chassis::http::ApiError;
 use chrono::NaiveDate;

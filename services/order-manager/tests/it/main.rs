@@ -8,6 +8,8 @@ mod calendar;
 mod canceling;
 mod closing;
 mod concurrency;
+mod configuring;
+mod history;
 mod house;
 mod market;
 mod placing;

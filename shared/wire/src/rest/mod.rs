@@ -6,6 +6,8 @@
 
 mod account;
 mod activity;
+mod configurations;
+mod history;
 mod loose;
 mod market;
 mod order;
@@ -15,6 +17,8 @@ mod update;
 
 pub use account::Account;
 pub use activity::{Activity, FillActivity, OtherActivity};
+pub use configurations::{Configurations, UpdateConfigurations};
+pub use history::{Number, PortfolioHistory};
 pub use loose::Loose;
 pub use market::{Asset, CalendarDay, Clock};
 pub use order::{

@@ -30,6 +30,8 @@ pub struct AccountBook {
     pub strict: bool,
     /// What it may not do.
     pub flags: Flags,
+    /// Whether the customer takes parts of a share.
+    pub fractional: bool,
     /// Its numbers.
     pub sequence: Sequence,
     /// Its shares, by symbol; a symbol that is not there has none.

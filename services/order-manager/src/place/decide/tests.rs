@@ -42,6 +42,7 @@ fn books(dollars: i64, shares: i64) -> Books {
             active: true,
             ..Flags::default()
         },
+        fractional: true,
         sequence: Sequence::default(),
         shares: [(
             symbol(),

@@ -7,6 +7,7 @@
 //! | `open`       | open orders as the close looks at them                                   |
 //! | `orders`     | steps 1 to 3, 5 and 6: routing, cancels, prints, ends, holds             |
 //! | `asking`     | step 4: questions about what is still open                               |
+//! | `equity`     | step 9: what settles, and what each account is worth                     |
 //! | `prices`     | closing prices                                                           |
 //! | `unresolved` | orders whose end nobody told                                             |
 //! | `overrides`  | what an operator's override lets pass; step 8                            |
@@ -18,6 +19,7 @@
 //! run. Nothing here moves an order, and nothing is ended on a guess.
 
 mod asking;
+mod equity;
 mod finish;
 mod open;
 mod orders;
@@ -42,7 +44,7 @@ use futures::future::BoxFuture;
 use venue::Venue;
 
 use self::store::Day;
-use super::{StepOutcome, fees, settlement};
+use super::{StepOutcome, fees};
 use crate::Deps;
 use crate::engine::{Done, Job, JobError, Run};
 
@@ -146,7 +148,7 @@ impl<V: Venue> EndOfDay<V> {
             EodStep::Release => self.release(run).await,
             EodStep::Fees => fees::post_fees(&self.deps, run, day.date).await,
             EodStep::Reconcile => self.reconcile(run, day).await,
-            EodStep::Settle => settlement::settle(&self.deps, run, day.date).await,
+            EodStep::Settle => self.settle(run, day).await,
             EodStep::Prove => self.prove(run, day, now).await,
             EodStep::Notify => self.notify(day, now).await,
             EodStep::CloseDate => self.close(run, day, now).await,

@@ -6,6 +6,7 @@
 
 mod account_state;
 mod client_id;
+mod fractional;
 mod open_orders;
 
 use domain::Timestamp;
@@ -38,6 +39,7 @@ pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
 /// Every check; the times of the order when it passes.
 pub(super) fn check(seen: Seen<'_>) -> Result<Times, PlaceOrderError> {
     account_state::check(seen)?;
+    fractional::check(seen)?;
     client_id::check(seen)?;
     let times = times(
         seen.command.time_in_force,
