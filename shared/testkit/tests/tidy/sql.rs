@@ -180,6 +180,19 @@ fn sql_asks_daybook_now_for_the_time() {
     assert_none("the time in SQL is daybook_now()", &wrong);
 }
 
+/// A migration is one transaction: with both, whoever writes the table waits until all of it is read.
+#[test]
+fn what_is_added_not_valid_is_validated_by_a_migration_of_its_own() {
+    let both = |migration: &Migration| {
+        [" not valid", " validate constraint "]
+            .iter()
+            .all(|w| migration.sql.contains(w))
+    };
+    let all = LISTS.iter().flat_map(|list| migrations(list));
+    let wrong: Vec<String> = all.filter(both).map(|migration| migration.path).collect();
+    assert_none("`not valid` and `validate constraint` are two migrations", &wrong);
+}
+
 #[test]
 fn writes_are_found_and_reads_are_not() {
     let sql = plain(
