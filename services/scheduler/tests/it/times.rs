@@ -104,10 +104,12 @@ async fn tif_7_queued_orders_that_may_not_go_are_rejected_before_the_bell_and_on
         "limit_price = 110.01, cancel_requested_at = daybook_now()",
     )
     .await;
+    let at_the_market = "order_type = 'market', limit_price = 110.01";
+    open_order(&db.pool, 6, "1 hour", at_the_market).await;
     let job = Recheck::new(Collar::default(), deps);
     let run = run(&db, RECHECK, "2026-11-23").await;
     let done = job.run(&run).await.unwrap();
-    assert_eq!(done, Done::Finished("3 queued orders checked, 2 rejected".to_owned()));
+    assert_eq!(done, Done::Finished("4 queued orders checked, 2 rejected".to_owned()));
     assert_eq!(
         rejected(&db).await,
         "the limit price 110.01 is more than 10 % above the last price of 100; \

@@ -69,6 +69,7 @@ struct Row {
     status: String,
     wished: bool,
     side: String,
+    order_type: String,
     limit_price: Decimal,
     request_id: String,
     tradable: bool,
@@ -166,6 +167,7 @@ fn queued(row: &Row) -> Result<Queued, DbError> {
     Ok(Queued {
         symbol: row.symbol.clone(),
         side: row.side.parse().map_err(|_| inconsistent(row, "its side"))?,
+        order_type: row.order_type.parse().map_err(|_| inconsistent(row, "its type"))?,
         limit_price: Price::new(row.limit_price).map_err(|_| inconsistent(row, "its limit"))?,
         account: row.has_account.then_some(Allowed {
             active: row.active,
@@ -189,8 +191,8 @@ async fn page(
     let (session, account, order) = after.unwrap_or_default();
     let rows = sqlx::query_as!(
         Row,
-        r#"select w.session_date as "session_date!", w.account_id, w.order_id, w.symbol, o.status, o.side, o.limit_price,
-                  o.request_id,
+        r#"select w.session_date as "session_date!", w.account_id, w.order_id, w.symbol, o.status, o.side, o.order_type,
+                  o.limit_price, o.request_id,
                   o.cancel_requested_at is not null or o.expire_requested_at is not null as "wished!",
                   coalesce(a.tradable and a.status = 'active', false) as "tradable!",
                   c.account_id is not null as "has_account!",

@@ -1,6 +1,6 @@
 //! May a queued order still be sent? Pure (TIF-7).
 
-use domain::{Price, Side};
+use domain::{OrderType, Price, Side};
 use rust_decimal::{Decimal, dec};
 
 /// How far an aggressive limit may be from the last price (PX-5).
@@ -28,7 +28,9 @@ pub struct Queued {
     pub symbol: String,
     /// Bought or sold.
     pub side: Side,
-    /// Its limit.
+    /// What the customer wrote.
+    pub order_type: OrderType,
+    /// Its limit; a market order's is the collar it was taken with (PX-7).
     pub limit_price: Price,
     /// What its account may do now; `None` when there is no such account.
     pub account: Option<Allowed>,
@@ -64,7 +66,7 @@ pub enum Verdict {
     Refused(String),
 }
 
-/// Checks one order. The first refusal wins: account, symbol, tick, collar.
+/// Checks one order. The first refusal wins: account, symbol, tick, collar (of a limit order).
 pub fn check(order: &Queued, collar: &Collar) -> Verdict {
     if let Some(why) = account_refuses(order) {
         return Verdict::Refused(why.to_owned());
@@ -77,6 +79,11 @@ pub fn check(order: &Queued, collar: &Collar) -> Verdict {
         return Verdict::Refused(format!(
             "the limit price {price} is finer than the market's price steps"
         ));
+    }
+    // PX-7: a market order's limit was the collar when it was taken, and its hold covers that. Where the price has come
+    // towards the customer since, it would be refused for trading at less than it may.
+    if order.order_type == OrderType::Market {
+        return Verdict::Fine;
     }
     match order.reference {
         None => Verdict::NoReference,
@@ -134,6 +141,7 @@ mod tests {
         Queued {
             symbol: "XYZ".to_owned(),
             side,
+            order_type: OrderType::Limit,
             limit_price: Price::new(limit).expect("a price"),
             account: Some(Allowed {
                 active: true,
@@ -173,6 +181,27 @@ mod tests {
         let last = Some(dec!(100));
         assert_eq!(verdict(Side::Buy, dec!(0.01), last), Verdict::Fine);
         assert_eq!(verdict(Side::Sell, dec!(100000), last), Verdict::Fine);
+    }
+
+    /// PX-7: its limit was the collar when it was taken, and its hold covers that.
+    #[test]
+    fn px_7_a_market_order_goes_also_where_the_price_came_towards_the_customer() {
+        for (side, limit, last) in [(Side::Buy, dec!(105), dec!(95)), (Side::Sell, dec!(95), dec!(106))] {
+            for reference in [Some(last), None] {
+                let market = Queued {
+                    order_type: OrderType::Market,
+                    ..order(side, limit, reference)
+                };
+                assert_eq!(check(&market, &Collar::default()), Verdict::Fine, "{side} at {limit}");
+            }
+            assert!(
+                matches!(verdict(side, limit, Some(last)), Verdict::Refused(_)),
+                "a limit"
+            );
+        }
+        let mut halted = order(Side::Buy, dec!(105), Some(dec!(95)));
+        (halted.order_type, halted.tradable) = (OrderType::Market, false);
+        assert!(matches!(check(&halted, &Collar::default()), Verdict::Refused(_)));
     }
 
     #[test]
