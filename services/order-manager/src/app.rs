@@ -87,6 +87,7 @@ impl App {
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
             sessions: deps.sessions.clone(),
+            prices: ReferencePrices::new(deps.instruments.clone()),
             limits: place.limits,
         };
         let cancel = CancelWork {

@@ -24,6 +24,7 @@ use crate::draft::Change;
 use crate::error::{PlaceOrderError, ReplaceError};
 use crate::place::decide::{Command, Given, Limits, Replacement, decide_replacement};
 use crate::place::{Fault, books, commit};
+use crate::prices::ReferencePrices;
 
 /// One request to replace an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub(crate) struct ReplaceWork {
     pub(crate) clock: SharedClock,
     pub(crate) bus: Bus,
     pub(crate) sessions: Sessions,
+    pub(crate) prices: ReferencePrices,
     pub(crate) limits: Limits,
 }
 
@@ -152,7 +154,8 @@ impl ReplaceWork {
             .map(|command| {
                 let (old, wanted) = decide::replaceable(command, &stored)?;
                 decide::in_its_life(old, &calendar, now)?;
-                Ok((old, wanted))
+                let reference = self.prices.get(&old.symbol);
+                Ok((old, Command { reference, ..wanted }))
             })
             .collect();
         let commands: Vec<Command> = wanted.iter().flatten().map(|(_, wanted)| wanted.clone()).collect();

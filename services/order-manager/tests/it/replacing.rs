@@ -269,3 +269,33 @@ async fn both_orders_are_open_until_the_venue_has_decided() {
         assert_eq!(shown(&house, &ada, id).await["status"], "pending_cancel");
     }
 }
+
+/// V2: what the rules set aside is what the audit's view says, while the venue decides.
+#[tokio::test]
+async fn v2_the_view_of_holds_agrees_with_what_is_held() {
+    let house = House::open().await;
+    for (side, change, held) in [
+        ("buy", json!({"limit_price": "110"}), 550),
+        ("buy", json!({"limit_price": "90"}), 500),
+        ("buy", json!({"qty": 8}), 800),
+        ("buy", json!({"qty": 2}), 500),
+        ("buy", json!({"qty": 8, "limit_price": "50"}), 650),
+        ("sell", json!({"qty": 8}), 8),
+        ("sell", json!({"qty": 2, "limit_price": "90"}), 5),
+    ] {
+        let ada = house.customer(1_000).await;
+        house.give(&ada, "AAPL", 10).await;
+        let old = working(&house, &ada, side, "5", "100").await;
+        patch(&house, &ada, &old, change.clone()).await.ok();
+        let both: (Option<rust_decimal::Decimal>, rust_decimal::Decimal) = sqlx::query_as(
+            "select (select sum(hold) from order_holds where account_id = $1),
+                    (select held from ledger_cash where account_id = $1)
+                    + (select sum(held) from ledger_shares where account_id = $1)",
+        )
+        .bind(ada.account.get())
+        .fetch_one(house.pool())
+        .await
+        .unwrap();
+        assert_eq!(both, (Some(held.into()), held.into()), "{side} {change}");
+    }
+}

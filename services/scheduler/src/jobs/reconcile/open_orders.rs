@@ -121,7 +121,7 @@ async fn differing(
     let rows = sqlx::query_as!(
         Row,
         r#"select d.order_id as "order_id!", d.listed as "listed!", o.account_id as "account_id?", o.symbol as "symbol?",
-                  o.side as "side?", o.qty - o.filled_qty as "qty?", o.limit_price as "price?",
+                  o.side as "side?", o.qty - o.carried_qty - o.filled_qty as "qty?", o.limit_price as "price?",
                   coalesce(o.status, 'unknown') as "ours!"
              from unnest($1::uuid[], $2::bool[]) as d (order_id, listed)
              left join orders o on o.order_id = d.order_id
