@@ -9,6 +9,7 @@
 //! | `health`      | `/livez`, `/readyz`, `/metrics`                                         |
 //! | `http`        | the error body, strict extractors, request ids, `serve`                 |
 //! | `http_client` | the one way to build a client                                           |
+//! | `open_files`  | how many connections there may be                                       |
 //! | `telemetry` `metrics` `config` `failpoint` | set-up, called once by the executable      |
 //!
 //! No brokerage words here: nothing in this crate knows what an order is.
@@ -22,6 +23,7 @@ pub mod http;
 pub mod http_client;
 pub mod ids;
 pub mod metrics;
+pub mod open_files;
 pub mod shutdown;
 pub mod step;
 pub mod telemetry;

@@ -15,4 +15,4 @@ mod serve;
 pub use error::ApiError;
 pub use extract::{BODY_LIMIT, JsonBody, Path, Query};
 pub use middleware::{RequestId, with_defaults};
-pub use serve::serve;
+pub use serve::{Patience, serve, serve_with};

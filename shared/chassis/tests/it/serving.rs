@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use chassis::http::{JsonBody, serve};
+use chassis::http::{JsonBody, Patience, serve, serve_with};
 use chassis::http_client::{ClientSettings, client};
 use chassis::shutdown::Shutdown;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 use crate::app;
@@ -70,6 +71,45 @@ async fn draining_finishes_the_request_under_way() {
         .send()
         .await;
     assert!(refused.is_err(), "nobody listens any more");
+}
+
+/// Tells when an endless answer is given up.
+struct Dropped(Option<oneshot::Sender<()>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.take().unwrap().send(());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_given_up() {
+    let shutdown = Shutdown::new();
+    let (dropped, is_dropped) = oneshot::channel();
+    let dropped = std::sync::Arc::new(std::sync::Mutex::new(Some(Dropped(Some(dropped)))));
+    let endless = move || async move {
+        let guard = dropped.lock().unwrap().take();
+        let parts = futures::stream::unfold(guard, |guard| async move {
+            Some((Ok::<_, std::io::Error>(vec![b'x'; 64 * 1024]), guard))
+        });
+        axum::body::Body::from_stream(parts)
+    };
+    let router = Router::new().route("/", get(endless));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let patience = Patience {
+        unread: SECOND,
+        ..Patience::default()
+    };
+    shutdown.spawn("http", serve_with(patience, router, listener, shutdown.clone()));
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let given_up = tokio::time::timeout(60 * SECOND, is_dropped).await;
+    assert!(
+        given_up.is_ok(),
+        "the answer is still kept for a client that does not read it"
+    );
+    drop(client);
 }
 
 #[tokio::test]
