@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Measures a whole Daybook on this machine.
 #[derive(Debug, Clone, Parser)]
@@ -40,6 +40,18 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+    /// Connections that listen to trade updates: `--connections` of them, in turns over the customers.
+    Streams {
+        /// Nothing is placed: only memory is measured.
+        #[arg(long)]
+        idle: bool,
+        /// Which kind.
+        #[arg(long, value_enum, default_value_t)]
+        protocol: Protocol,
+        /// The rest.
+        #[command(flatten)]
+        common: Common,
+    },
     /// Accept, exchange, fill, booked: orders that trade at once.
     Fill {
         /// Orders a second, open loop.
@@ -58,6 +70,29 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// How connections listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Protocol {
+    /// `/stream`.
+    Websocket,
+    /// `/v2/events/trades`.
+    Events,
+    /// Half of them the one, half the other.
+    #[default]
+    Both,
+}
+
+impl Protocol {
+    /// Whether the n-th connection is a WebSocket.
+    pub fn is_websocket(self, number: usize) -> bool {
+        match self {
+            Protocol::Websocket => true,
+            Protocol::Events => false,
+            Protocol::Both => number.is_multiple_of(2),
+        }
+    }
 }
 
 /// What all need.
@@ -123,6 +158,7 @@ impl Cli {
             Scenario::Place { common, .. }
             | Scenario::Fill { common, .. }
             | Scenario::Open { common, .. }
+            | Scenario::Streams { common, .. }
             | Scenario::Expire { common, .. } => common,
         }
     }
@@ -132,7 +168,7 @@ impl Cli {
         match &self.scenario {
             Scenario::Place { rate, .. } => *rate,
             Scenario::Fill { rate, .. } | Scenario::Expire { rate, .. } => Some(*rate),
-            Scenario::Open { .. } => None,
+            Scenario::Open { .. } | Scenario::Streams { .. } => None,
         }
     }
 
@@ -142,6 +178,7 @@ impl Cli {
             Scenario::Place { .. } => "place",
             Scenario::Fill { .. } => "fill",
             Scenario::Open { .. } => "open",
+            Scenario::Streams { .. } => "streams",
             Scenario::Expire { .. } => "expire",
         }
     }
@@ -161,6 +198,15 @@ mod tests {
             (None, 512, true)
         );
         assert_eq!(read("load-tests place --rate 2000 --seconds 5").rate(), Some(2_000));
+        let streams = read("load-tests streams --connections 5000 --idle --json");
+        assert!(matches!(
+            streams.scenario,
+            Scenario::Streams {
+                idle: true,
+                protocol: Protocol::Both,
+                ..
+            }
+        ));
         let open = read("load-tests open --orders 50000 --json");
         assert!(matches!(open.scenario, Scenario::Open { orders: 50_000, .. }));
         assert_eq!(

@@ -5,6 +5,7 @@
 //! cargo run --release -p load-tests -- fill --rate 1000 --seconds 30
 //! cargo run --release -p load-tests -- place --compare-batch-of-one
 //! cargo run --release -p load-tests -- open --orders 50000 --json
+//! cargo run --release -p load-tests -- streams --connections 5000 --idle --json
 //! cargo run --release -p load-tests -- expire --orders 1000000 --json
 //! ```
 //!
@@ -25,6 +26,7 @@
 //! | `scenario`     | one benchmark from start to audit; `compare` alternates two settings       |
 //! | `open`         | the orders of a night at the bell; `arrivals` reads how the exchange got them |
 //! | `expiry` `book` | the end of a whole book of open orders, and writing such a book            |
+//! | `streams` `listener` | connections that listen: their memory, and how soon they hear          |
 //! | `report`       | the JSON object and the table                                              |
 
 mod arrivals;
@@ -40,6 +42,7 @@ mod expiry;
 mod http;
 mod installation;
 mod latency;
+mod listener;
 mod machine;
 mod open;
 mod orders;
@@ -47,6 +50,7 @@ mod process;
 mod report;
 mod scenario;
 mod schedule;
+mod streams;
 mod usage;
 
 use std::process::ExitCode;
@@ -86,6 +90,11 @@ async fn measured(options: cli::Cli) -> anyhow::Result<()> {
     }
     if let cli::Scenario::Open { orders, .. } = options.scenario {
         let report = open::run(&options, orders, &binary).await?;
+        report.print(options.common().json);
+        return report.verdict();
+    }
+    if let cli::Scenario::Streams { idle, protocol, .. } = options.scenario {
+        let report = streams::run(&options, idle, protocol, &binary).await?;
         report.print(options.common().json);
         return report.verdict();
     }
