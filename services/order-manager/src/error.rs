@@ -284,3 +284,26 @@ pub enum CancelError {
     #[error("internal server error")]
     Internal,
 }
+
+/// Why a stream was not opened, or does not begin where it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StreamError {
+    /// A plain request.
+    #[error("this path is a WebSocket: it wants GET with the headers of an upgrade")]
+    NoHandshake,
+    /// The process has no room.
+    #[error("too many stream connections at the moment")]
+    Full,
+    /// The account has no room.
+    #[error("too many stream connections of this account")]
+    AccountFull,
+    /// A place by time and by event.
+    #[error("only one of {0} and {0}_id is accepted")]
+    TimeAndEvent(&'static str),
+    /// No name of an event.
+    #[error("{0} is no event_id")]
+    NoEventId(&'static str),
+    /// The name of an event that has not happened.
+    #[error("{0} names no event of this account")]
+    UnknownEvent(&'static str),
+}

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tracing::{error, warn};
 use wire::rest::Text;
 
-use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReplaceError};
+use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReplaceError, StreamError};
 
 impl From<PlaceOrderError> for ApiError {
     fn from(refusal: PlaceOrderError) -> Self {
@@ -112,6 +112,19 @@ impl From<CancelError> for ApiError {
             CancelError::Final(_) => ApiError::rule(message),
             CancelError::Busy | CancelError::Unavailable => ApiError::unavailable(message, 1),
             CancelError::Internal => ApiError::internal(),
+        }
+    }
+}
+
+impl From<StreamError> for ApiError {
+    fn from(refusal: StreamError) -> Self {
+        let message = refusal.to_string();
+        match refusal {
+            StreamError::NoHandshake => ApiError::new(StatusCode::BAD_REQUEST, 40_010_000, message),
+            StreamError::Full | StreamError::AccountFull => ApiError::unavailable(message, 5),
+            StreamError::TimeAndEvent(_) | StreamError::NoEventId(_) | StreamError::UnknownEvent(_) => {
+                ApiError::parameter(message)
+            }
         }
     }
 }

@@ -51,6 +51,11 @@ impl Listener {
         self.queue.recv().await
     }
 
+    /// Nothing waits, and nothing was lost.
+    pub(super) fn keeps_up(&self) -> bool {
+        self.queue.is_empty() && !self.queue.is_closed()
+    }
+
     /// The next update, if it is there.
     pub(super) fn next_ready(&mut self) -> Option<Arc<Update>> {
         self.queue.try_recv().ok()

@@ -28,6 +28,7 @@ use super::keys::Key;
 use super::subscription::{Subscription, Told};
 use super::update::parse_event_id;
 use crate::app::App;
+use crate::error::StreamError;
 use crate::http::{KeyHolder, database_error};
 use crate::query::{given, moment};
 
@@ -64,12 +65,11 @@ enum Until {
 
 impl TradesQuery {
     fn range(&self) -> Result<(Since, Until), ApiError> {
-        let only_one = |field: &str| ApiError::parameter(format!("only one of {field} and {field}_id is accepted"));
         let since = match (
             moment("since", self.since.as_ref())?,
             event("since_id", self.since_id.as_ref())?,
         ) {
-            (Some(_), Some(_)) => return Err(only_one("since")),
+            (Some(_), Some(_)) => return Err(StreamError::TimeAndEvent("since").into()),
             (Some(time), None) => Since::Time(time),
             (None, Some(seq)) => Since::Event(seq),
             (None, None) => Since::Now,
@@ -78,7 +78,7 @@ impl TradesQuery {
             moment("until", self.until.as_ref())?,
             event("until_id", self.until_id.as_ref())?,
         ) {
-            (Some(_), Some(_)) => return Err(only_one("until")),
+            (Some(_), Some(_)) => return Err(StreamError::TimeAndEvent("until").into()),
             (Some(time), None) => Until::Time(time),
             (None, Some(seq)) => Until::Event(seq),
             (None, None) => Until::Never,
@@ -87,9 +87,9 @@ impl TradesQuery {
     }
 }
 
-fn event(field: &str, value: Option<&String>) -> Result<Option<i64>, ApiError> {
+fn event(field: &'static str, value: Option<&String>) -> Result<Option<i64>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
-    let seq = parse_event_id(text).ok_or_else(|| ApiError::parameter(format!("{field} is no event_id")))?;
+    let seq = parse_event_id(text).ok_or(StreamError::NoEventId(field))?;
     Ok(Some(seq))
 }
 
@@ -101,11 +101,10 @@ pub(crate) async fn trades(
 ) -> Result<Response, ApiError> {
     let (since, until) = query.range()?;
     let streams = app.streams().clone();
-    let crowded = |what: &str| ApiError::unavailable(format!("too many stream connections {what}"), 5);
-    let mut visit = streams.door().enter("sse").ok_or_else(|| crowded("at the moment"))?;
+    let mut visit = streams.door().enter("sse").ok_or(StreamError::Full)?;
     if !visit.belongs_to(caller.account) {
         end::count(End::Crowded);
-        return Err(crowded("of this account"));
+        return Err(StreamError::AccountFull.into());
     }
     let place = begin(&streams, caller.account, since).await?;
     let feed = Feed {
@@ -130,7 +129,7 @@ async fn begin(streams: &Streams, account: AccountId, since: Since) -> Result<i6
     };
     let last = streams.present(account).await.map_err(database_error)?;
     if place.is_some_and(|place| place > last) {
-        return Err(ApiError::parameter("since_id names no event of this account"));
+        return Err(StreamError::UnknownEvent("since_id").into());
     }
     Ok(place.unwrap_or(last))
 }

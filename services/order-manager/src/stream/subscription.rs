@@ -88,6 +88,9 @@ impl Subscription {
                 self.listen();
                 continue;
             };
+            if listener.keeps_up() {
+                self.slow_since = None;
+            }
             match listener.next().await {
                 Some(update) if update.seq <= self.place => {}
                 Some(update) if update.seq == self.place + 1 => return Ok(self.live(update)),
@@ -113,21 +116,15 @@ impl Subscription {
     fn live(&mut self, first: Arc<Update>) -> Told {
         self.place = first.seq;
         let mut updates = vec![first];
-        let listener = self.listener.as_mut();
-        if let Some(listener) = listener {
-            while updates.len() < PAGE {
-                let Some(update) = listener.next_ready() else {
-                    // Nothing waits: it keeps up.
-                    self.slow_since = None;
-                    break;
-                };
-                if update.seq != self.place + 1 {
-                    self.behind = true;
-                    break;
-                }
-                self.place = update.seq;
-                updates.push(update);
+        while updates.len() < PAGE
+            && let Some(update) = self.listener.as_mut().and_then(Listener::next_ready)
+        {
+            if update.seq != self.place + 1 {
+                self.behind = true;
+                break;
             }
+            self.place = update.seq;
+            updates.push(update);
         }
         Told {
             updates,

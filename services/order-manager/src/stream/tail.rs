@@ -116,7 +116,9 @@ impl Step for Tail {
         self.hub.heard(events.iter().filter_map(account_and_number));
         self.sweep().await?;
         let news = self.hub.take_news(ACCOUNTS_AT_ONCE);
-        self.deliver(&news).await?;
+        if !news.is_empty() {
+            self.deliver(&news).await?;
+        }
         Ok(match (events.is_empty() && news.is_empty(), held_back) {
             (false, _) => Progress::Worked,
             (true, true) => Progress::Soon(HELD_BACK),

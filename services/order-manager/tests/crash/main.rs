@@ -7,11 +7,15 @@
 #[path = "../it/house.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]
 mod house;
+#[path = "../it/street.rs"]
+#[expect(dead_code, reason = "shared with the other tests")]
+mod street;
 
 use std::time::Duration;
 
 use chassis::batch::BatchSettings;
 use fail::FailScenario;
+use futures::StreamExt;
 use futures::future::join_all;
 use house::{Customer, House, order};
 use order_manager::Config;
@@ -265,5 +269,33 @@ async fn v3_a_replace_whose_commit_has_no_answer_is_read_back() {
         Some(new["id"].clone())
     );
     assert_eq!(house.count("select count(*) from orders").await, 2);
+    scenario.teardown();
+}
+
+/// A connection breaks off in the middle of what it was being sent: the client resumes after the last update it had.
+#[tokio::test(flavor = "multi_thread")]
+async fn ws_mid_stream_a_connection_that_breaks_off_is_resumed_without_loss() {
+    let scenario = FailScenario::setup();
+    let street = street::Street::open().await;
+    let ada = street.house.customer(100).await;
+    let order = street.order(&ada).await;
+    street.flood(order, 40).await;
+    let mut had = 0;
+    for _ in 0..3 {
+        let mut socket = street.listener_since(&ada, &had.to_string()).await;
+        fail::cfg("ws::mid_stream", "9*off->1*return").unwrap();
+        while let Some(Ok(message)) = socket.0.next().await {
+            if message.is_text() {
+                let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+                assert_eq!(street::number(&frame["data"]), had + 1);
+                had += 1;
+            }
+        }
+    }
+    fail::remove("ws::mid_stream");
+    assert!(had < 41, "it broke off each time");
+    let mut socket = street.listener_since(&ada, &had.to_string()).await;
+    let rest = usize::try_from(41 - had).unwrap();
+    assert_eq!(socket.numbers(rest).await, (had + 1..=41).collect::<Vec<_>>());
     scenario.teardown();
 }

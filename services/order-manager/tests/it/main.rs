@@ -18,4 +18,5 @@ mod refusing;
 mod replacing;
 mod sizes;
 mod streams;
+mod street;
 mod times;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::error::StreamError;
 use crate::stream::update::{TRADE_UPDATES, parse_event_id};
 
 /// One frame of a client's.
@@ -66,7 +67,7 @@ fn listen(data: &Value) -> Result<Asked, String> {
     let streams = streams.ok_or_else(|| "listen needs data with a list of streams".to_owned())?;
     let since = match data.get("since_id") {
         None | Some(Value::Null) => None,
-        Some(id) => Some(event(id).ok_or_else(|| "since_id is no event_id".to_owned())?),
+        Some(id) => Some(event(id).ok_or_else(|| StreamError::NoEventId("since_id").to_string())?),
     };
     Ok(Asked::Listen {
         updates: streams.iter().any(|stream| stream == TRADE_UPDATES),

@@ -8,7 +8,6 @@ mod frames;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::StatusCode;
 use axum::response::Response;
 use chassis::http::ApiError;
 use futures::{SinkExt, StreamExt};
@@ -24,6 +23,7 @@ use super::end::{self, End};
 use super::keys::Key;
 use super::subscription::{Subscription, Told};
 use crate::app::App;
+use crate::error::StreamError;
 use crate::http::KeyHolder;
 use frames::Asked;
 
@@ -47,22 +47,15 @@ pub(crate) async fn open(
     caller: Option<KeyHolder>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade.map_err(|_| {
-        let message = "this path is a WebSocket: it wants GET with the headers of an upgrade";
-        ApiError::new(StatusCode::BAD_REQUEST, 40_010_000, message)
-    })?;
+    let upgrade = upgrade.map_err(|_| StreamError::NoHandshake)?;
     let streams = app.streams().clone();
-    let crowded = |what: &str| ApiError::unavailable(format!("too many stream connections {what}"), 5);
-    let mut visit = streams
-        .door()
-        .enter("websocket")
-        .ok_or_else(|| crowded("at the moment"))?;
+    let mut visit = streams.door().enter("websocket").ok_or(StreamError::Full)?;
     let caller = caller.map(|KeyHolder(caller)| caller);
     if let Some(caller) = &caller
         && !visit.belongs_to(caller.account)
     {
         end::count(End::Crowded);
-        return Err(crowded("of this account"));
+        return Err(StreamError::AccountFull.into());
     }
     let tracked = streams.0.sessions.token();
     let upgrade = upgrade
@@ -216,8 +209,7 @@ impl Session {
             return self.deny().await;
         }
         if !self.visit.belongs_to(caller.account) {
-            self.say(&frames::error("too many stream connections of this account"))
-                .await?;
+            self.say(&frames::error(&StreamError::AccountFull.to_string())).await?;
             return Err(End::Crowded);
         }
         let key = self.streams.keys().over(&caller.key_id);
@@ -244,7 +236,7 @@ impl Session {
                 return self.mistaken("events cannot be read now, listen again").await;
             };
             if since.is_some_and(|since| since > last) {
-                return self.mistaken("since_id names no event of this account").await;
+                return self.mistaken(&StreamError::UnknownEvent("since_id").to_string()).await;
             }
             self.updates = Some(self.streams.subscribe(account, since.unwrap_or(last)));
         }
@@ -257,6 +249,7 @@ impl Session {
         let sending = async {
             for update in &told.updates {
                 socket.feed(Message::Text(update.frame())).await?;
+                fail::fail_point!("ws::mid_stream", |_| Err(axum::Error::new("broken off")));
             }
             socket.flush().await
         };

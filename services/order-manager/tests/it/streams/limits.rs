@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::wait_until;
 
 use super::rough::{masked, raw};
-use super::{PATIENCE, Street};
+use crate::street::{PATIENCE, Street, number, pair};
 
 fn ended(code: u16, reason: &str) -> (u16, String) {
     (code, reason.to_owned())
@@ -37,7 +37,7 @@ async fn an_account_and_the_house_have_only_so_much_room() {
     let _first = street.listener(&ada).await;
     let _second = street.events(&ada, "").await;
     let mut third = street.socket().await;
-    third.say(&super::pair(&ada)).await;
+    third.say(&pair(&ada)).await;
     let told = json!({"action": "error", "data": {"error_message": "too many stream connections of this account"}});
     assert_eq!(third.hear().await, told);
     assert_eq!(
@@ -115,7 +115,7 @@ async fn a_client_that_answers_no_ping_is_cut() {
     // One answers pings, as every library does; the other one reads and answers nothing.
     let mut alive = street.listener(&ada).await;
     let lives = tokio::spawn(async move { alive.numbers(1).await });
-    let said = raw(&street, &masked(&super::pair(&ada).to_string())).await;
+    let said = raw(&street, &masked(&pair(&ada).to_string())).await;
     let close = said.len() - 2 - "pings were not answered".len();
     let pings = said.windows(2).filter(|two| *two == [0x89, 0]).count();
     assert_eq!((pings, &said[close..close + 2]), (3, &1008_u16.to_be_bytes()[..]));
@@ -152,7 +152,7 @@ async fn a_slow_reader_is_cut_and_resumes_without_loss() {
     while let Ok(Some(Ok(message))) = tokio::time::timeout(PATIENCE, slow.0.next()).await {
         if message.is_text() {
             let frame: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-            assert_eq!(super::number(&frame["data"]), last + 1);
+            assert_eq!(number(&frame["data"]), last + 1);
             last += 1;
         }
     }
@@ -160,6 +160,53 @@ async fn a_slow_reader_is_cut_and_resumes_without_loss() {
     let mut again = street.listener_since(&ada, &last.to_string()).await;
     let rest = usize::try_from(EVENTS - last).unwrap();
     assert_eq!(again.numbers(rest).await, (last + 1..=EVENTS).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_reader_that_never_catches_up_is_cut() {
+    const EVENTS: i64 = 20_000;
+    let street = Street::with(StreamSettings {
+        queue: 1,
+        read_within: PATIENCE,
+        behind_at_most: Duration::from_millis(1),
+        sweep_every: Duration::from_millis(20),
+        ..StreamSettings::default()
+    })
+    .await;
+    let ada = street.house.customer(100).await;
+    let mut slow = street.listener(&ada).await;
+    let order = street.order(&ada).await;
+    street.flood(order, EVENTS - 1).await;
+    assert_eq!(
+        slow.hear_the_end().await,
+        ended(1008, "slow reader, connect again and resume by since_id")
+    );
+}
+
+/// It fell behind once, which is no reason to cut it later.
+#[tokio::test]
+async fn a_reader_that_has_caught_up_is_forgiven() {
+    let street = Street::with(StreamSettings {
+        queue: 1,
+        heartbeat: Duration::from_millis(20),
+        behind_at_most: Duration::from_secs(3),
+        sweep_every: Duration::from_millis(20),
+        ..StreamSettings::default()
+    })
+    .await;
+    let ada = street.house.customer(100).await;
+    let mut events = street.events(&ada, "").await;
+    let order = street.order(&ada).await;
+    street.flood(order, 100).await;
+    assert_eq!(events.numbers(101).await, (1..=101).collect::<Vec<_>>());
+    let mut heartbeats = 0;
+    while heartbeats < 160 {
+        let line = events.line().await.unwrap();
+        assert!([": heartbeat", ""].contains(&line.as_str()), "{line}");
+        heartbeats += usize::from(!line.is_empty());
+    }
+    street.flood(order, 100).await;
+    assert_eq!(events.numbers(100).await, (102..=201).collect::<Vec<_>>());
 }
 
 #[tokio::test]

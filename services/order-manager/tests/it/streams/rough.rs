@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
-use super::{Street, authorization, pair};
+use crate::street::{Street, authorization, pair};
 
 #[tokio::test]
 async fn a_frame_that_nobody_understands_is_answered_and_changes_nothing() {

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use order_manager::StreamSettings;
 use serde_json::Value;
 
-use super::{Events, Street, number};
 use crate::house::Customer;
+use crate::street::{Events, Street, number};
 
 /// Five orders, so five events; what the log says of each.
 async fn five(street: &Street) -> (Customer, Vec<Value>) {

@@ -5,7 +5,7 @@ use order_manager::StreamSettings;
 use serde_json::json;
 use std::time::Duration;
 
-use super::{Street, authorization, fill, number, pair};
+use crate::street::{Street, authorization, fill, number, pair};
 
 #[tokio::test]
 async fn both_dialects_are_answered_alike_and_nothing_is_said_before() {
