@@ -87,6 +87,12 @@ pub struct Settings {
     /// How far from the reference price a market order may reach.
     #[serde(default)]
     pub market_collar_percent: Option<u8>,
+    /// Most stream connections of one process.
+    #[serde(default)]
+    pub stream_connections: Option<usize>,
+    /// Most stream connections of one account in one process.
+    #[serde(default)]
+    pub stream_connections_per_account: Option<usize>,
     /// How long a process that went silent keeps its share of the work from the others.
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
@@ -206,6 +212,12 @@ impl Settings {
         }
         if self.market_collar_percent.is_some_and(|most| !(1..=50).contains(&most)) {
             return Err(bad("MARKET_COLLAR_PERCENT", "is not between 1 and 50"));
+        }
+        if self.stream_connections == Some(0) {
+            return Err(bad("STREAM_CONNECTIONS", "must be at least 1"));
+        }
+        if self.stream_connections_per_account == Some(0) {
+            return Err(bad("STREAM_CONNECTIONS_PER_ACCOUNT", "must be at least 1"));
         }
         if !(500..=600_000).contains(&self.lease_ms) {
             return Err(bad("LEASE_MS", "is not between 500 and 600000"));
@@ -427,6 +439,8 @@ mod tests {
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "0"),
             ("DAYBOOK_MARKET_COLLAR_PERCENT", "0"),
             ("DAYBOOK_MARKET_COLLAR_PERCENT", "51"),
+            ("DAYBOOK_STREAM_CONNECTIONS", "0"),
+            ("DAYBOOK_STREAM_CONNECTIONS_PER_ACCOUNT", "0"),
             ("DAYBOOK_LEASE_MS", "10"),
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),

@@ -47,6 +47,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     chassis::telemetry::init(settings.telemetry(&command)).context("DAYBOOK_LOG")?;
     chassis::http_client::install_crypto();
     chassis::failpoint::setup();
+    chassis::open_files::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(dispatch(command, settings))
 }

@@ -16,6 +16,7 @@ use chassis::step::{Wake, run_loop};
 use db::{DbError, PgPool, PoolSettings};
 use exchange_sim::{Exchange, KeyPair};
 use instruments::Instruments;
+use order_manager::StreamSettings;
 use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use sessions::Sessions;
@@ -404,6 +405,13 @@ fn order_manager_config(settings: &Settings) -> order_manager::Config {
         market_collar: settings
             .market_collar_percent
             .map_or(usual.market_collar, |percent| Decimal::new(percent.into(), 2)),
+        streams: StreamSettings {
+            connections: settings.stream_connections.unwrap_or(usual.streams.connections),
+            connections_per_account: settings
+                .stream_connections_per_account
+                .unwrap_or(usual.streams.connections_per_account),
+            ..usual.streams
+        },
         ..usual
     }
 }

@@ -17,4 +17,5 @@ mod orders;
 mod reconcile;
 mod replace;
 mod restart;
+mod streams;
 mod week;

@@ -23,9 +23,9 @@ pub fn http() -> reqwest::Client {
 pub struct Customer {
     pub account: AccountId,
     http: reqwest::Client,
-    base_url: String,
+    pub base_url: String,
     pub key_id: String,
-    secret: String,
+    pub secret: String,
 }
 
 impl Customer {
@@ -47,6 +47,15 @@ impl Customer {
             key_id,
             secret,
         }
+    }
+
+    /// A client for one answer that never ends.
+    pub fn stream_client(&self) -> reqwest::Client {
+        let settings = chassis::http_client::ClientSettings {
+            total_timeout: Duration::from_secs(3_600),
+            ..Default::default()
+        };
+        chassis::http_client::client(settings)
     }
 
     /// One request; the status and the body (null when there is none), or why there was no answer.

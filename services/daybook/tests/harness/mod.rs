@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses its part of it")]
 
 pub mod customer;
+pub mod listener;
 pub mod market;
 pub mod truth;
 
