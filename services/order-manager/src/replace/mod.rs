@@ -1,7 +1,7 @@
 //! Replacing orders: a new order that is to take an old one's place, batched like new orders (ORD-8).
 //!
 //! 1. lock the orders of the batch by id, then their accounts; 2. look at everything the decision needs; 3. decide in
-//! arrival order: may the old order be replaced, do the new terms pass, does the larger hold of the two fit (BP-4);
+//!    arrival order: may the old order be replaced, do the new terms pass, does the larger hold of the two fit (BP-4);
 //! 4. write hold, order, wish, event and outbox rows set-based and commit. The old order works on until the venue decides.
 
 mod decide;
