@@ -1,7 +1,7 @@
 //! Writing what was decided: hold, order, wish, event and outbox rows, set-based, in the caller's transaction.
 
 use bus::NewEvent;
-use db::{DbError, PgConnection};
+use db::PgConnection;
 use domain::{OrderId, Timestamp};
 use ledger::Transfer;
 use orders::{NewOrder, NewOrderEvent, Replaces};
@@ -20,7 +20,7 @@ pub(super) async fn write(
     let holds: Vec<Transfer> = taken.iter().filter_map(|one| one.hold.clone()).collect();
     let posted = ledger::post(conn, &holds).await?;
     all_written("ledger_transfers", posted.len(), holds.len())?;
-    fail::fail_point!("replace::tx_delta_held", |_| Err(DbError::Stale.into()));
+    fail::fail_point!("replace::tx_delta_held", |_| Err(db::DbError::Stale.into()));
     let rows: Vec<NewOrder> = taken.iter().filter_map(|one| row(one)).collect();
     let inserted = orders::insert(conn, &rows).await?;
     all_written("order_client_ids", inserted.len(), taken.len())?;
