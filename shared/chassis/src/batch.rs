@@ -93,6 +93,8 @@ impl<Item, Reply> Clone for Batcher<Item, Reply> {
 struct Waiting<Item, Reply> {
     item: Item,
     since: Instant,
+    /// Dropped when the item's batch begins.
+    held: Option<Box<dyn Send>>,
     answer: oneshot::Sender<Result<Reply, Busy>>,
 }
 
@@ -110,10 +112,21 @@ impl<Item: Send + 'static, Reply: Send + 'static> Batcher<Item, Reply> {
 
     /// Queues an item and waits for its own reply. Refuses at once when the queue is full or closed.
     pub async fn submit(&self, item: Item) -> Result<Reply, Busy> {
+        self.enqueue(item, None).await
+    }
+
+    /// As [`Batcher::submit`], holding on to something while the item waits for its turn, whether its caller still
+    /// waits or not: a place that its account may take in the queue.
+    pub async fn submit_holding(&self, item: Item, held: impl Send + 'static) -> Result<Reply, Busy> {
+        self.enqueue(item, Some(Box::new(held))).await
+    }
+
+    async fn enqueue(&self, item: Item, held: Option<Box<dyn Send>>) -> Result<Reply, Busy> {
         let (answer, reply) = oneshot::channel();
         let waiting = Waiting {
             item,
             since: Instant::now(),
+            held,
             answer,
         };
         self.queue.try_send(waiting).map_err(|refused| self.refuse(&refused))?;
@@ -212,6 +225,7 @@ fn begin<Item, Reply>(
     let waited = metrics::histogram!("daybook_batch_wait_seconds", "batcher" => name);
     let (mut todo, mut answers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
     for waiting in batch {
+        drop(waiting.held);
         let time = begun.duration_since(waiting.since);
         waited.record(time);
         if time > patience {

@@ -72,7 +72,7 @@ fn status(kind: Kind) -> Response {
             (StatusCode::BAD_GATEWAY, page).into_response()
         }
         Kind::Status503 => ApiError::unavailable("the exchange is busy", 1).into_response(),
-        Kind::Status429 => ApiError::rate_limited().into_response(),
+        Kind::Status429 => ApiError::rate_limited(1).into_response(),
         _ => ApiError::internal().into_response(),
     }
 }

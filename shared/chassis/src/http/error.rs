@@ -89,10 +89,10 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, 42_210_000, message)
     }
 
-    /// 429: too many requests.
-    pub fn rate_limited() -> Self {
+    /// 429: too many requests; the next one in so many seconds.
+    pub fn rate_limited(retry_after: u64) -> Self {
         ApiError {
-            retry_after: Some(1),
+            retry_after: Some(retry_after.max(1)),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, 42_910_000, "rate limit exceeded")
         }
     }

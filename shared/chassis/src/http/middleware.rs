@@ -40,9 +40,19 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestId {
 ///
 /// Once, at the very end: two routers that both have fallbacks cannot be merged.
 pub fn with_defaults(router: Router, ids: SharedIds) -> Router {
+    observed(with_fallbacks(router), ids)
+}
+
+/// The 404 and 405 answers alone, for a router that puts layers of its own around them. [`observed`] does the rest.
+pub fn with_fallbacks(router: Router) -> Router {
     router
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
+}
+
+/// Request ids, spans, metrics and the body limit, around everything else.
+pub fn observed(router: Router, ids: SharedIds) -> Router {
+    router
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn(observe))
         .layer(from_fn_with_state(ids, identify))

@@ -14,5 +14,5 @@ mod serve;
 
 pub use error::ApiError;
 pub use extract::{BODY_LIMIT, JsonBody, Path, Query};
-pub use middleware::{RequestId, with_defaults};
+pub use middleware::{RequestId, observed, with_defaults, with_fallbacks};
 pub use serve::{Patience, serve, serve_with};

@@ -1,5 +1,6 @@
 //! A listener and a router until the process drains.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -28,7 +29,8 @@ impl Default for Patience {
     }
 }
 
-/// Serves until the process drains, then takes no new connection and finishes the requests under way.
+/// Serves until the process drains, then takes no new connection and finishes the requests under way. Handlers find the
+/// other end's address in `ConnectInfo<SocketAddr>`.
 /// Handlers of endless answers (streams) have to watch the shutdown themselves.
 pub async fn serve(router: Router, listener: TcpListener, shutdown: Shutdown) -> Result<(), std::io::Error> {
     serve_with(Patience::default(), router, listener, shutdown).await
@@ -46,7 +48,7 @@ pub async fn serve_with(
             tracing::debug!(%error, "an option of a connection was refused");
         }
     });
-    axum::serve(listener, router)
+    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
         .with_graceful_shutdown(async move { shutdown.wait().await })
         .await
 }
