@@ -7,13 +7,16 @@
 //! | `ring`     | [`KeyRing`]: from key and secret to the caller, fast and revocable       |
 //! | `configurations` | what customers set about their accounts                          |
 //! | `acts`     | what operators did, written with the act itself (V16)                    |
+//! | `limits`   | how much each customer may ask for                                       |
 //!
-//! Owns the tables `accounts`, `account_configurations`, `api_keys` and `admin_acts`. An account's balances are the ledger's.
+//! Owns the tables `accounts`, `account_configurations`, `api_keys`, `admin_acts`, `tier_limits`, `account_limits` and
+//! `churn_limits`. An account's balances are the ledger's.
 
 pub mod accounts;
 pub mod acts;
 pub mod configurations;
 pub mod keys;
+pub mod limits;
 mod ring;
 
 pub use accounts::{Account, AccountKind, FlagChange, Flags, NewAccount, Tier};
