@@ -3,6 +3,7 @@
 //! Writers hold the locks: existing orders by id first ([`lock`]), then accounts by id (the ledger's lock); the
 //! account's sequence and counters ([`sequences`]) belong to the account's lock. All writing is set-based.
 
+pub mod churn;
 mod events;
 mod fills;
 pub mod history;

@@ -7,13 +7,14 @@ use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp};
 /// Who wishes an order to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WishKind {
-    /// The customer: shown as `pending_cancel`.
+    /// The customer: shown as `pending_cancel`, and counted as churn (RSK-8).
     Cancel,
     /// A job, because the order's time is over: not shown.
     Expire,
 }
 
-/// Records the wish on the orders that do not carry it yet. The caller locked them and knows they are open.
+/// Records the wish on the orders that do not carry it yet. The caller locked them, and their accounts, and knows they
+/// are open.
 ///
 /// # Errors
 /// What the database says.
@@ -25,11 +26,20 @@ pub async fn wish_to_end(
 ) -> Result<(), DbError> {
     let ids = uuids(orders, |o| o.get());
     let statement = match kind {
+        // In one statement with its count: a round trip more would cost as much as the rest of a cancel.
         WishKind::Cancel => sqlx::query!(
-            "update orders
-                set cancel_requested_at = coalesce(cancel_requested_at, $2),
-                    updated_at = $2
-              where order_id = any($1)",
+            "with wished as (
+                 update orders
+                    set cancel_requested_at = coalesce(cancel_requested_at, $2),
+                        updated_at = $2
+                  where order_id = any($1)
+              returning account_id, symbol)
+             insert into order_cancels (account_id, symbol, slot, cancels)
+             select account_id, symbol, date_bin('10 seconds', $2, 'epoch'), count(*)
+               from wished
+              group by account_id, symbol
+             on conflict on constraint order_cancels_key
+                 do update set cancels = order_cancels.cancels + excluded.cancels",
             &ids,
             now,
         ),
