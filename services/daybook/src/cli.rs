@@ -4,12 +4,14 @@ mod calendar;
 mod closing;
 mod eod;
 mod jobs;
+mod limits;
 mod reconcile;
 
 pub use calendar::Calendar;
 pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
+pub use limits::{ClassName, Limits, SetChurn, SetLimit};
 pub use reconcile::{Adjust, Reconcile, SetAside};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -164,6 +166,9 @@ pub enum Admin {
     /// Jobs: their schedules, runs and logs.
     #[command(subcommand)]
     Jobs(Jobs),
+    /// How much customers may ask for: tiers, request limits, the churn rule.
+    #[command(subcommand)]
+    Limits(Limits),
     /// What an operator has to know.
     #[command(subcommand)]
     Alerts(Alerts),

@@ -4,16 +4,20 @@
 //! `daybook admin` and `daybook audit` need nothing but the folder.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use chassis::config::{ConfigError, load_from};
 use chassis::telemetry::{LogFormat, TelemetryConfig};
 use domain::calendar::Calendar;
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::cli::Command;
 
+/// More than a machine answers: who wants no limits takes the tier for it.
+const REQUESTS_MAX: u32 = 10_000_000;
 const PREFIX: &str = "DAYBOOK_";
 /// Where the settings of an installation are, within its folder.
 pub const FILE: &str = "daybook.env";
@@ -78,6 +82,22 @@ pub struct Settings {
     /// Loops that apply the venue's reports, each to its share of the accounts.
     #[serde(default = "default_appliers")]
     pub appliers: usize,
+    /// Requests a minute that a key may make of each class, and as many at once, where no row says otherwise; thirty
+    /// times as many cancels. 0 is no limit.
+    #[serde(default)]
+    pub requests_per_minute: Option<u32>,
+    /// Requests a minute of one address that are nobody's: without a key, or with a wrong one.
+    #[serde(default)]
+    pub stranger_requests_per_minute: Option<u32>,
+    /// All requests a minute of one address, but for cancels and for keys without limits.
+    #[serde(default)]
+    pub address_requests_per_minute: Option<u32>,
+    /// Cancels a minute in one symbol beyond which an account's fills are looked at; 0 turns the churn rule off.
+    #[serde(default)]
+    pub churn_cancels_per_minute: Option<u32>,
+    /// Addresses or nets, with commas, whose `X-Forwarded-For` is believed.
+    #[serde(default)]
+    pub trusted_proxies: Option<String>,
     /// Most open orders of one account.
     #[serde(default)]
     pub max_open_orders: Option<i32>,
@@ -225,8 +245,46 @@ impl Settings {
         if self.exchange_port != 0 && self.exchange_port == self.port {
             return Err(bad("EXCHANGE_PORT", "is the same as DAYBOOK_PORT"));
         }
+        self.check_limits()?;
         self.check_operator()?;
         self.check_exchange()
+    }
+
+    fn check_limits(&self) -> Result<(), ConfigError> {
+        let rates = [
+            ("REQUESTS_PER_MINUTE", self.requests_per_minute.filter(|rate| *rate > 0)),
+            ("STRANGER_REQUESTS_PER_MINUTE", self.stranger_requests_per_minute),
+            ("ADDRESS_REQUESTS_PER_MINUTE", self.address_requests_per_minute),
+        ];
+        for (name, rate) in rates {
+            if rate.is_some_and(|rate| !(1..=REQUESTS_MAX).contains(&rate)) {
+                return Err(bad(name, format!("is not between 1 and {REQUESTS_MAX}")));
+            }
+        }
+        self.proxies().map(drop)
+    }
+
+    /// Whose `X-Forwarded-For` is believed.
+    ///
+    /// # Errors
+    /// What is neither an address nor a net.
+    pub fn proxies(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let named = self.trusted_proxies.as_deref().unwrap_or("").split(',').map(str::trim);
+        let read = |text: &str| {
+            let address = || text.parse::<IpAddr>().map(IpNet::from);
+            text.parse::<IpNet>().or_else(|_| address())
+        };
+        named
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                read(text).map_err(|_| {
+                    bad(
+                        "TRUSTED_PROXIES",
+                        format!("{text:?} is no address, such as 10.0.0.7, and no net, such as 10.0.0.0/8"),
+                    )
+                })
+            })
+            .collect()
     }
 
     fn check_operator(&self) -> Result<(), ConfigError> {
@@ -435,6 +493,10 @@ mod tests {
             ("DAYBOOK_BATCH_MAX", "0"),
             ("DAYBOOK_APPLIERS", "0"),
             ("DAYBOOK_APPLIERS", "9"),
+            ("DAYBOOK_REQUESTS_PER_MINUTE", "10000001"),
+            ("DAYBOOK_STRANGER_REQUESTS_PER_MINUTE", "0"),
+            ("DAYBOOK_ADDRESS_REQUESTS_PER_MINUTE", "10000001"),
+            ("DAYBOOK_TRUSTED_PROXIES", "10.0.0.1, haproxy"),
             ("DAYBOOK_MAX_OPEN_ORDERS", "0"),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "0"),
             ("DAYBOOK_MARKET_COLLAR_PERCENT", "0"),
@@ -454,6 +516,15 @@ mod tests {
             let complaint = complaint(&[url, (key, value)]);
             assert!(complaint.starts_with(&format!("{key}: ")), "{key}={value}: {complaint}");
         }
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_nets() {
+        let url = ("DAYBOOK_DATABASE_URL", URL);
+        let proxies = |text| read(&[url, ("DAYBOOK_TRUSTED_PROXIES", text)]).and_then(|settings| settings.proxies());
+        let expected = ["127.0.0.1/32", "10.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a net"));
+        assert_eq!(proxies("127.0.0.1, 10.0.0.0/8,::1").expect("they are right"), expected);
+        assert_eq!(proxies("").expect("none"), []);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use chassis::step::{Wake, run_loop};
 use db::PgPool;
 use domain::{AccountId, ClientOrderId, OrderId, RequestId, Side};
 use identity::KeyRing;
+use identity::limits::Limits as RequestLimits;
 use instruments::{Asset, Instruments};
 use orders::StoredOrder;
 use rust_decimal::Decimal;
@@ -23,6 +24,11 @@ use crate::cancel::{CancelCommand, CancelReply, CancelWork};
 use crate::config::Config;
 use crate::draft::{Change, DraftOrder};
 use crate::error::{CancelError, PlaceOrderError, ReplaceError};
+use crate::limits::Meter;
+use crate::limits::flights::Flights;
+use crate::limits::follow::Follow;
+use crate::limits::share::Shares;
+use crate::limits::sign_in::Entrance;
 use crate::place::decide::{Command, Limits};
 use crate::place::{PlaceWork, Reply, terms};
 use crate::prices::{FollowClosing, ReferencePrices};
@@ -32,6 +38,9 @@ use crate::stream::Streams;
 
 /// Orders of one cancel command. An account may have any number open, and a transaction has only so much time.
 const CANCELS_AT_ONCE: usize = 100;
+
+/// A change of an operator's is in force everywhere within a second.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 
 /// What it needs from outside.
 #[derive(Clone)]
@@ -56,7 +65,9 @@ pub struct App(Arc<Parts>);
 
 struct Parts {
     deps: Deps,
-    keys: KeyRing,
+    entrance: Entrance,
+    flights: Flights,
+    shares: Shares,
     prices: ReferencePrices,
     market_collar: Decimal,
     close_wait: Duration,
@@ -72,6 +83,7 @@ impl App {
         let shards = (config.place_shards.max(1), config.cancel_shards.max(1));
         // Replaces are as many batchers as cancels: they lock orders, as those do.
         let writing = pool_for(&deps.pool, shards.0 + 2 * shards.1);
+        let limits = RequestLimits::new(config.limits.usual);
         let place = PlaceWork {
             pool: writing.clone(),
             clock: deps.clock.clone(),
@@ -81,6 +93,7 @@ impl App {
                 open_orders: config.max_open_orders,
                 open_in_symbol: config.max_open_orders_per_symbol,
             },
+            request_limits: limits.clone(),
         };
         let replace = ReplaceWork {
             pool: writing.clone(),
@@ -99,7 +112,6 @@ impl App {
         let canceling = (0..shards.1).map(|_| Batcher::start("cancel", config.batch, cancel.clone(), shutdown));
         let replacing = (0..shards.1).map(|_| Batcher::start("replace", config.batch, replace.clone(), shutdown));
         let replacing = replacing.collect();
-        let keys = KeyRing::new(deps.pool.clone(), config.keys);
         let (placing, canceling) = (placing.collect(), canceling.collect());
         let prices = ReferencePrices::new(deps.instruments.clone());
         let closing = FollowClosing {
@@ -110,8 +122,10 @@ impl App {
         shutdown.spawn("closing-prices", closing);
         let streams = Streams::start(config.streams, &deps, shutdown);
         App(Arc::new(Parts {
+            entrance: entrance(config, &deps, limits, shutdown),
+            flights: Flights::default(),
+            shares: Shares::new(config.account_share),
             deps,
-            keys,
             prices,
             market_collar: config.market_collar,
             close_wait: config.close_wait,
@@ -134,8 +148,9 @@ impl App {
     pub(crate) async fn place_draft(&self, account: AccountId, draft: DraftOrder, request: RequestId) -> Reply {
         let asset = self.tradable(&draft.instrument)?;
         let command = self.command(account, draft, &asset, request)?;
+        let share = self.0.shares.take(account).ok_or(PlaceOrderError::Busy)?;
         let reply = shard(&self.0.placing, account)
-            .submit(command)
+            .submit_holding(command, share)
             .await
             .unwrap_or_else(|busy| Err(refused(busy)));
         match reply {
@@ -170,11 +185,17 @@ impl App {
             .unwrap_or_else(|busy| Err(refused(busy).into()))
     }
 
-    /// Records the wish to end an order.
+    /// Records the wish to end an order. Wishes for the same order that come at the same time are one.
     ///
     /// # Errors
     /// Why not, see [`CancelError`].
     pub async fn cancel(&self, account: AccountId, order: OrderId, request_id: RequestId) -> Result<(), CancelError> {
+        let app = self.clone();
+        let cancel = move || async move { app.cancel_one(account, order, request_id).await };
+        self.0.flights.join(account, order, cancel).await
+    }
+
+    async fn cancel_one(&self, account: AccountId, order: OrderId, request_id: RequestId) -> Result<(), CancelError> {
         let outcomes = self.cancel_many(account, vec![order], request_id).await?;
         outcomes.into_iter().next().unwrap_or(Err(CancelError::Internal))
     }
@@ -223,9 +244,9 @@ impl App {
             })
     }
 
-    /// Who is calling.
-    pub(crate) fn keys(&self) -> &KeyRing {
-        &self.0.keys
+    /// Who is calling, if they may ask at all.
+    pub(crate) fn entrance(&self) -> &Entrance {
+        &self.0.entrance
     }
 
     /// Trade updates.
@@ -345,6 +366,14 @@ impl App {
     }
 }
 
+/// Buckets and keys, and what keeps them as the operators set them.
+fn entrance(config: &Config, deps: &Deps, limits: RequestLimits, shutdown: &Shutdown) -> Entrance {
+    let meter = Arc::new(Meter::new(config.limits.clone(), limits.clone(), deps.clock.clone()));
+    let follow = Follow::new(deps.pool.clone(), limits, meter.clone(), deps.clock.clone());
+    shutdown.spawn("limits", run_loop(follow, Wake::new(), FOLLOW_EVERY, shutdown.clone()));
+    Entrance::new(meter, KeyRing::new(deps.pool.clone(), config.keys))
+}
+
 /// A pool of their own for the batchers, one connection each, set up like the one for reads: however many reads there
 /// are, orders and cancels do not wait for a connection.
 fn pool_for(reads: &PgPool, batchers: usize) -> PgPool {
@@ -375,6 +404,6 @@ fn refused(busy: Busy) -> PlaceOrderError {
 pub async fn run(config: Config, deps: Deps, listener: TcpListener, shutdown: Shutdown) -> Result<(), std::io::Error> {
     let ids = deps.ids.clone();
     let app = App::start(&config, deps, &shutdown);
-    let router = chassis::http::with_defaults(crate::http::router(&app), ids);
+    let router = chassis::http::observed(crate::http::router(&app), ids);
     chassis::http::serve(router, listener, shutdown).await
 }

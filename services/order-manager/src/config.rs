@@ -6,10 +6,11 @@ use chassis::batch::BatchSettings;
 use identity::RingSettings;
 use rust_decimal::Decimal;
 
+use crate::limits::LimitSettings;
 use crate::stream::StreamSettings;
 
 /// How this part is set up.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Batchers that place orders, each with a connection of its own while it works: fewer for latency, more for
     /// saturation. An account always meets the same one.
@@ -28,8 +29,12 @@ pub struct Config {
     pub close_wait: Duration,
     /// How often closing prices are looked at.
     pub closing_every: Duration,
+    /// Most orders of one account that wait for their batch: a share of the queue, so that nobody fills it (RSK-10).
+    pub account_share: usize,
     /// How long keys are remembered.
     pub keys: RingSettings,
+    /// How much anybody may ask for (RSK-7).
+    pub limits: LimitSettings,
     /// Limits and times of the streams.
     pub streams: StreamSettings,
 }
@@ -45,7 +50,9 @@ impl Default for Config {
             market_collar: Decimal::new(5, 2),
             close_wait: Duration::from_secs(5),
             closing_every: Duration::from_secs(30),
+            account_share: 512,
             keys: RingSettings::default(),
+            limits: LimitSettings::default(),
             streams: StreamSettings::default(),
         }
     }

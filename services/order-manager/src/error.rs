@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use domain::calendar::OutsideCalendar;
 use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Symbol};
+use identity::limits::ChurnRule;
 use thiserror::Error;
 
 use crate::place::Untimely;
@@ -133,6 +134,16 @@ pub enum PlaceOrderError {
         symbol: Symbol,
         /// The limit.
         most: i64,
+    },
+    /// Too many cancels in the symbol for what trades there (RSK-8).
+    #[error("rate limit exceeded")]
+    Churning {
+        /// Where.
+        symbol: Symbol,
+        /// What is allowed.
+        rule: ChurnRule,
+        /// Seconds until the next try makes sense.
+        retry_after: u64,
     },
     /// Too small to be worth a trade.
     #[error("cost basis must be >= minimal amount of order 1")]

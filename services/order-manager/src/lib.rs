@@ -27,6 +27,7 @@ mod configure;
 pub mod draft;
 pub mod error;
 mod http;
+pub mod limits;
 pub mod place;
 mod present;
 pub mod prices;

@@ -6,6 +6,7 @@
 //! | `closing`   | fees, settlement, accounts out of debt again             |
 //! | `customers` | accounts: opened, listed, blocked                        |
 //! | `keys`      | API keys                                                 |
+//! | `limits`    | how much customers may ask for                           |
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
 //! | `show`      | a customer's ledger, an order's life, what is parked     |
 //! | `jobs`      | schedules, runs, alerts                                  |
@@ -21,6 +22,7 @@ pub mod customers;
 pub mod eod;
 pub mod jobs;
 pub mod keys;
+pub mod limits;
 pub mod money;
 mod notices;
 pub mod reconcile;
@@ -190,6 +192,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
+        Admin::Limits(command) => limits::run(desk, settings, command).await?,
         Admin::Calendar(command) => calendar::run(desk, &settings.sessions()?, command).await?,
         Admin::Eod(command) => eod::eod(desk, command).await?,
         Admin::Reconcile(command) => reconcile::run(desk, &settings.sessions()?, command).await?,

@@ -10,7 +10,7 @@ use bus::{Bus, BusSettings};
 use chassis::batch::BatchSettings;
 use chassis::clock::{OffsetClock, SharedClock, SystemClock};
 use chassis::health::{Health, ops_router};
-use chassis::http::with_defaults;
+use chassis::http::{observed, with_defaults};
 use chassis::ids::{SharedIds, SystemIds};
 use chassis::step::{Wake, run_loop};
 use db::{DbError, PgPool, PoolSettings};
@@ -101,7 +101,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     health.follow(&layers.front);
     start_middle(part, settings, &deps, layers);
     let admin_address = start_operator(part, settings, &deps, layers).await?;
-    let router = start_front(part, settings, &deps, &health, layers);
+    let router = start_front(part, settings, &deps, &health, layers)?;
     layers
         .front
         .spawn("http", chassis::http::serve(router, listener, layers.front.clone()));
@@ -358,7 +358,13 @@ fn start_with_venue(part: Part, settings: &Settings, deps: &Deps, venue: &Arc<Al
 }
 
 /// What customers and operators reach.
-fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, layers: &Layers) -> Router {
+fn start_front(
+    part: Part,
+    settings: &Settings,
+    deps: &Deps,
+    health: &Health,
+    layers: &Layers,
+) -> anyhow::Result<Router> {
     let front = &layers.front;
     let readiness = Readiness::new(
         part,
@@ -371,7 +377,7 @@ fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, la
         "readiness",
         run_loop(readiness, Wake::new(), READY_EVERY, front.clone()),
     );
-    let mut router = ops_router(health.clone());
+    let router = ops_router(health.clone());
     if part.does(Part::OrderManager) {
         // Where market-data runs in the same process it keeps the copy fresh, too; reading twice does no harm.
         let refresh = Refresh::new(deps.front.clone(), deps.instruments.clone());
@@ -387,16 +393,18 @@ fn start_front(part: Part, settings: &Settings, deps: &Deps, health: &Health, la
             instruments: deps.instruments.clone(),
             sessions: deps.sessions.clone(),
         };
-        let app = order_manager::App::start(&order_manager_config(settings), door, front);
-        router = router.merge(order_manager::router(&app));
+        let app = order_manager::App::start(&order_manager_config(settings)?, door, front);
+        // What operators ask for is measured by nobody.
+        return Ok(observed(router.merge(order_manager::router(&app)), deps.ids.clone()));
     }
-    with_defaults(router, deps.ids.clone())
+    Ok(with_defaults(router, deps.ids.clone()))
 }
 
-fn order_manager_config(settings: &Settings) -> order_manager::Config {
+fn order_manager_config(settings: &Settings) -> anyhow::Result<order_manager::Config> {
     let usual = order_manager::Config::default();
     let max = settings.batch_max.unwrap_or(usual.batch.max);
-    order_manager::Config {
+    Ok(order_manager::Config {
+        limits: crate::limits::of(settings)?,
         batch: BatchSettings { max, ..usual.batch },
         max_open_orders: settings.max_open_orders.unwrap_or(usual.max_open_orders),
         max_open_orders_per_symbol: settings
@@ -413,5 +421,5 @@ fn order_manager_config(settings: &Settings) -> order_manager::Config {
             ..usual.streams
         },
         ..usual
-    }
+    })
 }

@@ -1,15 +1,19 @@
 //! Who is calling: the two key headers, or the same pair as HTTP Basic.
 
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum_extra::headers::authorization::Basic;
 use axum_extra::headers::{Authorization, HeaderMapExt};
 use chassis::http::ApiError;
 use domain::AccountId;
-use identity::AuthError;
 
-use super::database_error;
 use crate::app::App;
+use crate::limits::sign_in::Pair;
+
+/// What the layer in front of the routes found out about who calls, in the request's extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Presented(pub(super) Result<identity::Caller, ApiError>);
 
 /// The caller's account. The first extractor of every handler, so that a stranger learns nothing else.
 pub(super) struct Caller(pub(super) AccountId);
@@ -17,9 +21,10 @@ pub(super) struct Caller(pub(super) AccountId);
 impl FromRequestParts<App> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let KeyHolder(caller) = <KeyHolder as FromRequestParts<App>>::from_request_parts(parts, app).await?;
-        Ok(Caller(caller.account))
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        presented(parts)?
+            .map(|caller| Caller(caller.account))
+            .ok_or_else(denied)
     }
 }
 
@@ -29,13 +34,8 @@ pub(crate) struct KeyHolder(pub(crate) identity::Caller);
 impl FromRequestParts<App> for KeyHolder {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        let (key_id, secret) = key_pair(parts).ok_or_else(denied)?;
-        match app.keys().authenticate(&key_id, &secret).await {
-            Ok(caller) => Ok(KeyHolder(caller)),
-            Err(AuthError::Denied) => Err(denied()),
-            Err(AuthError::Unavailable(error)) => Err(database_error(error)),
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, ApiError> {
+        presented(parts)?.map(KeyHolder).ok_or_else(denied)
     }
 }
 
@@ -43,35 +43,39 @@ impl FromRequestParts<App> for KeyHolder {
 impl OptionalFromRequestParts<App> for KeyHolder {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Option<Self>, ApiError> {
-        if key_pair(parts).is_none() {
-            return Ok(None);
-        }
-        <Self as FromRequestParts<App>>::from_request_parts(parts, app)
-            .await
-            .map(Some)
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Option<Self>, ApiError> {
+        Ok(presented(parts)?.map(KeyHolder))
     }
 }
 
+/// Who shows a key, if anybody does.
+fn presented(parts: &Parts) -> Result<Option<identity::Caller>, ApiError> {
+    let presented = parts.extensions.get::<Presented>().cloned();
+    presented.map(|Presented(outcome)| outcome).transpose()
+}
+
 /// The same words whatever was wrong: missing, unknown, wrong secret, revoked.
-fn denied() -> ApiError {
+pub(super) fn denied() -> ApiError {
     metrics::counter!("daybook_order_manager_denied_total").increment(1);
     ApiError::unauthorized("request is not authorized")
 }
 
-fn key_pair(parts: &Parts) -> Option<(String, String)> {
+/// The pair that a request shows, whatever it is worth.
+pub(super) fn key_pair(headers: &HeaderMap) -> Option<Pair> {
     let header = |name: &str| {
-        parts
-            .headers
+        headers
             .get(name)
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
     };
     match (header("apca-api-key-id"), header("apca-api-secret-key")) {
-        (Some(key_id), Some(secret)) => Some((key_id, secret)),
+        (Some(key_id), Some(secret)) => Some(Pair { key_id, secret }),
         _ => {
-            let Authorization(basic) = parts.headers.typed_get::<Authorization<Basic>>()?;
-            Some((basic.username().to_owned(), basic.password().to_owned()))
+            let Authorization(basic) = headers.typed_get::<Authorization<Basic>>()?;
+            Some(Pair {
+                key_id: basic.username().to_owned(),
+                secret: basic.password().to_owned(),
+            })
         }
     }
 }

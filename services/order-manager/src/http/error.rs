@@ -46,6 +46,17 @@ impl From<PlaceOrderError> for ApiError {
             | E::NotFractionable(_)
             | E::FractionalTradingOff
             | E::NoShorting => ApiError::forbidden(message),
+            E::Churning {
+                symbol,
+                rule,
+                retry_after,
+            } => ApiError::rate_limited(retry_after).with(
+                "reject_reason",
+                format!(
+                    "more than {} cancels within a minute in {symbol}, and more than {} for each fill: no new orders there for a while, cancels go on",
+                    rule.cancels_per_minute, rule.cancels_per_fill
+                ),
+            ),
             E::InsufficientBuyingPower { available, cost } => ApiError::forbidden(message)
                 .with("buying_power", Text::from(available).to_string())
                 .with("cost_basis", Text::from(cost).to_string()),

@@ -4,22 +4,26 @@ mod auth;
 mod configurations;
 mod error;
 mod history;
+mod limits;
 mod orders;
 mod positions;
 mod reads;
 
 pub(crate) use auth::KeyHolder;
 pub(crate) use error::database_error;
+pub(crate) use limits::CameFrom;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::app::App;
 use crate::stream::{sse, ws};
 
-/// The routes, without fallbacks: merge them with their neighbours, then call `chassis::http::with_defaults` once.
+/// The routes with their fallbacks, measured: merge them with neighbours that are not and have no fallbacks, then call
+/// `chassis::http::observed` once.
 pub fn router(app: &App) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route(
             "/v2/orders",
             get(orders::list).post(orders::place).delete(orders::cancel_all),
@@ -48,5 +52,7 @@ pub fn router(app: &App) -> Router {
         .route("/stream", get(ws::open))
         .route("/v2/clock", get(reads::clock))
         .route("/v2/calendar", get(reads::calendar))
-        .with_state(app.clone())
+        .with_state(app.clone());
+    // Around the fallbacks, too: what is at no path is counted and told like everything else.
+    chassis::http::with_fallbacks(routes).layer(from_fn_with_state(app.clone(), limits::measure))
 }

@@ -6,21 +6,22 @@
 use std::collections::{HashMap, HashSet};
 
 use db::{DbError, PgConnection};
-use domain::{AccountId, Qty};
+use domain::{AccountId, Qty, Timestamp};
 use identity::Flags;
+use identity::limits::LimitTable;
 use ledger::CashBalance;
 use orders::Sequence;
 
-use super::decide::{AccountBook, Books, Command, Limits, Shares};
+use super::decide::{AccountBook, Books, Churn, Command, Limits, Shares, Struck};
 
 /// The books of the batch's accounts. `cash` comes from under the lock, the rest is read now.
 pub(crate) async fn books(
     conn: &mut PgConnection,
     batch: &[Command],
     cash: HashMap<AccountId, CashBalance>,
-    limits: Limits,
+    known: Known<'_>,
 ) -> Result<Books, DbError> {
-    let rows = read(conn, batch, limits).await?;
+    let rows = read(conn, batch, known).await?;
     let mut books = Books::default();
     for row in rows {
         let command = usize::try_from(row.n - 1).ok().and_then(|n| batch.get(n));
@@ -34,7 +35,7 @@ pub(crate) async fn books(
         let account = books
             .accounts
             .entry(command.account)
-            .or_insert_with(|| book(&row, cash));
+            .or_insert_with(|| book(&row, cash, known.table));
         if let (Some(avail), Some(held)) = (row.shares_avail, row.shares_held) {
             account
                 .shares
@@ -43,8 +44,22 @@ pub(crate) async fn books(
         if let Some(open) = row.open_in_symbol {
             account.open_in.insert(command.symbol.clone(), open);
         }
+        if let Some(churn) = row.churn() {
+            account.churn.insert(command.symbol.clone(), churn);
+        }
     }
     Ok(books)
+}
+
+/// What is known before the look.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// How many orders may be open.
+    pub(crate) limits: Limits,
+    /// When canceling is too much.
+    pub(crate) table: &'a LimitTable,
+    /// What time it is.
+    pub(crate) now: Timestamp,
 }
 
 struct Row {
@@ -58,17 +73,45 @@ struct Row {
     trade_suspended_by_user: bool,
     fractional_trading: Option<bool>,
     event_seq: i64,
-    last_submitted_at: Option<domain::Timestamp>,
-    last_event_at: Option<domain::Timestamp>,
+    last_submitted_at: Option<Timestamp>,
+    last_event_at: Option<Timestamp>,
     open_orders: i32,
     shares_avail: Option<rust_decimal::Decimal>,
     shares_held: Option<rust_decimal::Decimal>,
     open_in_symbol: Option<i64>,
+    tier: String,
+    cancels_minute: Option<i64>,
+    cancels_ten_minutes: Option<i64>,
+    fills_ten_minutes: Option<i64>,
+    strikes: Option<i32>,
+    struck_at: Option<Timestamp>,
+    cool_off_until: Option<Timestamp>,
+}
+
+impl Row {
+    /// Nothing where the account neither cancels nor was struck.
+    fn churn(&self) -> Option<Churn> {
+        let struck = self.strikes.zip(self.struck_at).zip(self.cool_off_until);
+        if struck.is_none() && self.cancels_ten_minutes.is_none() {
+            return None;
+        }
+        Some(Churn {
+            minute: self.cancels_minute.unwrap_or(0),
+            ten_minutes: self.cancels_ten_minutes.unwrap_or(0),
+            fills: self.fills_ten_minutes.unwrap_or(0),
+            struck: struck.map(|((strikes, at), cool_off_until)| Struck {
+                strikes,
+                at,
+                cool_off_until,
+            }),
+        })
+    }
 }
 
 /// One row a command. Look-ups by key are scalar or lateral subqueries, so that the plan is the same on small tables
-/// as on large ones. Open orders of a symbol are counted only where the limit can be reached within this batch.
-async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Result<Vec<Row>, DbError> {
+/// as on large ones. Open orders of a symbol are counted only where the limit can be reached within this batch, fills only
+/// where there are cancels enough to ask.
+async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> Result<Vec<Row>, DbError> {
     let accounts: Vec<uuid::Uuid> = batch.iter().map(|command| command.account.get()).collect();
     let names: Vec<String> = batch
         .iter()
@@ -95,7 +138,17 @@ async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Res
                          from open_orders w
                         where w.account_id = c.account_id
                           and w.symbol = c.symbol)
-                  end as open_in_symbol
+                  end as open_in_symbol,
+                  a.tier, k.minute as "cancels_minute?", k.ten_minutes as "cancels_ten_minutes?",
+                  case when k.minute > $8::bigint then
+                      (select count(*)
+                         from fills f
+                        where f.account_id = c.account_id
+                          and f.venue_at > $7::timestamptz - interval '10 minutes'
+                          and f.symbol = c.symbol
+                          and f.busted_at is null)
+                  end as fills_ten_minutes,
+                  x.strikes as "strikes?", x.struck_at as "struck_at?", x.cool_off_until as "cool_off_until?"
              from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::int[])
                   with ordinality as c (account_id, client_order_id, symbol, first_of_pair, of_account, n)
              join accounts a on a.account_id = c.account_id
@@ -105,13 +158,26 @@ async fn read(conn: &mut PgConnection, batch: &[Command], limits: Limits) -> Res
                                  where s.account_id = c.account_id
                                    and s.symbol = c.symbol
                                  limit 1) h on true
+             left join lateral (select sum(w.cancels) as ten_minutes,
+                                       sum(w.cancels) filter (where w.slot > $7::timestamptz - interval '1 minute') as minute
+                                  from order_cancels w
+                                 where w.account_id = c.account_id
+                                   and w.symbol = c.symbol
+                                   and w.slot > $7::timestamptz - interval '10 minutes') k on c.first_of_pair
+             left join lateral (select p.strikes, p.struck_at, p.cool_off_until
+                                  from churn_strikes p
+                                 where p.account_id = c.account_id
+                                   and p.symbol = c.symbol
+                                 limit 1) x on c.first_of_pair
             order by c.n"#,
         &accounts,
         &names,
         &symbols,
         &first_of_pair(batch),
         &of_account(batch),
-        limits.open_in_symbol,
+        known.limits.open_in_symbol,
+        known.now,
+        known.table.churn_from().map_or(i64::MAX, i64::from),
     )
     .fetch_all(conn)
     .await?;
@@ -136,7 +202,7 @@ fn of_account(batch: &[Command]) -> Vec<i32> {
     batch.iter().map(|command| counts[&command.account]).collect()
 }
 
-fn book(row: &Row, cash: &CashBalance) -> AccountBook {
+fn book(row: &Row, cash: &CashBalance, table: &LimitTable) -> AccountBook {
     AccountBook {
         avail: cash.avail,
         fees: cash.accrued_fees.or_zero(),
@@ -159,6 +225,8 @@ fn book(row: &Row, cash: &CashBalance) -> AccountBook {
         },
         shares: HashMap::new(),
         open_in: HashMap::new(),
+        churn_rule: table.churn(&row.tier),
+        churn: HashMap::new(),
     }
 }
 

@@ -20,15 +20,17 @@ use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
 use db::{DbError, PgPool, Tx};
 use domain::AccountId;
+use identity::limits::Limits as RequestLimits;
 use orders::StoredOrder;
+use orders::churn::Strike;
 use sessions::Sessions;
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
 pub(crate) use decide::new_order;
-use decide::{Accepted, Command, Given, Limits, decide};
-pub(crate) use look::books;
+use decide::{Accepted, Command, Given, Limits, decide, strikes};
+pub(crate) use look::{Known, books};
 pub(crate) use terms::terms;
 pub use times::{Asked, NewYork, Untimely};
 pub(crate) use write::{all_written, database_error, order_accepted};
@@ -50,6 +52,14 @@ pub(crate) enum Fault {
     CommitUnknown,
 }
 
+/// A transaction that only has to be committed.
+struct Prepared {
+    tx: Tx,
+    decided: Vec<Result<Accepted, PlaceOrderError>>,
+    /// Nothing was written.
+    is_empty: bool,
+}
+
 impl<E: Into<DbError>> From<E> for Fault {
     fn from(error: E) -> Self {
         Fault::Failed(error.into())
@@ -69,6 +79,8 @@ pub struct PlaceWork {
     pub sessions: Sessions,
     /// How many orders may be open.
     pub limits: Limits,
+    /// When canceling is too much (RSK-8).
+    pub request_limits: RequestLimits,
 }
 
 impl BatchWork for PlaceWork {
@@ -137,12 +149,12 @@ impl PlaceWork {
 
     /// One transaction. With the fault come the replies that would have been given.
     async fn attempt(&self, batch: &[Command]) -> Result<Vec<Reply>, (Vec<Reply>, Fault)> {
-        let (tx, decided) = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
+        let Prepared { tx, decided, is_empty } = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
         let replies = decided
             .into_iter()
             .map(|one| one.map(|accepted| accepted.order))
             .collect::<Vec<Reply>>();
-        if replies.iter().all(Result::is_err) {
+        if is_empty {
             // Nothing was written: a rollback says so in one round trip, and its failure changes nothing.
             let _ = tx.rollback().await;
             return Ok(replies);
@@ -160,17 +172,23 @@ impl PlaceWork {
     }
 
     /// Everything up to, and without, the commit.
-    async fn prepare(&self, batch: &[Command]) -> Result<(Tx, Vec<Result<Accepted, PlaceOrderError>>), Fault> {
+    async fn prepare(&self, batch: &[Command]) -> Result<Prepared, Fault> {
         let mut tx = db::begin(&self.pool).await?;
         let accounts: BTreeSet<AccountId> = batch.iter().map(|command| command.account).collect();
         let accounts: Vec<AccountId> = accounts.into_iter().collect();
         let cash = ledger::lock(&mut tx, &accounts).await?;
         fail::fail_point!("api::tx_account_locked", |_| Err(DbError::Stale.into()));
         // A statement of its own: one that waited for the lock would see its unlocked neighbours as they were before.
-        let mut books = look::books(&mut tx, batch, cash, self.limits).await?;
+        let (now, table) = (self.clock.now(), self.request_limits.table());
+        let known = Known {
+            limits: self.limits,
+            table: &table,
+            now,
+        };
+        let mut books = look::books(&mut tx, batch, cash, known).await?;
         let calendar = self.sessions.calendar();
         let given = Given {
-            now: self.clock.now(),
+            now,
             calendar: &calendar,
             limits: self.limits,
         };
@@ -180,7 +198,14 @@ impl PlaceWork {
         if !accepted.is_empty() {
             write::write(&mut tx, &accepted, &books).await?;
         }
-        Ok((tx, decided))
+        let strikes = strikes(&books, batch, &decided, now);
+        note_churn(&decided, &strikes);
+        orders::churn::strike(&mut tx, &strikes).await?;
+        Ok(Prepared {
+            is_empty: accepted.is_empty() && strikes.is_empty(),
+            tx,
+            decided,
+        })
     }
 
     /// Whether the transaction behind these replies happened. The account's lock is taken first: a server process
@@ -194,6 +219,20 @@ impl PlaceWork {
         let stored = orders::read::by_client_id(&mut tx, order.account_id, &order.client_order_id).await?;
         tx.rollback().await?;
         Ok(stored.is_some_and(|stored| stored.order_id == order.order_id))
+    }
+}
+
+/// A strike is worth a line: somebody may call about it.
+fn note_churn(decided: &[Result<Accepted, PlaceOrderError>], strikes: &[Strike]) {
+    let refused = decided
+        .iter()
+        .filter(|one| matches!(one, Err(PlaceOrderError::Churning { .. })));
+    metrics::counter!("daybook_order_manager_churn_refused_total").increment(refused.count() as u64);
+    for strike in strikes {
+        info!(
+            account.id = %strike.account, strikes = strike.strikes, until = %strike.cool_off_until,
+            "account {} cancels too much in {}", strike.account, strike.symbol
+        );
     }
 }
 

@@ -15,6 +15,7 @@ use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
 use db::{DbError, PgPool, Tx};
 use domain::{AccountId, ClientOrderId, OrderId, RequestId};
+use identity::limits::{LimitTable, Usual};
 use orders::StoredOrder;
 use sessions::Sessions;
 use tracing::{debug, error};
@@ -23,7 +24,7 @@ use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::draft::Change;
 use crate::error::{PlaceOrderError, ReplaceError};
 use crate::place::decide::{Command, Given, Limits, Replacement, decide_replacement};
-use crate::place::{Fault, books, commit};
+use crate::place::{Fault, Known, books, commit};
 use crate::prices::ReferencePrices;
 
 /// One request to replace an order.
@@ -118,6 +119,14 @@ impl Settle for ReplaceWork {
     }
 }
 
+/// The churn rule refuses new orders alone (RSK-8): a replacement has an order to take the place of.
+fn no_churn_rule() -> LimitTable {
+    LimitTable::of(Usual {
+        churn: None,
+        ..Usual::default()
+    })
+}
+
 impl ReplaceWork {
     /// One transaction. With the fault come the replies that would have been given.
     async fn attempt(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, (Vec<ReplaceReply>, Fault)> {
@@ -161,7 +170,12 @@ impl ReplaceWork {
         let commands: Vec<Command> = wanted.iter().flatten().map(|(_, wanted)| wanted.clone()).collect();
         let accounts: BTreeSet<AccountId> = commands.iter().map(|command| command.account).collect();
         let cash = ledger::lock(&mut tx, &Vec::from_iter(accounts)).await?;
-        let mut books = books(&mut tx, &commands, cash, self.limits).await?;
+        let known = Known {
+            limits: self.limits,
+            table: &no_churn_rule(),
+            now,
+        };
+        let mut books = books(&mut tx, &commands, cash, known).await?;
         let mut replaced: HashMap<OrderId, OrderId> = HashMap::new();
         let decided: Vec<Result<Replacement, ReplaceError>> = wanted
             .into_iter()

@@ -16,6 +16,8 @@ pub(super) enum End {
     Nameless,
     /// The key pair is not right.
     Unauthorized,
+    /// Too many connections of this key, or too many wrong keys from this address, in a short time.
+    Limited,
     /// The key was revoked while it was open.
     Revoked,
     /// There are too many of this account.
@@ -52,6 +54,7 @@ impl End {
             End::Stopping => (close_code::AWAY, "the server is stopping, connect again"),
             End::Nameless => (close_code::POLICY, "not authenticated in time"),
             End::Unauthorized => (close_code::POLICY, "not authorized"),
+            End::Limited => (close_code::POLICY, "rate limit exceeded"),
             End::Revoked => (close_code::POLICY, "the key was revoked"),
             End::Crowded => (close_code::POLICY, "too many connections of this account"),
             End::Slow => (close_code::POLICY, "slow reader, connect again and resume by since_id"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::house::{Customer, House, door, order};
+use crate::house::{Customer, House, door, order, unlimited};
 use chassis::batch::BatchSettings;
 use domain::Money;
 use futures::future::join_all;
@@ -231,7 +231,7 @@ fn second_door(house: &House) -> axum::Router {
         &house.instruments,
         &house.sessions,
         &house.shutdown,
-        &small_batches(),
+        &unlimited(small_batches()),
     )
 }
 

@@ -11,6 +11,7 @@ use chassis::ids::SharedIds;
 use chassis::shutdown::Shutdown;
 use domain::calendar::{Calendar, Exception};
 use domain::{AccountId, AssetId, ExecId, Money, Price, Symbol};
+use identity::limits::{Rates, Usual};
 use identity::{AccountKind, NewAccount};
 use instruments::{Asset, Instruments, Quote};
 use ledger::{Book, Cause, Entry, Transfer};
@@ -78,8 +79,14 @@ impl House {
         Self::of(TestDb::new().await, config, 1)
     }
 
-    /// A door of its own to a database, as another process would open it.
+    /// A door of its own to a database, as another process would open it. Nobody is limited: most tests ask more, while
+    /// the clock stands still, than a customer may in a minute.
     pub fn of(db: TestDb, config: Config, seed: u64) -> Self {
+        Self::strict(db, unlimited(config), seed)
+    }
+
+    /// As [`House::of`], with the limits as they are set.
+    pub fn strict(db: TestDb, config: Config, seed: u64) -> Self {
         let (clock, ids) = (testkit::clock(), testkit::ids(seed));
         let instruments = Instruments::new();
         instruments.set_assets(vec![
@@ -251,6 +258,15 @@ impl House {
     }
 }
 
+/// The same without limits for customers.
+pub fn unlimited(mut config: Config) -> Config {
+    config.limits.usual = Usual {
+        rates: Rates::UNLIMITED,
+        churn: None,
+    };
+    config
+}
+
 /// The router of a door of its own.
 pub fn door(
     pool: &PgPool,
@@ -269,7 +285,7 @@ pub fn door(
         instruments: instruments.clone(),
         sessions: sessions.clone(),
     };
-    chassis::http::with_defaults(router(&App::start(config, deps, shutdown)), ids.clone())
+    chassis::http::observed(router(&App::start(config, deps, shutdown)), ids.clone())
 }
 
 fn asset(n: u128, symbol: &str, tradable: bool) -> Asset {

@@ -6,11 +6,13 @@
 mod bad_input;
 mod calendar;
 mod canceling;
+mod churn;
 mod closing;
 mod concurrency;
 mod configuring;
 mod history;
 mod house;
+mod limits;
 mod market;
 mod placing;
 mod reading;

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use domain::{AccountId, ClientOrderId, Money, Qty, Symbol};
 use identity::Flags;
+use identity::limits::ChurnRule;
 use ledger::Transfer;
 use orders::Sequence;
 
-use super::Command;
+use super::{Churn, Command};
 use crate::error::PlaceOrderError;
 
 /// The books of a batch's accounts.
@@ -38,6 +39,10 @@ pub struct AccountBook {
     pub shares: HashMap<Symbol, Shares>,
     /// Its open orders, by symbol; a symbol that is not there has few enough.
     pub open_in: HashMap<Symbol, i64>,
+    /// When its canceling is too much; `None` where the rule is off.
+    pub churn_rule: Option<ChurnRule>,
+    /// Its canceling, by symbol; a symbol that is not there has none.
+    pub churn: HashMap<Symbol, Churn>,
 }
 
 impl Books {

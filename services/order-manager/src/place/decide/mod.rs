@@ -19,17 +19,22 @@ mod command;
 mod funds;
 mod replacement;
 
+use std::collections::HashSet;
+
 use domain::calendar::Calendar;
 use domain::{AmountError, Timestamp};
+use orders::churn::Strike;
 
 pub use accepted::{Accepted, new_order};
 pub use books::{AccountBook, Books, Limits, Shares};
+pub use checks::churn::{Churn, Struck};
 pub use command::Command;
 pub use replacement::{Replacement, decide_replacement};
 
 use crate::error::PlaceOrderError;
 use accepted::{accepted_event, stored};
 use checks::Seen;
+use checks::churn::{Verdict, verdict};
 
 /// What is the same for all orders of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +77,36 @@ pub fn decide(books: &mut Books, command: &Command, given: Given<'_>) -> Result<
     sequence.open_orders += 1;
     books.take(command, sequence, &hold)?;
     Ok(Accepted { order, hold, event })
+}
+
+/// What is to be written of those who went on placing where they had canceled too much (RSK-8): one for each account
+/// and symbol of the batch.
+pub fn strikes(
+    books: &Books,
+    batch: &[Command],
+    decided: &[Result<Accepted, PlaceOrderError>],
+    now: Timestamp,
+) -> Vec<Strike> {
+    let refused = batch.iter().zip(decided);
+    let refused = refused.filter(|(_, outcome)| matches!(outcome, Err(PlaceOrderError::Churning { .. })));
+    let mut seen = HashSet::new();
+    refused
+        .filter(|(command, _)| seen.insert((command.account, &command.symbol)))
+        .filter_map(|(command, _)| {
+            let account = books.accounts.get(&command.account)?;
+            let (rule, churn) = (account.churn_rule?, account.churn.get(&command.symbol)?);
+            let Verdict::Strike(struck) = verdict(churn, rule, now) else {
+                return None;
+            };
+            Some(Strike {
+                account: command.account,
+                symbol: command.symbol.clone(),
+                strikes: struck.strikes,
+                struck_at: struck.at,
+                cool_off_until: struck.cool_off_until,
+            })
+        })
+        .collect()
 }
 
 fn for_ledger(command: &Command, strict: bool) -> ledger::rules::Order {

@@ -53,6 +53,8 @@ fn books(dollars: i64, shares: i64) -> Books {
         )]
         .into(),
         open_in: HashMap::new(),
+        churn_rule: None,
+        churn: HashMap::new(),
     };
     Books {
         accounts: [(account(), book)].into(),

@@ -11,8 +11,10 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use chassis::http::ApiError;
 use futures::{SinkExt, StreamExt};
-use identity::{AuthError, Caller};
+use identity::Caller;
+use identity::limits::Class;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite;
@@ -24,7 +26,8 @@ use super::keys::Key;
 use super::subscription::{Subscription, Told};
 use crate::app::App;
 use crate::error::StreamError;
-use crate::http::KeyHolder;
+use crate::http::{CameFrom, KeyHolder};
+use crate::limits::sign_in::{Pair, Refused};
 use frames::Asked;
 
 /// No frame of a client's needs more.
@@ -45,6 +48,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) async fn open(
     State(app): State<App>,
     caller: Option<KeyHolder>,
+    from: CameFrom,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| StreamError::NoHandshake)?;
@@ -65,7 +69,7 @@ pub(crate) async fn open(
         .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(MOST_UNSENT);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let session = Session::new(app, streams, socket, visit, caller);
+        let session = Session::new(app, streams, (socket, from), visit, caller);
         session.run().await;
         drop(tracked);
     }))
@@ -81,6 +85,7 @@ struct Session {
     app: App,
     streams: Streams,
     socket: WebSocket,
+    from: IpAddr,
     visit: Visit,
     known: Option<Known>,
     updates: Option<Subscription>,
@@ -100,7 +105,13 @@ enum Next {
 }
 
 impl Session {
-    fn new(app: App, streams: Streams, socket: WebSocket, visit: Visit, caller: Option<Caller>) -> Self {
+    fn new(
+        app: App,
+        streams: Streams,
+        (socket, CameFrom(from)): (WebSocket, CameFrom),
+        visit: Visit,
+        caller: Option<Caller>,
+    ) -> Self {
         let known = caller.map(|caller| {
             let key = streams.keys().over(&caller.key_id);
             Known { caller, key }
@@ -116,6 +127,7 @@ impl Session {
             app,
             streams,
             socket,
+            from,
             visit,
             known,
             updates: None,
@@ -191,10 +203,20 @@ impl Session {
     }
 
     async fn authenticate(&mut self, key_id: &str, secret: &str) -> Result<(), End> {
-        let caller = match self.app.keys().authenticate(key_id, secret).await {
+        let pair = Pair {
+            key_id: key_id.to_owned(),
+            secret: secret.to_owned(),
+        };
+        // By a message or by headers: one way in, one bucket.
+        let signed_in = self.app.entrance().sign_in(&pair, Class::Stream, self.from).await;
+        let caller = match signed_in.outcome {
             Ok(caller) => caller,
-            Err(AuthError::Denied) => return self.deny().await,
-            Err(AuthError::Unavailable(_)) => {
+            Err(Refused::Denied) => return self.deny().await,
+            Err(Refused::Limited) => {
+                self.say(&frames::error("rate limit exceeded")).await?;
+                return Err(End::Limited);
+            }
+            Err(Refused::Unavailable(_)) => {
                 self.say(&frames::error("keys cannot be read now, connect again"))
                     .await?;
                 return Err(End::Unavailable);

@@ -5,6 +5,7 @@
 //! the shares are there comes last ([`super::funds`]), with the hold.
 
 mod account_state;
+pub(super) mod churn;
 mod client_id;
 mod fractional;
 mod open_orders;
@@ -48,5 +49,6 @@ pub(super) fn check(seen: Seen<'_>) -> Result<Times, PlaceOrderError> {
         seen.given.calendar,
     )?;
     open_orders::check(seen)?;
+    churn::check(seen)?;
     Ok(times)
 }
