@@ -161,7 +161,11 @@ pub async fn on_their_way(pool: &PgPool, scenario: &Scenario) -> Result<u64, DbE
                 .fetch_one(pool)
                 .await?
         }
-        Scenario::Place { .. } | Scenario::Open { .. } | Scenario::Streams { .. } | Scenario::Expire { .. } => {
+        Scenario::Place { .. }
+        | Scenario::Open { .. }
+        | Scenario::Streams { .. }
+        | Scenario::Expire { .. }
+        | Scenario::Churn { .. } => {
             sqlx::query_scalar!(r#"select count(*) as "count!" from orders where acknowledged_at is null"#)
                 .fetch_one(pool)
                 .await?

@@ -61,6 +61,18 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+    /// A customer who places and cancels a hundred times as much as allowed, and what the others notice.
+    Churn {
+        /// Orders a second of the others, open loop.
+        #[arg(long, default_value_t = 200)]
+        rate: u64,
+        /// Requests a second of the attacker, open loop.
+        #[arg(long, default_value_t = 334)]
+        attack_rate: u64,
+        /// The rest.
+        #[command(flatten)]
+        common: Common,
+    },
     /// The bell: orders of the night go to the exchange, from the open until it has the last of them.
     Open {
         /// Orders that wait for the bell.
@@ -119,9 +131,9 @@ pub struct Common {
     /// Alternating rounds, as set and with `DAYBOOK_BATCH_MAX=1`; adds `ratio_to_batches_of_one`.
     #[arg(long)]
     pub compare_batch_of_one: bool,
-    /// Rounds of each setting in a comparison.
-    #[arg(long, default_value_t = 3)]
-    pub rounds: usize,
+    /// Rounds of each setting in a comparison: 3 of batches, 5 of an attack, unless said otherwise.
+    #[arg(long)]
+    pub rounds: Option<usize>,
     /// Adds what PostgreSQL's statements cost. Costs a little itself.
     #[arg(long)]
     pub statements: bool,
@@ -159,6 +171,7 @@ impl Cli {
             | Scenario::Fill { common, .. }
             | Scenario::Open { common, .. }
             | Scenario::Streams { common, .. }
+            | Scenario::Churn { common, .. }
             | Scenario::Expire { common, .. } => common,
         }
     }
@@ -167,7 +180,7 @@ impl Cli {
     pub fn rate(&self) -> Option<u64> {
         match &self.scenario {
             Scenario::Place { rate, .. } => *rate,
-            Scenario::Fill { rate, .. } | Scenario::Expire { rate, .. } => Some(*rate),
+            Scenario::Fill { rate, .. } | Scenario::Expire { rate, .. } | Scenario::Churn { rate, .. } => Some(*rate),
             Scenario::Open { .. } | Scenario::Streams { .. } => None,
         }
     }
@@ -180,6 +193,7 @@ impl Cli {
             Scenario::Open { .. } => "open",
             Scenario::Streams { .. } => "streams",
             Scenario::Expire { .. } => "expire",
+            Scenario::Churn { .. } => "churn",
         }
     }
 }
@@ -216,6 +230,8 @@ mod tests {
         );
         let expire = read("load-tests expire --orders 1000000 --json");
         assert!(matches!(expire.scenario, Scenario::Expire { orders: 1_000_000, .. }));
+        let churn = read("load-tests churn --json");
+        assert!(matches!(churn.scenario, Scenario::Churn { attack_rate: 334, .. }));
         assert!(
             read("load-tests place --compare-batch-of-one")
                 .common()

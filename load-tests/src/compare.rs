@@ -12,13 +12,16 @@ use crate::scenario;
 /// What turns batches off.
 const BATCHES_OF_ONE: (&str, &str) = ("DAYBOOK_BATCH_MAX", "1");
 
+/// Rounds, unless said otherwise.
+const ROUNDS: usize = 3;
+
 /// Runs the rounds; the report is that of the last round as set, with the comparison.
 ///
 /// # Errors
 /// A round that fails, or that broke an invariant.
 pub async fn run(options: &Cli, binary: &Path) -> anyhow::Result<Report> {
     let (mut pairs, mut last) = (Vec::new(), None);
-    for round in 1..=options.common().rounds.max(1) {
+    for round in 1..=options.common().rounds.unwrap_or(ROUNDS).max(1) {
         let batches = scenario::run(options, binary, None).await?;
         let ones = scenario::run(options, binary, Some(BATCHES_OF_ONE)).await?;
         batches.verdict()?;

@@ -9,6 +9,8 @@ use chassis::clock::{Clock, SharedClock, SystemClock};
 use chassis::ids::{Ids, SystemIds};
 use db::{PgConnection, PgPool};
 use domain::Money;
+use identity::accounts::Tier;
+use identity::limits::UNLIMITED;
 use identity::{AccountKind, NewAccount};
 use ledger::rules;
 use secrecy::ExposeSecret;
@@ -38,19 +40,40 @@ pub async fn open(pool: &PgPool, count: u16) -> anyhow::Result<Vec<Customer>> {
     let mut tx = db::begin(pool).await?;
     let mut customers = Vec::new();
     for number in 0..count {
-        customers.push(open_one(&mut tx, &ids, &*clock, number).await?);
+        // What is measured is the way of an order, not how well it is turned away.
+        customers.push(open_one(&mut tx, &ids, &*clock, number, &Tier::new(UNLIMITED)?).await?);
     }
     tx.commit().await?;
     Ok(customers)
 }
 
-async fn open_one(conn: &mut PgConnection, ids: &dyn Ids, clock: &dyn Clock, number: u16) -> anyhow::Result<Customer> {
+/// Opens one more, who has the limits that everybody has by default.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_standard(pool: &PgPool) -> anyhow::Result<Customer> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids = SystemIds::new(clock.clone());
+    let mut tx = db::begin(pool).await?;
+    let customer = open_one(&mut tx, &ids, &*clock, u16::MAX, &Tier::default()).await?;
+    tx.commit().await?;
+    Ok(customer)
+}
+
+async fn open_one(
+    conn: &mut PgConnection,
+    ids: &dyn Ids,
+    clock: &dyn Clock,
+    number: u16,
+    tier: &Tier,
+) -> anyhow::Result<Customer> {
     let (now, funds) = (clock.now(), Money::parse(FUNDS).context("a constant")?);
     let new = NewAccount {
         name: format!("Load {number}"),
         kind: AccountKind::LimitedMargin,
     };
     let account = identity::accounts::create(conn, ids, &new, now).await?.id;
+    identity::accounts::set_tier(conn, account, tier).await?;
     ledger::open_account(conn, account, false).await?;
     orders::open_sequence(conn, account).await?;
     let movement = ids.uuid();

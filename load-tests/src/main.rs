@@ -6,6 +6,7 @@
 //! cargo run --release -p load-tests -- place --compare-batch-of-one
 //! cargo run --release -p load-tests -- open --orders 50000 --json
 //! cargo run --release -p load-tests -- streams --connections 5000 --idle --json
+//! cargo run --release -p load-tests -- churn --json
 //! cargo run --release -p load-tests -- expire --orders 1000000 --json
 //! ```
 //!
@@ -27,12 +28,15 @@
 //! | `open`         | the orders of a night at the bell; `arrivals` reads how the exchange got them |
 //! | `expiry` `book` | the end of a whole book of open orders, and writing such a book            |
 //! | `streams` `listener` | connections that listen: their memory, and how soon they hear          |
+//! | `churn` `attack` | what a customer who churns costs the others                               |
 //! | `report`       | the JSON object and the table                                              |
 
 mod arrivals;
+mod attack;
 mod binary;
 mod book;
 mod bookings;
+mod churn;
 mod cli;
 mod compare;
 mod customers;
@@ -85,6 +89,15 @@ async fn measured(options: cli::Cli) -> anyhow::Result<()> {
             rate,
         };
         let report = expiry::run(&options, plan, &binary).await?;
+        report.print(options.common().json);
+        return report.verdict();
+    }
+    if let cli::Scenario::Churn { rate, attack_rate, .. } = options.scenario {
+        let plan = churn::Plan {
+            rate,
+            attack: attack_rate,
+        };
+        let report = churn::run(&options, plan, &binary).await?;
         report.print(options.common().json);
         return report.verdict();
     }

@@ -188,9 +188,11 @@ struct Measured {
 impl Bench<'_> {
     fn kind(&self) -> Kind {
         match self.options.scenario {
-            Scenario::Place { .. } | Scenario::Open { .. } | Scenario::Streams { .. } | Scenario::Expire { .. } => {
-                Kind::Resting
-            }
+            Scenario::Place { .. }
+            | Scenario::Open { .. }
+            | Scenario::Streams { .. }
+            | Scenario::Expire { .. }
+            | Scenario::Churn { .. } => Kind::Resting,
             Scenario::Fill { .. } => Kind::Trading,
         }
     }
@@ -257,9 +259,11 @@ impl Bench<'_> {
 
     async fn bookings(&self, measured: &Measured) -> anyhow::Result<Option<Bookings>> {
         match self.options.scenario {
-            Scenario::Place { .. } | Scenario::Open { .. } | Scenario::Streams { .. } | Scenario::Expire { .. } => {
-                Ok(None)
-            }
+            Scenario::Place { .. }
+            | Scenario::Open { .. }
+            | Scenario::Streams { .. }
+            | Scenario::Expire { .. }
+            | Scenario::Churn { .. } => Ok(None),
             Scenario::Fill { .. } => {
                 // Without statistics the planner takes these tables for empty ones.
                 sqlx::query("analyze").execute(&self.superuser).await?;
