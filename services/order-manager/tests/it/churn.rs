@@ -188,7 +188,7 @@ async fn rsk_8_the_rule_is_the_tiers() {
     };
     set_churn_limit(&mut conn, &limit).await.unwrap();
     let read = async || {
-        let table: LimitTable = identity::limits::load(&mut *house.pool().acquire().await.unwrap(), Default::default())
+        let table: LimitTable = identity::limits::load(&mut house.pool().acquire().await.unwrap(), Default::default())
             .await
             .unwrap();
         assert_eq!(table.churn("standard"), Some(rule));
