@@ -299,9 +299,13 @@ impl App {
         asset: &Asset,
         request_id: RequestId,
     ) -> Result<Command, PlaceOrderError> {
-        let ids = &self.deps().ids;
+        let Deps {
+            ids, clock, sessions, ..
+        } = self.deps();
         let reference = self.0.prices.get(&asset.symbol);
-        let terms = terms(&draft, asset, reference, self.0.market_collar)?;
+        let (now, calendar) = (clock.now(), sessions.calendar());
+        let at_market = reference.filter(|reference| reference.counts(now, &calendar));
+        let terms = terms(&draft, asset, at_market, self.0.market_collar)?;
         let client_order_id = self.name_of(draft.client_order_id)?;
         Ok(Command {
             order_id: OrderId::new(ids.uuid()),
@@ -316,6 +320,7 @@ impl App {
             qty: terms.qty,
             limit_price: terms.limit_price,
             notional: terms.notional,
+            fractionable: asset.fractionable,
             value: terms.value,
             reference,
             request_id,

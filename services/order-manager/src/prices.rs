@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chassis::step::{Progress, Step, StepError};
-use chrono::NaiveDate;
+use chrono::{NaiveDate, TimeDelta};
 use db::{DbError, PgConnection, PgPool};
+use domain::calendar::Calendar;
 use domain::{Price, Symbol, Timestamp};
 use instruments::{Instruments, Quote};
 use rust_decimal::Decimal;
+
+/// How old a price may be while the market is open.
+const OLDEST: TimeDelta = TimeDelta::minutes(15);
 
 /// What a symbol last cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +24,14 @@ pub struct Reference {
     pub price: Price,
     /// When it was quoted.
     pub at: Timestamp,
+}
+
+impl Reference {
+    /// Whether a market order may be made by it (PX-7). While the market is open, one that has not moved for a while is one
+    /// that nobody keeps fresh; outside the session the last one is all there is.
+    pub(crate) fn counts(&self, now: Timestamp, calendar: &Calendar) -> bool {
+        !calendar.is_open(now) || now - self.at <= OLDEST
+    }
 }
 
 /// The reference prices of all symbols; clones share them.

@@ -5,13 +5,13 @@
 //! | `limit`, `qty` | as written | as written |
 //! | `limit`, `notional` | as written | what the dollars buy at the limit |
 //! | `market`, `qty` | the collar (PX-7) | as written |
-//! | `market`, `notional` | the collar (PX-7) | what the dollars buy at the reference price |
+//! | `market`, `notional` | the collar (PX-7) | what the dollars buy at the collar, or bring at the reference price |
 //!
 //! The exchange never sees a market order or dollars. Parts of a share are rounded down to nine decimals, so that an order
-//! never asks for more than its dollars.
+//! never asks for more than its dollars: a buy spends no more of them whatever it trades at, and what it leaves comes back.
 
 use domain::collar::collared_limit;
-use domain::{AmountError, Money, OrderType, Price, Qty, Symbol};
+use domain::{AmountError, Money, OrderType, Price, Qty, Side, Symbol};
 use instruments::Asset;
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -37,14 +37,17 @@ pub(crate) struct Terms {
     pub(crate) value: Money,
 }
 
-/// The terms of this order, given what the symbol last cost and how far a market order may reach.
+/// The terms of this order, given what the symbol last cost, as far as that counts at the market, and how far a market order
+/// may reach.
 pub(crate) fn terms(
     draft: &DraftOrder,
     asset: &Asset,
     reference: Option<Reference>,
     collar: Decimal,
 ) -> Result<Terms, PlaceOrderError> {
-    if draft.size.is_fractional() && !asset.fractionable {
+    // A sell of parts of a share may be of all that is left: that is looked at under the lock.
+    let may_be_rest = draft.side == Side::Sell && matches!(draft.size, Size::Shares(_));
+    if draft.size.is_fractional() && !asset.fractionable && !may_be_rest {
         return Err(PlaceOrderError::NotFractionable(asset.symbol.clone()));
     }
     let (order_type, price, limit_price) = match draft.limit_price {
@@ -56,7 +59,13 @@ pub(crate) fn terms(
     };
     let (qty, notional, value) = match draft.size {
         Size::Shares(qty) => (qty, None, price.notional(qty).map_err(too_large("qty"))?),
-        Size::Dollars(dollars) => (shares_for(dollars, price)?, Some(dollars), dollars),
+        Size::Dollars(dollars) => {
+            let worst = match draft.side {
+                Side::Buy => limit_price,
+                Side::Sell => price,
+            };
+            (shares_for(dollars, worst)?, Some(dollars), dollars)
+        }
     };
     Ok(Terms {
         order_type,
@@ -95,7 +104,7 @@ mod tests {
     //! What dollars come to.
 
     use super::*;
-    use domain::{Side, TimeInForce};
+    use domain::TimeInForce;
     use proptest::prelude::*;
 
     fn draft(size: Size, limit_price: Option<Price>) -> DraftOrder {
@@ -139,15 +148,17 @@ mod tests {
             }
         }
 
-        /// PX-7: at the market the dollars buy at the reference, and the limit is never below it.
+        /// QTY-3, PX-7: whatever a market buy of dollars trades at, it spends no more than they are, and its hold is exactly them.
         #[test]
-        fn qty_3_dollars_at_the_market_buy_at_the_reference(cents in 100_i64..100_000_000, ticks in 1_000_i64..100_000_000) {
+        fn qty_3_dollars_at_the_market_are_never_exceeded(cents in 100_i64..100_000_000, ticks in 1_000_i64..100_000_000) {
             let dollars = Money::from_decimal(Decimal::new(cents, 2));
             let price = Price::new(Decimal::new(ticks, 4)).expect("a price");
             let reference = Reference { price, at: domain::Timestamp::UNIX_EPOCH };
             let drafted = draft(Size::Dollars(dollars), None);
             let terms = terms(&drafted, &asset(), Some(reference), Decimal::new(5, 2)).expect("terms");
-            prop_assert!(price.notional(terms.qty).expect("an amount") <= dollars);
+            let cost = terms.limit_price.notional(terms.qty).expect("an amount");
+            prop_assert!(cost <= dollars, "{cost} of {dollars}");
+            prop_assert_eq!(cost.ceil_to_cent(), dollars);
             prop_assert!(terms.limit_price.get() + Decimal::new(1, 2) >= price.get());
             prop_assert!(terms.limit_price.get() <= price.get() * Decimal::new(105, 2));
         }

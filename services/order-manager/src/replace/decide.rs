@@ -74,6 +74,7 @@ fn wanted(command: &ReplaceCommand, old: &StoredOrder) -> Result<Command, Replac
         qty,
         limit_price,
         notional: None,
+        fractionable: false,
         value: limit_price.notional(qty).map_err(too_large)?,
         reference: None,
         request_id: command.request_id.clone(),

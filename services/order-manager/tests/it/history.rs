@@ -118,6 +118,10 @@ async fn px_7_a_symbol_that_nobody_quotes_has_its_last_close_as_reference() {
     house.give(&ada, "AAPL", 3).await;
     position(&house, &ada).await;
     house.instruments.set_quotes(vec![]);
+    let in_session = house.delete(&ada, "/v2/positions/AAPL").await;
+    assert_eq!(in_session.status, 422, "{}", in_session.body);
+    // The session ends at four.
+    house.clock.advance(Duration::from_secs(6 * 60 * 60));
     house.delete(&ada, "/v2/positions/AAPL").await.ok();
     let limit: String = sqlx::query_scalar("select limit_price::text from orders")
         .fetch_one(house.pool())

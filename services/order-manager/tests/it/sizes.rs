@@ -1,5 +1,7 @@
 //! Orders for parts of a share, for dollars, and at the market.
 
+use std::time::Duration;
+
 use crate::house::{Customer, House, order};
 use rstest::rstest;
 use rust_decimal::Decimal;
@@ -55,7 +57,11 @@ fn decimal(text: &str) -> Decimal {
     json!({ "type": "market", "limit_price": null, "qty": "2" }), ("market", "2", "105", "210")
 )]
 #[case::qty_3_dollars_at_the_market(
-    json!({ "type": "market", "limit_price": null, "qty": null, "notional": "50" }), ("market", "0.5", "105", "52.5")
+    json!({ "type": "market", "limit_price": null, "qty": null, "notional": "52.5" }), ("market", "0.5", "105", "52.5")
+)]
+#[case::qty_3_all_there_is_at_the_market(
+    json!({ "type": "market", "limit_price": null, "qty": null, "notional": "1000" }),
+    ("market", "9.523809523", "105", "1000")
 )]
 #[case::market_orders_may_rest(
     json!({ "type": "market", "limit_price": null, "time_in_force": "gtc" }), ("market", "1", "105", "105")
@@ -165,4 +171,52 @@ async fn the_rest_of_a_position_can_be_sold_whatever_it_is_worth() {
         .post(&ada, body(json!({ "side": "sell", "qty": "0.000000001" })))
         .await
         .ok();
+}
+
+/// PX-7: within the session a price of a quarter of an hour ago says nothing; outside it the last one is all there is.
+#[tokio::test]
+async fn px_7_a_market_order_needs_a_price_of_the_last_quarter_of_an_hour_while_the_market_is_open() {
+    let house = house().await;
+    let ada = house.customer(10_000).await;
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    house.clock.advance(minutes(15));
+    house.post(&ada, dollars("buy", "50")).await.ok();
+    house.clock.advance(minutes(1));
+    for (body, status) in [
+        (dollars("buy", "50"), 422),
+        (body(json!({ "type": "market", "limit_price": null })), 422),
+        (body(json!({})), 200),
+    ] {
+        let answer = house.post(&ada, body).await;
+        assert_eq!(answer.status, status, "{}", answer.body);
+        if status == 422 {
+            let told = "there is no reference price of \"AAPL\" for a market order: send a limit order";
+            assert_eq!(answer.error(), (422, 42210000, told));
+        }
+    }
+    // The session ends at four.
+    house.clock.advance(minutes(6 * 60));
+    house.post(&ada, dollars("buy", "50")).await.ok();
+}
+
+/// QTY-2: nobody is left with a part of a share that cannot be sold.
+#[tokio::test]
+async fn qty_2_the_rest_of_a_position_can_be_sold_though_its_asset_trades_in_whole_shares_again() {
+    let house = house().await;
+    let ada = house.customer(1_000).await;
+    house.give(&ada, "AAPL", decimal("2.5")).await;
+    house.fractionable(&[]);
+    for (members, status) in [
+        (json!({ "side": "sell", "qty": "0.5" }), 403),
+        (json!({ "side": "sell", "qty": "3.5" }), 403),
+        (json!({ "side": "buy", "qty": "2.5" }), 403),
+        (json!({ "side": "sell", "qty": "2" }), 200),
+        (json!({ "side": "sell", "qty": "0.5" }), 200),
+    ] {
+        let answer = house.post(&ada, body(members.clone())).await;
+        assert_eq!(answer.status, status, "{members}: {}", answer.body);
+        if status == 403 {
+            assert_eq!(answer.error().2, "asset \"AAPL\" is not fractionable", "{members}");
+        }
+    }
 }

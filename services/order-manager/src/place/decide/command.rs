@@ -34,6 +34,8 @@ pub struct Command {
     pub limit_price: Price,
     /// Dollars asked for, where the order was written in dollars.
     pub notional: Option<Money>,
+    /// Whether parts of a share of the instrument are traded.
+    pub fractionable: bool,
     /// Dollars it is worth: at its limit, or of a market order at the reference price.
     pub value: Money,
     /// What the symbol last cost, where anybody knows.

@@ -77,6 +77,7 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
         qty: Qty::parse(qty).unwrap(),
         limit_price: Price::parse(price).unwrap(),
         notional: None,
+        fractionable: true,
         value: Price::parse(price).unwrap().notional(Qty::parse(qty).unwrap()).unwrap(),
         reference: None,
         request_id: RequestId::new("r").unwrap(),
