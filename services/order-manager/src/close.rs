@@ -3,14 +3,19 @@
 //! A closing order is an order like any other: it goes through the same checks under the same lock, so shares that open
 //! sells hold are not sold twice (QTY-4). With `cancel_orders` the orders that hold them are asked to end first, and their
 //! end is waited for, but not for ever: a position whose shares are still held then is told so.
+//!
+//! A client that lost the answer may ask again, and some do so by themselves. What was asked for is therefore in the closing
+//! order's name, `close-AAPL-5-0000000001`, with a number that grows: while that order is open, or has just traded, the same
+//! wish is answered with it, and of two that come at once the second finds the name taken, under the account's lock.
 
 use std::time::Duration;
 
 use chassis::http::ApiError;
-use domain::{AccountId, OrderId, Qty, RequestId, Side, Symbol, TimeInForce};
+use chrono::TimeDelta;
+use domain::{AccountId, ClientOrderId, OrderId, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp};
 use futures::{StreamExt, stream};
 use ledger::ShareBalance;
-use orders::StoredOrder;
+use orders::{StoredOrder, read};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Deserialize;
 
@@ -18,11 +23,13 @@ use crate::app::App;
 use crate::draft::{DraftOrder, Size};
 use crate::error::{CloseError, PlaceOrderError};
 use crate::http::database_error;
-use crate::place::{Asked, Reply};
+use crate::place::Asked;
 use crate::query::{find_asset, given};
 
 /// How often the end of canceled orders is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a closing order that has traded answers the same wish again: what SDKs take to ask again.
+const SAME_WISH: TimeDelta = TimeDelta::seconds(10);
 /// Closing orders of one request that are decided at a time.
 const AT_ONCE: usize = 32;
 
@@ -81,6 +88,26 @@ impl Part {
             .filter(|qty| !qty.is_zero())
             .ok_or(CloseError::NothingToClose)
     }
+
+    /// What the names of the closing orders of this wish begin with.
+    fn wish(self, symbol: &Symbol) -> String {
+        match self {
+            Part::All => format!("close-{symbol}-all-"),
+            Part::Shares(qty) => format!("close-{symbol}-{}-", qty.get().normalize()),
+            Part::Percent(percent) => format!("close-{symbol}-{}%-", percent.normalize()),
+        }
+    }
+
+    /// Whether this order is still the answer to the wish that made it, for a position of so many shares.
+    fn is_met_by(self, order: &StoredOrder, owned: Decimal, now: Timestamp) -> bool {
+        let stands = if order.state.status.is_open() {
+            order.cancel_requested_at.is_none()
+        } else {
+            !order.state.filled.is_zero() && now - order.submitted_at <= SAME_WISH
+        };
+        // All is what there is now: it may be more by what was bought since.
+        stands && (self != Part::All || order.state.leaves().get() == owned)
+    }
 }
 
 impl App {
@@ -96,8 +123,8 @@ impl App {
             .ok_or_else(|| CloseError::AssetNotFound(text.chars().take(40).collect()))?;
         let owned = self.owned(account).await?;
         let shares = owned.iter().find(|shares| shares.symbol == asset.symbol);
-        let qty = part.of(shares.ok_or(CloseError::NoPosition)?.total())?;
-        Ok(self.sell(account, &asset.symbol, qty, request).await?)
+        let owned = shares.map_or(Decimal::ZERO, ShareBalance::total);
+        self.close_part(account, (&asset.symbol, owned), part, request).await
     }
 
     /// Closes all positions; one outcome each.
@@ -106,18 +133,16 @@ impl App {
         account: AccountId,
         cancel_orders: bool,
         request: RequestId,
-    ) -> Result<Vec<(Symbol, Reply)>, ApiError> {
+    ) -> Result<Vec<(Symbol, Result<StoredOrder, ApiError>)>, ApiError> {
         if cancel_orders {
             self.end_orders(account, request.clone()).await?;
         }
         let sells = stream::iter(self.owned(account).await?).map(|shares| {
             let request = request.clone();
             async move {
-                let reply = match Part::All.of(shares.total()) {
-                    Ok(qty) => self.sell(account, &shares.symbol, qty, request).await,
-                    Err(_) => Err(PlaceOrderError::Internal),
-                };
-                (shares.symbol, reply)
+                let position = (&shares.symbol, shares.total());
+                let outcome = self.close_part(account, position, Part::All, request).await;
+                (shares.symbol, outcome)
             }
         });
         Ok(sells.buffered(AT_ONCE).collect().await)
@@ -128,17 +153,50 @@ impl App {
         ledger::positions(&mut conn, account).await.map_err(database_error)
     }
 
-    async fn sell(&self, account: AccountId, symbol: &Symbol, qty: Qty, request: RequestId) -> Reply {
-        let draft = DraftOrder {
-            instrument: symbol.to_string(),
-            side: Side::Sell,
-            time_in_force: TimeInForce::Day,
-            asked: Asked::default(),
-            size: Size::Shares(qty),
-            limit_price: None,
-            client_order_id: None,
-        };
-        self.place_draft(account, draft, request).await
+    /// Sells this part of a position of so many shares, unless an order that does so is there.
+    async fn close_part(
+        &self,
+        account: AccountId,
+        (symbol, owned): (&Symbol, Decimal),
+        part: Part,
+        request: RequestId,
+    ) -> Result<StoredOrder, ApiError> {
+        let wish = part.wish(symbol);
+        let number = self.last_of(account, &wish).await?;
+        let before = self.named(account, &name_of(&wish, number)?).await?;
+        let now = self.deps().clock.now();
+        if let Some(order) = before.filter(|order| part.is_met_by(order, owned, now)) {
+            return Ok(order);
+        }
+        if owned.is_zero() {
+            return Err(CloseError::NoPosition.into());
+        }
+        let name = name_of(&wish, number + 1)?;
+        let sell = sell(symbol, part.of(owned)?, name.clone());
+        match self.place_draft(account, sell, request).await {
+            // The same wish was faster.
+            Err(taken @ PlaceOrderError::DuplicateClientOrderId) => {
+                self.named(account, &name).await?.ok_or_else(|| taken.into())
+            }
+            reply => Ok(reply?),
+        }
+    }
+
+    /// Which number the last order of a wish has; 0: there was none.
+    async fn last_of(&self, account: AccountId, wish: &str) -> Result<u64, ApiError> {
+        let mut conn = self.connection().await?;
+        let name = read::last_name(&mut conn, account, wish)
+            .await
+            .map_err(database_error)?;
+        let number = name.as_deref().and_then(|name| name.strip_prefix(wish)?.parse().ok());
+        Ok(number.unwrap_or(0))
+    }
+
+    async fn named(&self, account: AccountId, name: &ClientOrderId) -> Result<Option<StoredOrder>, ApiError> {
+        let mut conn = self.connection().await?;
+        read::by_client_id(&mut conn, account, name)
+            .await
+            .map_err(database_error)
     }
 
     /// Asks for the end of everything that is open, and waits for it as long as is reasonable for a request. An order that
@@ -157,13 +215,30 @@ impl App {
     async fn all_over(&self, account: AccountId, orders: &[OrderId]) -> Result<(), ApiError> {
         loop {
             let mut conn = self.connection().await?;
-            let open = ::orders::read::any_open(&mut conn, account, orders).await;
+            let open = read::any_open(&mut conn, account, orders).await;
             drop(conn);
             if !open.map_err(database_error)? {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+}
+
+/// The n-th order of a wish.
+fn name_of(wish: &str, n: u64) -> Result<ClientOrderId, PlaceOrderError> {
+    ClientOrderId::new(&format!("{wish}{n:010}")).map_err(PlaceOrderError::BadClientOrderId)
+}
+
+fn sell(symbol: &Symbol, qty: Qty, name: ClientOrderId) -> DraftOrder {
+    DraftOrder {
+        instrument: symbol.to_string(),
+        side: Side::Sell,
+        time_in_force: TimeInForce::Day,
+        asked: Asked::default(),
+        size: Size::Shares(qty),
+        limit_price: None,
+        client_order_id: Some(name),
     }
 }
 

@@ -49,6 +49,27 @@ pub async fn by_client_id(
     Ok(fetch(conn, query).await?.pop())
 }
 
+/// The last of the account's own names of the form prefix and ten digits, whatever became of its order.
+///
+/// # Errors
+/// What the database says.
+pub async fn last_name(conn: &mut PgConnection, account: AccountId, prefix: &str) -> Result<Option<String>, DbError> {
+    // The bounds are for the index; what they let in beyond the prefix depends on the collation.
+    let name = sqlx::query_scalar!(
+        "select client_order_id
+           from order_client_ids
+          where account_id = $1
+            and client_order_id between $2 || '0000000000' and $2 || '9999999999'
+            and starts_with(client_order_id, $2)
+            and substr(client_order_id, length($2) + 1) ~ '^[0-9]{10}$'
+          order by client_order_id desc
+          limit 1",
+        account.get(),
+        prefix,
+    );
+    Ok(name.fetch_optional(conn).await?)
+}
+
 /// Orders by id, whoever owns them: for jobs and operators.
 ///
 /// # Errors

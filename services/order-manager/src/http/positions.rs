@@ -64,10 +64,7 @@ pub(super) async fn close_all(
     let entries = outcomes.into_iter().map(|(symbol, outcome)| {
         let (status, body) = match outcome {
             Ok(order) => (200, CloseBody::Order(Box::new(present::order(&order, &calendar)))),
-            Err(refusal) => {
-                let refusal = ApiError::from(refusal);
-                (refusal.status.as_u16(), CloseBody::Error(error::entry(refusal)))
-            }
+            Err(refusal) => (refusal.status.as_u16(), CloseBody::Error(error::entry(refusal))),
         };
         CloseResult {
             symbol: symbol.to_string(),

@@ -149,3 +149,68 @@ async fn with_cancel_orders_open_orders_are_asked_to_end_and_not_waited_for_beyo
     let bad = house.delete(&ada, "/v2/positions?cancel_orders=perhaps").await;
     assert_eq!(bad.error(), (422, 40010001, "cancel_orders must be true or false"));
 }
+
+/// Ends an order, as far as it is filled.
+async fn end(house: &House, order: &Value, status: &str, filled: &str) {
+    let over = format!(
+        "update orders set status = '{status}', filled_qty = {filled}, filled_notional = {filled} * 100, end_kind = nullif('{status}', 'filled'),
+                           end_filled_qty = case when '{status}' <> 'filled' then {filled} end
+          where order_id = '{id}';
+         delete from open_orders where order_id = '{id}'",
+        id = order["id"].as_str().unwrap()
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(over))
+        .execute(house.pool())
+        .await
+        .unwrap();
+}
+
+/// A client that lost the answer asks again, as one SDK does by itself: it is answered with the order there is.
+#[tokio::test]
+async fn closing_that_is_asked_for_again_sells_once() {
+    let house = house().await;
+    let ada = holder(&house).await;
+    for (path, amount) in [("AAPL?qty=2", "2"), ("AAPL?percentage=30", "30%"), ("MSFT", "all")] {
+        let path = format!("/v2/positions/{path}");
+        let (first, again) = tokio::join!(house.delete(&ada, &path), house.delete(&ada, &path));
+        let (first, again) = (first.ok(), again.ok());
+        assert_eq!(first["id"], again["id"], "{path}");
+        let later = house.delete(&ada, &path).await.ok();
+        assert_eq!(first["id"], later["id"], "{path}");
+        let name = format!("close-{}-{amount}-0000000001", first["symbol"].as_str().unwrap());
+        assert_eq!(first["client_order_id"], json!(name));
+    }
+    assert_eq!(house.count("select count(*) from orders").await, 3);
+    let whole = house.delete(&ada, "/v2/positions").await;
+    assert_eq!(
+        (&whole.body[0]["status"], &whole.body[1]["status"]),
+        (&json!(403), &json!(200))
+    );
+    // Bought since: what is closing is not all there is.
+    house.give(&ada, "MSFT", 1).await;
+    assert_eq!(house.delete(&ada, "/v2/positions/MSFT").await.status, 403);
+}
+
+#[tokio::test]
+async fn closing_is_asked_for_anew_once_the_order_before_is_over() {
+    let house = house().await;
+    let ada = holder(&house).await;
+    let close = || async { house.delete(&ada, "/v2/positions/AAPL?qty=1").await.ok() };
+    let first = close().await;
+    end(&house, &first, "filled", "1").await;
+    house.clock.advance(Duration::from_secs(10));
+    assert_eq!(close().await["id"], first["id"], "its answer may have been lost");
+    house.clock.advance(Duration::from_secs(1));
+    let second = close().await;
+    assert_eq!(second["client_order_id"], "close-AAPL-1-0000000002");
+    end(&house, &second, "canceled", "0").await;
+    let third = close().await;
+    assert_eq!(third["client_order_id"], "close-AAPL-1-0000000003", "nothing was sold");
+    let cancel = format!("/v2/orders/{}", third["id"].as_str().unwrap());
+    assert_eq!(house.delete(&ada, &cancel).await.status, 204);
+    assert_ne!(close().await["id"], third["id"], "it is about to end");
+    assert_eq!(
+        house.delete(&ada, "/v2/positions/AAPL?qty=1.0").await.ok()["client_order_id"],
+        "close-AAPL-1-0000000004"
+    );
+}
