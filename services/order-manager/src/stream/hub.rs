@@ -1,6 +1,6 @@
 //! Who listens to which account, and how far each account has been read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chassis::metrics::count;
@@ -24,8 +24,29 @@ struct Inner {
 struct Feeds {
     of: HashMap<AccountId, Feed>,
     /// Accounts that may have events after their head.
-    news: HashSet<AccountId>,
+    news: News,
     last_id: u64,
+}
+
+/// Accounts in line, each once: who has waited longest is first.
+#[derive(Default)]
+struct News {
+    line: VecDeque<AccountId>,
+    in_line: HashSet<AccountId>,
+}
+
+impl News {
+    fn add(&mut self, account: AccountId) {
+        if self.in_line.insert(account) {
+            self.line.push_back(account);
+        }
+    }
+
+    fn take(&mut self) -> Option<AccountId> {
+        let account = self.line.pop_front()?;
+        self.in_line.remove(&account);
+        Some(account)
+    }
 }
 
 /// One account that somebody listens to.
@@ -93,7 +114,7 @@ impl Hub {
         let (from, is_new) = (feed.head, feed.listeners.len() == 1);
         if is_new {
             // Whatever rang before now was not for anybody: the tail looks once by itself.
-            feeds.news.insert(account);
+            feeds.news.add(account);
             self.0.tail.wake();
         }
         drop(feeds);
@@ -116,7 +137,7 @@ impl Hub {
         let mut feeds = self.feeds();
         for (account, seq) in said {
             if feeds.of.get(&account).is_some_and(|feed| feed.head < seq) {
-                feeds.news.insert(account);
+                feeds.news.add(account);
             }
         }
     }
@@ -130,12 +151,14 @@ impl Hub {
             .collect()
     }
 
-    /// Takes up to `most` accounts that may have news, and where to read on.
+    /// Takes up to `most` accounts that may have news, and where to read on. Whoever nobody listens to any more is
+    /// passed over.
     pub(super) fn take_news(&self, most: usize) -> Vec<(AccountId, i64)> {
         let mut feeds = self.feeds();
         let mut taken = Vec::new();
-        for account in feeds.news.iter().copied().take(most).collect::<Vec<_>>() {
-            feeds.news.remove(&account);
+        while taken.len() < most
+            && let Some(account) = feeds.news.take()
+        {
             taken.extend(feeds.of.get(&account).map(|feed| (account, feed.head)));
         }
         taken
@@ -143,7 +166,8 @@ impl Hub {
 
     /// There is more to read of these.
     pub(super) fn more(&self, accounts: impl Iterator<Item = AccountId>) {
-        self.feeds().news.extend(accounts);
+        let mut feeds = self.feeds();
+        accounts.for_each(|account| feeds.news.add(account));
     }
 
     /// Puts updates, which are in order within each account, into the queues. A queue that is full is given up: its
@@ -160,7 +184,7 @@ impl Hub {
                     .retain(|(_, queue)| queue.try_send(update.clone()).is_ok());
             } else if update.seq > feed.head {
                 // The feed is another one than was read for.
-                feeds.news.insert(update.account);
+                feeds.news.add(update.account);
             }
         }
     }
@@ -178,7 +202,6 @@ impl Hub {
         feed.listeners.retain(|(other, _)| *other != id);
         if feed.listeners.is_empty() {
             feeds.of.remove(&account);
-            feeds.news.remove(&account);
         }
     }
 
@@ -276,5 +299,19 @@ mod tests {
         assert_eq!(got(&mut quick), [3, 4]);
         assert_eq!(got(&mut slow), [1, 2], "what was in it is still good");
         assert!(slow.queue.is_closed(), "and then it learns that there was more");
+    }
+
+    #[test]
+    fn busy_accounts_do_not_keep_others_waiting() {
+        let hub = hub(8);
+        let _all: Vec<Listener> = (1..=50).map(|n| hub.listen(account(n), 0)).collect();
+        let mut served = Vec::new();
+        for _ in 0..5 {
+            let taken: Vec<AccountId> = hub.take_news(10).into_iter().map(|(account, _)| account).collect();
+            // They have more at once, and their place behind the others.
+            hub.more(taken.iter().copied());
+            served.extend(taken);
+        }
+        assert_eq!(served, (1..=50).map(account).collect::<Vec<_>>());
     }
 }
