@@ -308,6 +308,9 @@ pub enum StreamError {
     /// The account has no room.
     #[error("too many stream connections of this account")]
     AccountFull,
+    /// The process stops before it has begun.
+    #[error("the server is stopping, connect again")]
+    Stopping,
     /// A place by time and by event.
     #[error("only one of {0} and {0}_id is accepted")]
     TimeAndEvent(&'static str),

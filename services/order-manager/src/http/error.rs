@@ -133,6 +133,7 @@ impl From<StreamError> for ApiError {
         match refusal {
             StreamError::NoHandshake => ApiError::new(StatusCode::BAD_REQUEST, 40_010_000, message),
             StreamError::Full | StreamError::AccountFull => ApiError::unavailable(message, 5),
+            StreamError::Stopping => ApiError::unavailable(message, 1),
             StreamError::TimeAndEvent(_) | StreamError::NoEventId(_) | StreamError::UnknownEvent(_) => {
                 ApiError::parameter(message)
             }

@@ -7,6 +7,7 @@ use domain::AccountId;
 
 use super::StreamSettings;
 use super::end::{self, End};
+use crate::error::StreamError;
 
 /// Lets connections in; clones share the count.
 #[derive(Clone)]
@@ -25,6 +26,21 @@ struct Inside {
     of: HashMap<AccountId, usize>,
 }
 
+impl Inside {
+    /// One more of the account's, unless it has so many.
+    fn count_in(&mut self, account: AccountId, most: usize) -> bool {
+        let of = self.of.entry(account).or_default();
+        let has_room = *of < most;
+        *of += usize::from(has_room);
+        has_room
+    }
+}
+
+fn refusal(why: StreamError) -> StreamError {
+    end::count(End::Crowded);
+    why
+}
+
 /// One connection inside. Dropped, it is out.
 pub(super) struct Visit {
     door: Door,
@@ -40,22 +56,38 @@ impl Door {
         }))
     }
 
-    /// Lets somebody in who has not said yet who it is; `None` when the house is full.
-    pub(super) fn enter(&self, protocol: &'static str) -> Option<Visit> {
+    /// Lets somebody in who has not said yet who it is.
+    pub(super) fn enter(&self, protocol: &'static str) -> Result<Visit, StreamError> {
         let mut inside = self.inside();
         let settings = &self.0.settings;
         if inside.all >= settings.connections || inside.strangers >= settings.strangers {
-            end::count(End::Crowded);
-            return None;
+            return Err(refusal(StreamError::Full));
         }
-        inside.all += 1;
         inside.strangers += 1;
+        Ok(self.admit(&mut inside, protocol, None))
+    }
+
+    /// Lets somebody in whose key came with the request: however many strangers there are, they are not in its way.
+    pub(super) fn enter_as(&self, protocol: &'static str, account: AccountId) -> Result<Visit, StreamError> {
+        let mut inside = self.inside();
+        let settings = &self.0.settings;
+        if inside.all >= settings.connections {
+            return Err(refusal(StreamError::Full));
+        }
+        if !inside.count_in(account, settings.connections_per_account) {
+            return Err(refusal(StreamError::AccountFull));
+        }
+        Ok(self.admit(&mut inside, protocol, Some(account)))
+    }
+
+    fn admit(&self, inside: &mut Inside, protocol: &'static str, account: Option<AccountId>) -> Visit {
+        inside.all += 1;
         metrics::gauge!("daybook_order_manager_stream_connections_size", "protocol" => protocol).increment(1);
-        Some(Visit {
+        Visit {
             door: self.clone(),
             protocol,
-            account: None,
-        })
+            account,
+        }
     }
 
     /// Nothing in here can be half done, so a poisoned lock is as good as another.
@@ -72,11 +104,9 @@ impl Visit {
             return self.account == Some(account);
         }
         let mut inside = self.door.inside();
-        let of = inside.of.entry(account).or_default();
-        if *of >= self.door.0.settings.connections_per_account {
+        if !inside.count_in(account, self.door.0.settings.connections_per_account) {
             return false;
         }
-        *of += 1;
         inside.strangers -= 1;
         self.account = Some(account);
         true
@@ -124,11 +154,11 @@ mod tests {
     fn strangers_do_not_take_all_the_room() {
         let door = door();
         let (mut first, _second) = (door.enter("ws").expect("room"), door.enter("ws").expect("room"));
-        assert!(door.enter("ws").is_none(), "two strangers are enough");
+        assert!(door.enter("ws").is_err(), "two strangers are enough");
         assert!(first.belongs_to(account(1)));
         let mut third = door.enter("ws").expect("one of them has said who it is");
         assert!(third.belongs_to(account(2)));
-        assert!(door.enter("sse").is_none(), "full");
+        assert!(door.enter("sse").is_err(), "full");
     }
 
     #[test]
@@ -140,5 +170,21 @@ mod tests {
         assert!(!second.belongs_to(account(1)));
         drop(first);
         assert!(second.belongs_to(account(1)));
+    }
+
+    #[test]
+    fn who_is_known_at_the_door_does_not_stand_in_line_with_strangers() {
+        let door = door();
+        let strangers = (door.enter("ws").expect("room"), door.enter("ws").expect("room"));
+        let known = door
+            .enter_as("sse", account(1))
+            .expect("there is room for those who are known");
+        assert!(matches!(door.enter_as("sse", account(2)), Err(StreamError::Full)));
+        drop(known);
+        let known = door.enter_as("sse", account(2)).expect("it has left");
+        drop(strangers);
+        assert!(matches!(door.enter_as("ws", account(2)), Err(StreamError::AccountFull)));
+        drop(known);
+        assert!(door.enter_as("ws", account(2)).is_ok());
     }
 }

@@ -101,12 +101,12 @@ pub(crate) async fn trades(
 ) -> Result<Response, ApiError> {
     let (since, until) = query.range()?;
     let streams = app.streams().clone();
-    let mut visit = streams.door().enter("sse").ok_or(StreamError::Full)?;
-    if !visit.belongs_to(caller.account) {
-        end::count(End::Crowded);
-        return Err(StreamError::AccountFull.into());
-    }
-    let place = begin(&streams, caller.account, since).await?;
+    let visit = streams.door().enter_as("sse", caller.account)?;
+    let place = tokio::select! {
+        biased;
+        () = streams.stopping() => return Err(StreamError::Stopping.into()),
+        place = begin(&streams, caller.account, since) => place?,
+    };
     let feed = Feed {
         updates: streams.subscribe(caller.account, place),
         key: streams.keys().over(&caller.key_id),

@@ -3,13 +3,13 @@
 //! One number, the last event that was given out, decides what comes next; an event whose number is not the next one
 //! is never given out. A queue that overflows, or a gap, only means that the database is read on from there.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use db::DbError;
 use domain::AccountId;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, error};
 
 use super::Streams;
@@ -24,7 +24,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 type Page = Result<Vec<Arc<Update>>, DbError>;
-type Reading = Pin<Box<dyn Future<Output = Page> + Send>>;
 
 /// What comes next.
 pub(super) struct Told {
@@ -43,8 +42,9 @@ pub(super) struct Subscription {
     listener: Option<Listener>,
     /// Stored events come first.
     behind: bool,
-    /// The read under way. Kept here, so that a caller who stops waiting for it loses nothing.
-    reading: Option<Reading>,
+    /// The read under way. Kept here, so that a caller who stops waiting for it loses nothing; a task, so that it comes
+    /// to its end and gives its turn back even when nobody waits for it.
+    reading: Option<AbortOnDropHandle<Page>>,
     /// Since when the client cannot keep up.
     slow_since: Option<Instant>,
 }
@@ -67,8 +67,9 @@ impl Subscription {
         self.place
     }
 
-    /// Has the database read once more before anything else.
+    /// Has the database read once more before anything else. A read under way may have missed what matters.
     pub(super) fn look_again(&mut self) {
+        self.reading = None;
         self.behind = true;
     }
 
@@ -137,9 +138,13 @@ impl Subscription {
         let (streams, account, place) = (&self.streams, self.account, self.place);
         let reading = self
             .reading
-            .get_or_insert_with(|| Box::pin(page(streams.clone(), account, place)));
+            .get_or_insert_with(|| AbortOnDropHandle::new(tokio::spawn(page(streams.clone(), account, place))));
         let page = reading.await;
         self.reading = None;
+        let page = page.map_err(|error| {
+            error!(account.id = %account, %error, "a replay of {account} broke off: {error}");
+            End::Broken
+        })?;
         let updates = page.map_err(|error| {
             error!(account.id = %account, %error, "the events of {account} cannot be replayed: {error}");
             End::Broken

@@ -39,6 +39,8 @@ const WRITE_BUFFER: usize = 4 * 1024;
 const MOST_UNSENT: usize = 256 * 1024;
 /// Frames that nobody understands, before the connection is closed.
 const MISTAKES: u32 = 20;
+/// Lists that are looked up between two pings; each costs a read.
+const LISTS: u32 = 20;
 /// Pings in a row that may stay without any sign of life.
 const PINGS: u32 = 3;
 /// How long a goodbye may take.
@@ -53,14 +55,11 @@ pub(crate) async fn open(
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| StreamError::NoHandshake)?;
     let streams = app.streams().clone();
-    let mut visit = streams.door().enter("websocket").ok_or(StreamError::Full)?;
     let caller = caller.map(|KeyHolder(caller)| caller);
-    if let Some(caller) = &caller
-        && !visit.belongs_to(caller.account)
-    {
-        end::count(End::Crowded);
-        return Err(StreamError::AccountFull.into());
-    }
+    let visit = match &caller {
+        Some(caller) => streams.door().enter_as("websocket", caller.account)?,
+        None => streams.door().enter("websocket")?,
+    };
     let tracked = streams.0.sessions.token();
     let upgrade = upgrade
         .max_message_size(MESSAGE_LIMIT)
@@ -94,6 +93,8 @@ struct Session {
     /// Pings since the client was last heard.
     unanswered: u32,
     mistakes: u32,
+    /// Lists looked up since the last ping.
+    lists: u32,
 }
 
 /// What happens next.
@@ -133,6 +134,7 @@ impl Session {
             updates: None,
             unanswered: 0,
             mistakes: 0,
+            lists: 0,
         }
     }
 
@@ -253,8 +255,18 @@ impl Session {
         if !updates {
             self.updates = None;
         } else if self.updates.is_none() || since.is_some() {
+            self.lists += 1;
+            if self.lists > LISTS {
+                return self.mistaken("too many lists in a short time, wait a moment").await;
+            }
             let account = known.caller.account;
-            let Ok(last) = self.streams.present(account).await else {
+            let last = tokio::select! {
+                biased;
+                () = self.streams.stopping() => return Err(End::Stopping),
+                () = known.key.revoked() => return Err(End::Revoked),
+                last = self.streams.present(account) => last,
+            };
+            let Ok(last) = last else {
                 return self.mistaken("events cannot be read now, listen again").await;
             };
             if since.is_some_and(|since| since > last) {
@@ -296,6 +308,7 @@ impl Session {
             return Err(End::Silent);
         }
         self.unanswered += 1;
+        self.lists = 0;
         self.due = Instant::now() + self.streams.settings().heartbeat;
         self.send(Message::Ping(axum::body::Bytes::new())).await
     }

@@ -3,4 +3,5 @@
 mod limits;
 mod rough;
 mod sse;
+mod turns;
 mod ws;
