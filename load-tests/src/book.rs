@@ -146,7 +146,7 @@ impl Writer {
         sequences: &mut HashMap<AccountId, Sequence>,
     ) -> anyhow::Result<NewOrder> {
         let sequence = sequences.get_mut(&account).context("an account without numbers")?;
-        sequence.open_orders += 1;
+        sequence.opened(Money::from_decimal(50.into()));
         let submitted_at = sequence.next_submitted_at(self.clock.now());
         let number = self.written;
         self.written += 1;

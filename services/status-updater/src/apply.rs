@@ -338,10 +338,14 @@ impl<'a> Desk<'a> {
         let account = order.account_id;
         self.written.moved.insert(report.order);
         let opened = i32::from(after.status.is_open()) - i32::from(before.status.is_open());
-        if opened != 0
+        let (was, is) = (
+            orders::open_value(before, order.limit_price),
+            orders::open_value(&after, order.limit_price),
+        );
+        if (opened != 0 || was != is)
             && let Some(sequence) = self.books.sequences.get_mut(&account)
         {
-            sequence.open_orders += opened;
+            sequence.moved(opened, was, is);
             self.written.sequenced.insert(account);
         }
     }

@@ -118,10 +118,21 @@ impl StoredOrder {
         deadline(self.time_in_force, self.explicit_expiry, self.expires_at)
     }
 
+    /// What it may still trade, at its limit.
+    pub fn open_value(&self) -> Money {
+        open_value(&self.state, self.limit_price)
+    }
+
     /// The status readers see (ORD-3).
     pub fn shown_status(&self) -> OrderStatus {
         Shown::status(self.state.status, self.wish())
     }
+}
+
+/// What an order in this state may still trade, at its limit; nothing once it is over (RSK-3).
+pub fn open_value(state: &OrderState, limit: Price) -> Money {
+    // A product that leaves all exact numbers belongs to no order: its hold would have.
+    limit.notional(state.leaves()).unwrap_or(Money::ZERO)
 }
 
 /// The row as the database gives it.

@@ -147,9 +147,11 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
 
 async fn insert_open(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<(), DbError> {
     sqlx::query!(
-        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at)
+        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at,
+                                  limit_price)
          select *
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])",
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[],
+                       $8::numeric[])",
         &uuids(orders, |o| o.account_id.get()),
         &uuids(orders, |o| o.order_id.get()),
         &texts(orders, |o| o.symbol.as_str()),
@@ -157,6 +159,7 @@ async fn insert_open(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
         &orders.iter().map(|o| o.session_date).collect::<Vec<_>>(),
         &texts(orders, |o| o.time_in_force.as_str()),
         &optional_times(orders, |o| o.deadline()) as &[Option<Timestamp>],
+        &orders.iter().map(|o| o.limit_price.get()).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;
@@ -346,9 +349,11 @@ async fn reopen(conn: &mut PgConnection, open: &[&StoredOrder]) -> Result<(), Db
         return Ok(());
     }
     sqlx::query!(
-        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at)
+        "insert into open_orders (account_id, order_id, symbol, side, session_date, time_in_force, expires_at,
+                                  limit_price)
          select *
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[])
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[],
+                       $8::numeric[])
          on conflict (account_id, order_id) do nothing",
         &uuids(open, |o| o.account_id.get()),
         &uuids(open, |o| o.order_id.get()),
@@ -357,6 +362,7 @@ async fn reopen(conn: &mut PgConnection, open: &[&StoredOrder]) -> Result<(), Db
         &open.iter().map(|o| o.session_date).collect::<Vec<_>>(),
         &texts(open, |o| o.time_in_force.as_str()),
         &optional_times(open, |o| o.deadline()) as &[Option<Timestamp>],
+        &open.iter().map(|o| o.limit_price.get()).collect::<Vec<_>>(),
     )
     .execute(conn)
     .await?;

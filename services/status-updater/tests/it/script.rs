@@ -85,6 +85,7 @@ impl Scene {
                 last_submitted_at: None,
                 last_event_at: None,
                 open_orders: 1,
+                open_value: order.open_value(),
             },
         );
         let terms = rules::Order {

@@ -20,3 +20,12 @@ select 'account ' || coalesce(s.account_id, w.account_id),
   from account_sequences s
   full join (select account_id, count(*) as open from open_orders group by account_id) w using (account_id)
  where s.open_orders is distinct from coalesce(w.open, 0)
+ union all
+select 'account ' || s.account_id,
+       'has ' || coalesce(w.value, 0) || ' dollars of open orders and counts ' || s.open_value
+  from account_sequences s
+  left join (select o.account_id, sum((o.qty - o.carried_qty - o.filled_qty) * o.limit_price) as value
+               from open_orders l
+               join orders o on o.order_id = l.order_id
+              group by o.account_id) w using (account_id)
+ where s.open_value <> coalesce(w.value, 0)
