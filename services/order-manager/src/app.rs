@@ -24,13 +24,14 @@ use crate::cancel::{CancelCommand, CancelReply, CancelWork};
 use crate::config::Config;
 use crate::draft::{Change, DraftOrder};
 use crate::error::{CancelError, PlaceOrderError, ReplaceError};
+use crate::firm::{self, FirmOpen, FollowFirm};
 use crate::limits::Meter;
 use crate::limits::flights::Flights;
 use crate::limits::follow::Follow;
 use crate::limits::share::Shares;
 use crate::limits::sign_in::Entrance;
-use crate::place::decide::{Command, Limits};
-use crate::place::{PlaceWork, Reply, terms};
+use crate::place::decide::Command;
+use crate::place::{Controls, PlaceWork, Reply, terms};
 use crate::prices::{FollowClosing, ReferencePrices};
 use crate::query::{Market, find_asset};
 use crate::replace::{ReplaceCommand, ReplaceReply, ReplaceWork};
@@ -84,24 +85,28 @@ impl App {
         // Replaces are as many batchers as cancels: they lock orders, as those do.
         let writing = pool_for(&deps.pool, shards.0 + 2 * shards.1);
         let limits = RequestLimits::new(config.limits.usual);
+        let prices = ReferencePrices::new(deps.instruments.clone());
+        let firm = FirmOpen::default();
+        let follow = FollowFirm::new(deps.pool.clone(), firm.clone());
+        shutdown.spawn(
+            "firm-open-value",
+            run_loop(follow, Wake::new(), firm::EVERY, shutdown.clone()),
+        );
         let place = PlaceWork {
             pool: writing.clone(),
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
             sessions: deps.sessions.clone(),
-            limits: Limits {
-                open_orders: config.max_open_orders,
-                open_in_symbol: config.max_open_orders_per_symbol,
-            },
             request_limits: limits.clone(),
+            controls: Controls::new(config, firm),
         };
         let replace = ReplaceWork {
             pool: writing.clone(),
             clock: deps.clock.clone(),
             bus: deps.bus.clone(),
             sessions: deps.sessions.clone(),
-            prices: ReferencePrices::new(deps.instruments.clone()),
-            limits: place.limits,
+            prices: prices.clone(),
+            controls: place.controls.clone(),
         };
         let cancel = CancelWork {
             pool: writing,
@@ -113,7 +118,6 @@ impl App {
         let replacing = (0..shards.1).map(|_| Batcher::start("replace", config.batch, replace.clone(), shutdown));
         let replacing = replacing.collect();
         let (placing, canceling) = (placing.collect(), canceling.collect());
-        let prices = ReferencePrices::new(deps.instruments.clone());
         let closing = FollowClosing {
             pool: deps.pool.clone(),
             prices: prices.clone(),

@@ -19,10 +19,6 @@ pub struct Config {
     pub cancel_shards: usize,
     /// Size and patience of each.
     pub batch: BatchSettings,
-    /// Most open orders of an account (RSK-3).
-    pub max_open_orders: i32,
-    /// Most open orders of an account in one symbol (RSK-3).
-    pub max_open_orders_per_symbol: i64,
     /// How far from the reference price a market order may reach, as a fraction of 1 (PX-7).
     pub market_collar: Decimal,
     /// How long closing all positions waits for the orders it canceled.
@@ -31,6 +27,10 @@ pub struct Config {
     pub closing_every: Duration,
     /// Most orders of one account that wait for their batch: a share of the queue, so that nobody fills it (RSK-10).
     pub account_share: usize,
+    /// Limits of every account, as far as the firm, its tier and its own settings say nothing else (RSK-3).
+    pub risk: risk::Settings,
+    /// The exchange that orders go to, by its name: what a kill switch of a venue stops.
+    pub venue: String,
     /// How long keys are remembered.
     pub keys: RingSettings,
     /// How much anybody may ask for (RSK-7).
@@ -45,12 +45,12 @@ impl Default for Config {
             place_shards: 2,
             cancel_shards: 1,
             batch: BatchSettings::default(),
-            max_open_orders: 500,
-            max_open_orders_per_symbol: 50,
             market_collar: Decimal::new(5, 2),
             close_wait: Duration::from_secs(5),
             closing_every: Duration::from_secs(30),
             account_share: 512,
+            risk: risk::Settings::default(),
+            venue: "exchange".to_owned(),
             keys: RingSettings::default(),
             limits: LimitSettings::default(),
             streams: StreamSettings::default(),

@@ -3,14 +3,17 @@
 use std::borrow::Cow;
 
 use domain::calendar::OutsideCalendar;
-use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Symbol};
+use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Side, Symbol};
 use identity::limits::ChurnRule;
+use risk::Level;
+use rust_decimal::Decimal;
 use thiserror::Error;
 
 use crate::place::Untimely;
 
 /// Why an order was not taken. Nothing is stored and nothing held, except where [`PlaceOrderError::Unknown`] says so.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum PlaceOrderError {
     /// A field that every order needs is absent.
     #[error("{0} is required")]
@@ -133,7 +136,7 @@ pub enum PlaceOrderError {
         /// Where.
         symbol: Symbol,
         /// The limit.
-        most: i64,
+        most: i32,
     },
     /// Too many cancels in the symbol for what trades there (RSK-8).
     #[error("rate limit exceeded")]
@@ -145,6 +148,53 @@ pub enum PlaceOrderError {
         /// Seconds until the next try makes sense.
         retry_after: u64,
     },
+    /// A kill switch is set (RSK-6).
+    #[error("new orders are stopped {}", stopped(*.0))]
+    Killed(Level),
+    /// Worth more than one order may be (RSK-3).
+    #[error("order value {value} is above the limit of {most}")]
+    OrderTooLarge {
+        /// At its limit.
+        value: Money,
+        /// The limit.
+        most: Money,
+    },
+    /// The account's open orders would be worth too much (RSK-3).
+    #[error("all open orders together may be worth at most {most}: cancel some first")]
+    TooMuchOpen {
+        /// The limit.
+        most: Money,
+    },
+    /// All accounts' open orders would be worth too much (RSK-3).
+    #[error("the firm's limit of open orders is reached, try again later")]
+    FirmTooMuchOpen,
+    /// The limit reaches too far beyond the last price (PX-5).
+    #[error("limit_price {limit} is more than {percent} percent {} the last price, {reference}", beyond(*side))]
+    BeyondCollar {
+        /// Bought or sold.
+        side: Side,
+        /// As sent.
+        limit: Price,
+        /// What the symbol last cost.
+        reference: Price,
+        /// How far it may reach.
+        percent: Decimal,
+    },
+    /// Equal to an order of the last two seconds, in an account that wants such refused (RSK-4).
+    #[error("an equal order was placed less than 2 seconds ago")]
+    Duplicate {
+        /// That order.
+        existing: OrderId,
+    },
+    /// It could trade against the account's own order (RSK-5).
+    #[error("potential wash trade detected. use complex orders")]
+    SelfCross {
+        /// That order.
+        existing: OrderId,
+    },
+    /// Nobody, or not this account, may trade it.
+    #[error("trading in {0} is restricted")]
+    Restricted(Symbol),
     /// Too small to be worth a trade.
     #[error("cost basis must be >= minimal amount of order 1")]
     CostBasisTooSmall,
@@ -193,6 +243,30 @@ pub enum PlaceOrderError {
 impl From<OutsideCalendar> for PlaceOrderError {
     fn from(_: OutsideCalendar) -> Self {
         Self::NotReady("the trading calendar ends")
+    }
+}
+
+/// Where new orders are stopped.
+const fn stopped(level: Level) -> &'static str {
+    match level {
+        Level::Symbol => "in this symbol",
+        Level::Account => "for this account",
+        Level::Venue => "at the exchange",
+        Level::Firm => "for everybody",
+    }
+}
+
+const fn beyond(side: Side) -> &'static str {
+    match side {
+        Side::Buy => "above",
+        Side::Sell => "below",
+    }
+}
+
+impl PlaceOrderError {
+    /// One word for it, for counters: the name of the variant.
+    pub fn reason(&self) -> &'static str {
+        self.into()
     }
 }
 

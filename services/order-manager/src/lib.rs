@@ -10,6 +10,7 @@
 //! | `close`   | closing positions: sells at the market                                                   |
 //! | `configure` | what customers set about their accounts                                                |
 //! | `query`   | reads: lists with keyset paging, balances, activities                                    |
+//! | `firm`    | what all open orders of the firm are worth, about                                        |
 //! | `prices`  | reference prices, for collars, and closing prices                                        |
 //! | `stream`  | trade updates as they happen, over WebSocket and server-sent events                      |
 //! | `present` | from stored nouns to wire types                                                          |
@@ -26,6 +27,7 @@ mod config;
 mod configure;
 pub mod draft;
 pub mod error;
+mod firm;
 mod http;
 pub mod limits;
 pub mod place;

@@ -42,6 +42,12 @@ impl From<PlaceOrderError> for ApiError {
             | E::ClosingOnly
             | E::TooManyOpenOrders { .. }
             | E::TooManyOpenInSymbol { .. }
+            | E::Killed(_)
+            | E::OrderTooLarge { .. }
+            | E::TooMuchOpen { .. }
+            | E::FirmTooMuchOpen
+            | E::BeyondCollar { .. }
+            | E::Restricted(_)
             | E::CostBasisTooSmall
             | E::NotFractionable(_)
             | E::FractionalTradingOff
@@ -57,6 +63,10 @@ impl From<PlaceOrderError> for ApiError {
                     rule.cancels_per_minute, rule.cancels_per_fill
                 ),
             ),
+            E::Duplicate { existing } => ApiError::forbidden(message).with("existing_order_id", existing.to_string()),
+            E::SelfCross { existing } => ApiError::forbidden(message)
+                .with("reject_reason", "opposite side limit order exists")
+                .with("existing_order_id", existing.to_string()),
             E::InsufficientBuyingPower { available, cost } => ApiError::forbidden(message)
                 .with("buying_power", Text::from(available).to_string())
                 .with("cost_basis", Text::from(cost).to_string()),

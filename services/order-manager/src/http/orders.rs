@@ -25,6 +25,9 @@ pub(super) async fn place(
     let outcome = app.place(account, &body, request_id(request)?).await;
     let word = if outcome.is_ok() { "accepted" } else { "refused" };
     metrics::counter!("daybook_order_manager_orders_total", "outcome" => word).increment(1);
+    if let Err(refusal) = &outcome {
+        metrics::counter!("daybook_order_manager_refusals_total", "reason" => refusal.reason()).increment(1);
+    }
     let order = outcome?;
     info!(order.id = %order.order_id, account.id = %account, "accepted order {}", order.order_id);
     Ok(shown(&app, &order))

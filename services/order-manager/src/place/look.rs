@@ -6,13 +6,16 @@
 use std::collections::{HashMap, HashSet};
 
 use db::{DbError, PgConnection};
-use domain::{AccountId, Qty, Timestamp};
+use domain::{AccountId, Money, OrderId, Price, Qty, Timestamp};
 use identity::Flags;
 use identity::limits::LimitTable;
 use ledger::CashBalance;
 use orders::Sequence;
+use risk::Settings;
 
-use super::decide::{AccountBook, Books, Churn, Command, Limits, Shares, Struck};
+use super::controls::Measures;
+use super::decide::own::OwnOrders;
+use super::decide::{AccountBook, Books, Churn, Command, Shares, Struck};
 
 /// The books of the batch's accounts. `cash` comes from under the lock, the rest is read now.
 pub(crate) async fn books(
@@ -21,6 +24,7 @@ pub(crate) async fn books(
     cash: HashMap<AccountId, CashBalance>,
     known: Known<'_>,
 ) -> Result<Books, DbError> {
+    let (risk, defaults) = (&known.in_force.risk, known.in_force.defaults);
     let rows = read(conn, batch, known).await?;
     let mut books = Books::default();
     for row in rows {
@@ -32,10 +36,10 @@ pub(crate) async fn books(
         if row.taken {
             books.taken.insert((command.account, command.client_order_id.clone()));
         }
-        let account = books
-            .accounts
-            .entry(command.account)
-            .or_insert_with(|| book(&row, cash, known.table));
+        let account = books.accounts.entry(command.account).or_insert_with(|| {
+            let rules = risk.settings(defaults, &row.tier, command.account);
+            book(&row, cash, rules, known.table)
+        });
         if let (Some(avail), Some(held)) = (row.shares_avail, row.shares_held) {
             account
                 .shares
@@ -47,6 +51,9 @@ pub(crate) async fn books(
         if let Some(churn) = row.churn() {
             account.churn.insert(command.symbol.clone(), churn);
         }
+        if let Some(own) = own(&row)? {
+            account.own.insert(command.symbol.clone(), own);
+        }
     }
     Ok(books)
 }
@@ -54,8 +61,8 @@ pub(crate) async fn books(
 /// What is known before the look.
 #[derive(Clone, Copy)]
 pub(crate) struct Known<'a> {
-    /// How many orders may be open.
-    pub(crate) limits: Limits,
+    /// Risk settings and switches.
+    pub(crate) in_force: &'a Measures,
     /// When canceling is too much.
     pub(crate) table: &'a LimitTable,
     /// What time it is.
@@ -76,6 +83,7 @@ struct Row {
     last_submitted_at: Option<Timestamp>,
     last_event_at: Option<Timestamp>,
     open_orders: i32,
+    open_value: rust_decimal::Decimal,
     shares_avail: Option<rust_decimal::Decimal>,
     shares_held: Option<rust_decimal::Decimal>,
     open_in_symbol: Option<i64>,
@@ -86,6 +94,10 @@ struct Row {
     strikes: Option<i32>,
     struck_at: Option<Timestamp>,
     cool_off_until: Option<Timestamp>,
+    buy_price: Option<rust_decimal::Decimal>,
+    buy_order: Option<uuid::Uuid>,
+    sell_price: Option<rust_decimal::Decimal>,
+    sell_order: Option<uuid::Uuid>,
 }
 
 impl Row {
@@ -109,9 +121,10 @@ impl Row {
 }
 
 /// One row a command. Look-ups by key are scalar or lateral subqueries, so that the plan is the same on small tables
-/// as on large ones. Open orders of a symbol are counted only where the limit can be reached within this batch, fills only
-/// where there are cancels enough to ask.
+/// as on large ones. Open orders of a symbol are counted only where the least of all limits can be reached within this
+/// batch, fills only where there are cancels enough to ask.
 async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> Result<Vec<Row>, DbError> {
+    let least_open = known.in_force.risk.least_open_per_symbol(known.in_force.defaults);
     let accounts: Vec<uuid::Uuid> = batch.iter().map(|command| command.account.get()).collect();
     let names: Vec<String> = batch
         .iter()
@@ -131,9 +144,9 @@ async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> R
                      from account_configurations k
                     where k.account_id = c.account_id) as fractional_trading,
                   q.event_seq, nullif(q.last_submitted_at, '-infinity') as last_submitted_at,
-                  nullif(q.last_event_at, '-infinity') as last_event_at, q.open_orders,
+                  nullif(q.last_event_at, '-infinity') as last_event_at, q.open_orders, q.open_value,
                   h.avail as "shares_avail?", h.held as "shares_held?",
-                  case when c.first_of_pair and q.open_orders + c.of_account > $6::bigint then
+                  case when c.first_of_pair and q.open_orders + c.of_account > $6 then
                       (select count(*)
                          from open_orders w
                         where w.account_id = c.account_id
@@ -148,7 +161,9 @@ async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> R
                           and f.symbol = c.symbol
                           and f.busted_at is null)
                   end as fills_ten_minutes,
-                  x.strikes as "strikes?", x.struck_at as "struck_at?", x.cool_off_until as "cool_off_until?"
+                  x.strikes as "strikes?", x.struck_at as "struck_at?", x.cool_off_until as "cool_off_until?",
+                  b.limit_price as "buy_price?", b.order_id as "buy_order?",
+                  o.limit_price as "sell_price?", o.order_id as "sell_order?"
              from unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::int[])
                   with ordinality as c (account_id, client_order_id, symbol, first_of_pair, of_account, n)
              join accounts a on a.account_id = c.account_id
@@ -169,13 +184,27 @@ async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> R
                                  where p.account_id = c.account_id
                                    and p.symbol = c.symbol
                                  limit 1) x on c.first_of_pair
+             left join lateral (select w.limit_price, w.order_id
+                                  from open_orders w
+                                 where w.account_id = c.account_id
+                                   and w.symbol = c.symbol
+                                   and w.side = 'buy'
+                                 order by w.limit_price desc
+                                 limit 1) b on c.first_of_pair and q.open_orders > 0
+             left join lateral (select w.limit_price, w.order_id
+                                  from open_orders w
+                                 where w.account_id = c.account_id
+                                   and w.symbol = c.symbol
+                                   and w.side = 'sell'
+                                 order by w.limit_price
+                                 limit 1) o on c.first_of_pair and q.open_orders > 0
             order by c.n"#,
         &accounts,
         &names,
         &symbols,
         &first_of_pair(batch),
         &of_account(batch),
-        known.limits.open_in_symbol,
+        least_open,
         known.now,
         known.table.churn_from().map_or(i64::MAX, i64::from),
     )
@@ -202,7 +231,7 @@ fn of_account(batch: &[Command]) -> Vec<i32> {
     batch.iter().map(|command| counts[&command.account]).collect()
 }
 
-fn book(row: &Row, cash: &CashBalance, table: &LimitTable) -> AccountBook {
+fn book(row: &Row, cash: &CashBalance, rules: Settings, table: &LimitTable) -> AccountBook {
     AccountBook {
         avail: cash.avail,
         fees: cash.accrued_fees.or_zero(),
@@ -217,17 +246,39 @@ fn book(row: &Row, cash: &CashBalance, table: &LimitTable) -> AccountBook {
         },
         // A customer who set nothing takes them.
         fractional: row.fractional_trading.unwrap_or(true),
+        rules,
         sequence: Sequence {
             event_seq: row.event_seq,
             last_submitted_at: row.last_submitted_at,
             last_event_at: row.last_event_at,
             open_orders: row.open_orders,
+            open_value: Money::from_decimal(row.open_value),
         },
         shares: HashMap::new(),
         open_in: HashMap::new(),
         churn_rule: table.churn(&row.tier),
         churn: HashMap::new(),
+        own: HashMap::new(),
     }
+}
+
+/// The account's own orders in the symbol of this row, where they were looked at and there are any.
+fn own(row: &Row) -> Result<Option<OwnOrders>, DbError> {
+    let side = |price: Option<rust_decimal::Decimal>, order: Option<uuid::Uuid>| -> Result<_, DbError> {
+        let (Some(price), Some(order)) = (price, order) else {
+            return Ok(None);
+        };
+        let price = Price::new(price).map_err(|_| DbError::Inconsistent {
+            table: "open_orders",
+            what: format!("{order}: limit {price}"),
+        })?;
+        Ok(Some((price, OrderId::new(order))))
+    };
+    let own = OwnOrders {
+        highest_buy: side(row.buy_price, row.buy_order)?,
+        lowest_sell: side(row.sell_price, row.sell_order)?,
+    };
+    Ok((own != OwnOrders::default()).then_some(own))
 }
 
 fn shares(command: &Command, avail: rust_decimal::Decimal, held: rust_decimal::Decimal) -> Result<Shares, DbError> {

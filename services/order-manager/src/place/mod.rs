@@ -6,8 +6,10 @@
 //! A fault of the batch as a whole never fails a neighbour: what may pass is tried again, what does not is halved
 //! until the item that cannot be done stands alone.
 
+mod controls;
 pub mod decide;
 mod look;
+mod taken;
 mod terms;
 mod times;
 mod write;
@@ -28,9 +30,11 @@ use tracing::{debug, error, info};
 
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::PlaceOrderError;
+pub(crate) use controls::{Controls, unreadable};
 pub(crate) use decide::new_order;
-use decide::{Accepted, Command, Given, Limits, decide, strikes};
+use decide::{Accepted, Command, decide, strikes};
 pub(crate) use look::{Known, books};
+use taken::Taken;
 pub(crate) use terms::terms;
 pub use times::{Asked, NewYork, Untimely};
 pub(crate) use write::{all_written, database_error, order_accepted};
@@ -50,6 +54,8 @@ pub(crate) enum Fault {
     Failed(DbError),
     /// COMMIT was sent and its answer is lost.
     CommitUnknown,
+    /// Nobody can tell which kill switches are in force (RSK-6).
+    NoRisk(DbError),
 }
 
 /// A transaction that only has to be committed.
@@ -77,10 +83,10 @@ pub struct PlaceWork {
     pub bus: Bus,
     /// Which session an order belongs to.
     pub sessions: Sessions,
-    /// How many orders may be open.
-    pub limits: Limits,
     /// When canceling is too much (RSK-8).
     pub request_limits: RequestLimits,
+    /// What orders are measured by.
+    pub(crate) controls: Controls,
 }
 
 impl BatchWork for PlaceWork {
@@ -129,6 +135,10 @@ impl PlaceWork {
                     debug!(%error, tried, "a batch failed, trying it again: {error}");
                 }
                 Fault::Failed(error) => return Err(error),
+                Fault::NoRisk(error) => {
+                    let refused = unreadable(&error);
+                    return Ok(batch.iter().map(|_| Err(refused.clone())).collect());
+                }
                 Fault::CommitUnknown => match self.was_committed(&replies).await {
                     Ok(true) => return Ok(replies),
                     Ok(false) if tried < TRIES => {}
@@ -150,6 +160,7 @@ impl PlaceWork {
     /// One transaction. With the fault come the replies that would have been given.
     async fn attempt(&self, batch: &[Command]) -> Result<Vec<Reply>, (Vec<Reply>, Fault)> {
         let Prepared { tx, decided, is_empty } = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
+        let taken = Taken::of(&decided);
         let replies = decided
             .into_iter()
             .map(|one| one.map(|accepted| accepted.order))
@@ -161,6 +172,7 @@ impl PlaceWork {
         }
         match commit(tx).await {
             Ok(()) => {
+                self.controls.remember(taken, self.clock.now());
                 fail::fail_point!("api::committed_not_woken");
                 self.bus.wake(Topic::Orders);
                 self.bus.wake(Topic::OrderUpdates);
@@ -178,22 +190,22 @@ impl PlaceWork {
         let accounts: Vec<AccountId> = accounts.into_iter().collect();
         let cash = ledger::lock(&mut tx, &accounts).await?;
         fail::fail_point!("api::tx_account_locked", |_| Err(DbError::Stale.into()));
+        let in_force = self.controls.in_force(&mut tx).await?;
         // A statement of its own: one that waited for the lock would see its unlocked neighbours as they were before.
         let (now, table) = (self.clock.now(), self.request_limits.table());
         let known = Known {
-            limits: self.limits,
+            in_force: &in_force,
             table: &table,
             now,
         };
         let mut books = look::books(&mut tx, batch, cash, known).await?;
         let calendar = self.sessions.calendar();
-        let given = Given {
-            now,
-            calendar: &calendar,
-            limits: self.limits,
+        let decided: Vec<Result<Accepted, PlaceOrderError>> = {
+            let recent = self.controls.recent();
+            let given = in_force.given(now, &calendar, &recent);
+            let decided = batch.iter().map(|command| decide(&mut books, command, given));
+            decided.collect()
         };
-        let decided: Vec<Result<Accepted, PlaceOrderError>> =
-            batch.iter().map(|command| decide(&mut books, command, given)).collect();
         let accepted: Vec<&Accepted> = decided.iter().flatten().collect();
         if !accepted.is_empty() {
             write::write(&mut tx, &accepted, &books).await?;

@@ -7,6 +7,7 @@ use db::{DbError, PgConnection};
 use domain::AccountId;
 use ledger::Transfer;
 use orders::{NewOrder, NewOrderEvent, Sequence, StoredOrder};
+use risk::flags::Flag;
 use wire::events::v1;
 
 use super::Fault;
@@ -24,6 +25,8 @@ pub(super) async fn write(conn: &mut PgConnection, accepted: &[&Accepted], books
     let events: Vec<NewOrderEvent> = accepted.iter().map(|one| one.event.clone()).collect();
     orders::append_events(conn, &events).await?;
     orders::store_sequences(conn, &sequences(accepted, books)).await?;
+    let flags: Vec<Flag> = accepted.iter().filter_map(|one| one.flag()).collect();
+    risk::flags::raise(conn, &flags).await?;
     let outbox: Vec<NewEvent> = accepted.iter().flat_map(|one| bus_events(one)).collect();
     bus::append(conn, &outbox).await.map_err(database_error)?;
     Ok(())

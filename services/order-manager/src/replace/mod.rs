@@ -23,8 +23,9 @@ use tracing::{debug, error};
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::draft::Change;
 use crate::error::{PlaceOrderError, ReplaceError};
-use crate::place::decide::{Command, Given, Limits, Replacement, decide_replacement};
-use crate::place::{Fault, Known, books, commit};
+use crate::place::decide::recent::Recent;
+use crate::place::decide::{Command, Replacement, decide_replacement};
+use crate::place::{Controls, Fault, Known, books, commit, unreadable};
 use crate::prices::ReferencePrices;
 
 /// One request to replace an order.
@@ -60,7 +61,7 @@ pub(crate) struct ReplaceWork {
     pub(crate) bus: Bus,
     pub(crate) sessions: Sessions,
     pub(crate) prices: ReferencePrices,
-    pub(crate) limits: Limits,
+    pub(crate) controls: Controls,
 }
 
 impl BatchWork for ReplaceWork {
@@ -90,6 +91,10 @@ impl Settle for ReplaceWork {
                     debug!(%error, tried, "replaces failed, trying them again: {error}");
                 }
                 Fault::Failed(error) => return Err(error),
+                Fault::NoRisk(error) => {
+                    let refused = ReplaceError::Order(unreadable(&error));
+                    return Ok(batch.iter().map(|_| Err(refused.clone())).collect());
+                }
                 Fault::CommitUnknown => match self.was_committed(&replies).await {
                     Ok(true) => return Ok(replies),
                     Ok(false) if tried < TRIES => {}
@@ -139,6 +144,8 @@ impl ReplaceWork {
         }
         match commit(tx).await {
             Ok(()) => {
+                let open = replies.iter().flatten().map(StoredOrder::open_value);
+                open.for_each(|value| self.controls.remember_value(value));
                 self.bus.wake(Topic::Orders);
                 self.bus.wake(Topic::OrderUpdates);
                 Ok(replies)
@@ -153,11 +160,6 @@ impl ReplaceWork {
         let asked: BTreeSet<OrderId> = batch.iter().map(|command| command.order).collect();
         let stored = orders::lock_chains(&mut tx, &Vec::from_iter(asked)).await?;
         let (now, calendar) = (self.clock.now(), self.sessions.calendar());
-        let given = Given {
-            now,
-            calendar: &calendar,
-            limits: self.limits,
-        };
         let wanted: Vec<Result<(&StoredOrder, Command), ReplaceError>> = batch
             .iter()
             .map(|command| {
@@ -170,12 +172,15 @@ impl ReplaceWork {
         let commands: Vec<Command> = wanted.iter().flatten().map(|(_, wanted)| wanted.clone()).collect();
         let accounts: BTreeSet<AccountId> = commands.iter().map(|command| command.account).collect();
         let cash = ledger::lock(&mut tx, &Vec::from_iter(accounts)).await?;
+        let in_force = self.controls.in_force(&mut tx).await?;
         let known = Known {
-            limits: self.limits,
+            in_force: &in_force,
             table: &no_churn_rule(),
             now,
         };
         let mut books = books(&mut tx, &commands, cash, known).await?;
+        let none = Recent::default();
+        let given = in_force.given(now, &calendar, &none);
         let mut replaced: HashMap<OrderId, OrderId> = HashMap::new();
         let decided: Vec<Result<Replacement, ReplaceError>> = wanted
             .into_iter()

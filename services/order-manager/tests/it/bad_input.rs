@@ -148,7 +148,7 @@ async fn a_bad_field_is_refused_with_its_reason_and_leaves_nothing(
 #[case::long_symbol(json!({ "symbol": "A".repeat(10_000) }), (422, 42210000), "not found")]
 #[case::long_name(json!({ "client_order_id": "n".repeat(129) }), (422, 40010001), "no more than 128 characters")]
 #[case::dust(json!({ "qty": "1", "limit_price": "0.5" }), (403, 40310000), "cost basis must be >= minimal amount of order 1")]
-#[case::more_than_anybody_has(json!({ "qty": "1000000000", "limit_price": "1000000" }), (403, 40310000), "insufficient buying power")]
+#[case::more_than_an_order_may_be_worth(json!({ "qty": "1000000000", "limit_price": "1000000" }), (403, 40310000), "is above the limit of 200000.00")]
 #[case::short(json!({ "side": "sell", "position_intent": "sell_to_open" }), (403, 40310000), "account is not allowed to short")]
 #[tokio::test]
 async fn bodies_that_make_no_order_leave_nothing(

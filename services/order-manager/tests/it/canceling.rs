@@ -200,7 +200,10 @@ async fn cancel_all_has_one_entry_per_open_order_and_none_when_there_is_none() {
 #[tokio::test]
 async fn cancel_all_of_very_many_is_done_in_parts() {
     let house = House::with(Config {
-        max_open_orders_per_symbol: 1_000,
+        risk: risk::Settings {
+            max_open_orders_per_symbol: 1_000,
+            ..risk::Settings::default()
+        },
         ..Config::default()
     })
     .await;

@@ -17,7 +17,7 @@ async fn house() -> House {
 fn roomy() -> Config {
     let mut config = Config::default();
     config.limits.usual.rates = identity::limits::Rates::UNLIMITED;
-    (config.max_open_orders, config.max_open_orders_per_symbol) = (10_000, 10_000);
+    (config.risk.max_open_orders, config.risk.max_open_orders_per_symbol) = (10_000, 10_000);
     config
 }
 

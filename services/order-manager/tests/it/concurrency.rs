@@ -20,8 +20,11 @@ fn small_batches() -> Config {
     };
     Config {
         batch,
-        max_open_orders: 5_000,
-        max_open_orders_per_symbol: 5_000,
+        risk: risk::Settings {
+            max_open_orders: 5_000,
+            max_open_orders_per_symbol: 5_000,
+            ..risk::Settings::default()
+        },
         ..Config::default()
     }
 }

@@ -194,7 +194,18 @@ impl House {
     }
 
     pub async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        Self::answer(&self.router, request).await
+    }
+
+    /// Places an order at another door.
+    pub async fn send_to(router: &Router, who: &Customer, body: Value) -> Answer {
+        let body = Body::from(body.to_string());
+        Self::answer(router, request(who, Method::POST, "/v2/orders").body(body).unwrap()).await
+    }
+
+    /// What a door answers.
+    pub async fn answer(router: &Router, request: Request<Body>) -> Answer {
+        let response = router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = if bytes.is_empty() {
@@ -265,6 +276,22 @@ pub fn unlimited(mut config: Config) -> Config {
         churn: None,
     };
     config
+}
+
+/// Another door to the same house, as a process that was just started opens it.
+pub fn router_of(house: &House, seed: u64) -> Router {
+    let ids = testkit::ids(seed);
+    let shutdown = &house.shutdown;
+    let (pool, clock) = (house.pool(), &house.clock);
+    door(
+        pool,
+        clock,
+        &ids,
+        &house.instruments,
+        &house.sessions,
+        shutdown,
+        &Config::default(),
+    )
 }
 
 /// The router of a door of its own.

@@ -18,6 +18,7 @@ mod placing;
 mod reading;
 mod refusing;
 mod replacing;
+mod risk_controls;
 mod sizes;
 mod streams;
 mod street;

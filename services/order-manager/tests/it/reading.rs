@@ -111,7 +111,8 @@ async fn six_orders(house: &House) -> (Customer, Vec<Value>) {
     let mut placed = Vec::new();
     for n in 1..=6 {
         house.clock.advance(Duration::from_secs(1));
-        let mut body = order(if n == 4 { "sell" } else { "buy" }, &n.to_string(), "10");
+        let (side, price) = if n == 4 { ("sell", "11") } else { ("buy", "10") };
+        let mut body = order(side, &n.to_string(), price);
         body["symbol"] = if n % 2 == 0 { "MSFT" } else { "AAPL" }.into();
         placed.push(house.post(&ada, body.to_string()).await.ok());
     }

@@ -207,8 +207,11 @@ async fn a_connection_that_dies_under_an_order_is_replaced() {
 #[tokio::test]
 async fn rsk_3_too_many_open_orders_are_refused_whoever_counts_them() {
     let house = House::with(Config {
-        max_open_orders: 3,
-        max_open_orders_per_symbol: 2,
+        risk: risk::Settings {
+            max_open_orders: 3,
+            max_open_orders_per_symbol: 2,
+            ..risk::Settings::default()
+        },
         ..Config::default()
     })
     .await;

@@ -1,12 +1,12 @@
 //! An order that is taken, and what has to be written with it.
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{Money, Qty, Timestamp};
+use domain::{Money, OrderId, Qty, Timestamp};
 use ledger::Transfer;
 use orders::{Chain, NewOrder, NewOrderEvent, StoredOrder};
 
 use super::super::times::Times;
-use super::Command;
+use super::{Command, Unchecked};
 
 /// An order that is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct Accepted {
     pub hold: Transfer,
     /// Its first event.
     pub event: NewOrderEvent,
+    /// Why its limit was not measured by a price, if it was not (PX-5).
+    pub unchecked: Option<Unchecked>,
+    /// The order of the last two seconds that it equals (RSK-4).
+    pub duplicate_of: Option<OrderId>,
 }
 
 /// The order as it is stored when it is taken at this time.
@@ -72,6 +76,19 @@ pub(super) fn accepted_event(order: &StoredOrder, (seq, at): (i64, Timestamp)) -
 }
 
 impl Accepted {
+    /// What surveillance should see of it.
+    pub fn flag(&self) -> Option<risk::flags::Flag> {
+        let earlier = self.duplicate_of?;
+        Some(risk::flags::Flag {
+            order: self.order.order_id,
+            rule: risk::flags::DUPLICATE.to_owned(),
+            account: self.order.account_id,
+            symbol: self.order.symbol.clone(),
+            detail: format!("equals order {earlier}, placed less than 2 seconds before"),
+            at: self.order.submitted_at,
+        })
+    }
+
     /// The row to insert.
     pub fn new_order(&self) -> NewOrder {
         new_order(&self.order)

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{AccountId, ClientOrderId, Money, Qty, Symbol};
+use domain::{AccountId, ClientOrderId, Money, OrderId, Qty, Symbol};
 use identity::Flags;
 use identity::limits::ChurnRule;
 use ledger::Transfer;
 use orders::Sequence;
 
+use super::own::OwnOrders;
+use super::recent::Alike;
 use super::{Churn, Command};
 use crate::error::PlaceOrderError;
 
@@ -18,6 +20,10 @@ pub struct Books {
     pub accounts: HashMap<AccountId, AccountBook>,
     /// Client order ids of this batch that are taken.
     pub taken: HashSet<(AccountId, ClientOrderId)>,
+    /// Orders of this batch that are taken, to see that another one is the same (RSK-4).
+    pub recent: HashMap<Alike, OrderId>,
+    /// What the orders of this batch that are taken are worth.
+    pub added: Money,
 }
 
 /// One account's part of the books.
@@ -33,6 +39,8 @@ pub struct AccountBook {
     pub flags: Flags,
     /// Whether the customer takes parts of a share.
     pub fractional: bool,
+    /// Its limits.
+    pub rules: risk::Settings,
     /// Its numbers.
     pub sequence: Sequence,
     /// Its shares, by symbol; a symbol that is not there has none.
@@ -43,6 +51,8 @@ pub struct AccountBook {
     pub churn_rule: Option<ChurnRule>,
     /// Its canceling, by symbol; a symbol that is not there has none.
     pub churn: HashMap<Symbol, Churn>,
+    /// Its own open orders that another one could trade against, by symbol.
+    pub own: HashMap<Symbol, OwnOrders>,
 }
 
 impl Books {
@@ -50,6 +60,7 @@ impl Books {
     pub(super) fn take(
         &mut self,
         command: &Command,
+        value: Money,
         sequence: Sequence,
         hold: &Transfer,
     ) -> Result<(), PlaceOrderError> {
@@ -60,7 +71,11 @@ impl Books {
         account.set_aside(command, hold)?;
         account.sequence = sequence;
         *account.open_in.entry(command.symbol.clone()).or_default() += 1;
+        let own = account.own.entry(command.symbol.clone()).or_default();
+        own.add(command.side, command.limit_price, command.order_id);
         self.taken.insert((command.account, command.client_order_id.clone()));
+        self.recent.insert(Alike::of(command), command.order_id);
+        self.added = self.added.plus(value).unwrap_or(self.added);
         Ok(())
     }
 }
@@ -72,13 +87,4 @@ pub struct Shares {
     pub avail: Qty,
     /// Set aside for open sells.
     pub held: Qty,
-}
-
-/// How many orders may be open at once (RSK-3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// In an account.
-    pub open_orders: i32,
-    /// In one symbol of an account.
-    pub open_in_symbol: i64,
 }

@@ -7,6 +7,8 @@
 //! |------------|-------------------------------------------------------------------|
 //! | `command`  | the order                                                         |
 //! | `books`    | what it is decided by                                             |
+//! | `own`      | of it: open orders that this one could trade against              |
+//! | `recent`   | of it: orders of the last two seconds                             |
 //! | `checks`   | one small function each, in the order in which they are asked     |
 //! | `funds`    | money or shares, the last check, which sets them aside            |
 //! | `replacement` | an order that is to take another one's place               |
@@ -17,16 +19,20 @@ mod books;
 mod checks;
 mod command;
 mod funds;
+pub mod own;
+pub mod recent;
 mod replacement;
 
 use std::collections::HashSet;
 
 use domain::calendar::Calendar;
-use domain::{AmountError, Timestamp};
+use domain::{AmountError, Money, Timestamp};
 use orders::churn::Strike;
+use risk::InForce;
 
 pub use accepted::{Accepted, new_order};
-pub use books::{AccountBook, Books, Limits, Shares};
+pub use books::{AccountBook, Books, Shares};
+pub use checks::Unchecked;
 pub use checks::churn::{Churn, Struck};
 pub use command::Command;
 pub use replacement::{Replacement, decide_replacement};
@@ -35,6 +41,7 @@ use crate::error::PlaceOrderError;
 use accepted::{accepted_event, stored};
 use checks::Seen;
 use checks::churn::{Verdict, verdict};
+use recent::Recent;
 
 /// What is the same for all orders of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +50,14 @@ pub struct Given<'a> {
     pub now: Timestamp,
     /// Which session an order belongs to.
     pub calendar: &'a Calendar,
-    /// How many orders may be open.
-    pub limits: Limits,
+    /// Switches and restricted symbols in force.
+    pub risk: &'a InForce,
+    /// The exchange that orders go to.
+    pub venue: &'a str,
+    /// What all open orders of the firm are worth, about.
+    pub firm_open: Money,
+    /// Orders of the last two seconds.
+    pub recent: &'a Recent,
 }
 
 /// Takes or refuses one order: the first check that fails gives the reason.
@@ -59,24 +72,35 @@ pub fn decide(books: &mut Books, command: &Command, given: Given<'_>) -> Result<
     // A copy, so that a refusal leaves no trace.
     let mut sequence = account.sequence;
     let at = sequence.next_submitted_at(given.now);
-    let times = checks::check(Seen {
+    let value = command.limit_price.notional(command.qty).map_err(too_large)?;
+    let passed = checks::check(Seen {
         command,
+        value,
+        more: value,
         books,
         account,
         at,
         given,
     })?;
-    let order = stored(command, times, at);
-    let hold = ledger::rules::hold(&for_ledger(command, account.strict), &order.state, at).map_err(|_| {
-        PlaceOrderError::BadAmount {
-            field: "qty",
-            why: AmountError::TooLarge,
-        }
-    })?;
+    let order = stored(command, passed.times, at);
+    let hold = ledger::rules::hold(&for_ledger(command, account.strict), &order.state, at).map_err(too_large)?;
     let event = accepted_event(&order, sequence.next_event_at(at));
-    sequence.open_orders += 1;
-    books.take(command, sequence, &hold)?;
-    Ok(Accepted { order, hold, event })
+    sequence.opened(order.open_value());
+    books.take(command, value, sequence, &hold)?;
+    Ok(Accepted {
+        order,
+        hold,
+        event,
+        unchecked: passed.unchecked,
+        duplicate_of: passed.duplicate_of,
+    })
+}
+
+fn too_large<E>(_: E) -> PlaceOrderError {
+    PlaceOrderError::BadAmount {
+        field: "qty",
+        why: AmountError::TooLarge,
+    }
 }
 
 /// What is to be written of those who went on placing where they had canceled too much (RSK-8): one for each account

@@ -1,7 +1,7 @@
 //! A replacement: asked like any order, but for what its chain has counted and holds already (BP-4).
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{AmountError, Money, OrderStatus, Side};
+use domain::{Money, OrderStatus, Side};
 use ledger::rules::Leg;
 use ledger::{Asset, Book, Transfer};
 use orders::{Chain, NewOrderEvent, StoredOrder};
@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use super::super::times::{Asked, times};
 use super::accepted::stored;
 use super::checks::{self, Seen};
-use super::{AccountBook, Books, Command, Given, for_ledger};
+use super::{AccountBook, Books, Command, Given, for_ledger, too_large};
 use crate::error::PlaceOrderError;
 
 /// A replacement that is taken.
@@ -41,8 +41,12 @@ pub fn decide_replacement(
     // A copy, so that a refusal leaves no trace.
     let mut sequence = account.sequence;
     let at = sequence.next_submitted_at(given.now);
+    let rest = command.qty.minus(old.state.cumulative()).unwrap_or_default();
+    let value = command.limit_price.notional(rest).map_err(too_large)?;
     checks::check_replacement(Seen {
         command,
+        value,
+        more: value.minus(old.open_value()).unwrap_or(value).or_zero(),
         books,
         account,
         at,
@@ -51,13 +55,15 @@ pub fn decide_replacement(
     let order = in_place_of(old, command, at, given)?;
     let hold = hold(command, old, &order, account.strict)?;
     let event = pending(old, command, sequence.next_event_at(at));
-    sequence.open_orders += 1;
+    sequence.opened(order.open_value());
     let account = books
         .accounts
         .get_mut(&command.account)
         .ok_or(PlaceOrderError::AccountNotActive)?;
     account.set_aside_more(command, &hold)?;
     account.sequence = sequence;
+    let own = account.own.entry(command.symbol.clone()).or_default();
+    own.add(command.side, command.limit_price, command.order_id);
     books.taken.insert((command.account, command.client_order_id.clone()));
     let hold = (!hold.entries().is_empty()).then_some(hold);
     Ok(Replacement { order, hold, event })
@@ -103,15 +109,8 @@ fn hold(command: &Command, old: &StoredOrder, order: &StoredOrder, strict: bool)
         posted: old.posted_cash,
     };
     let at = order.submitted_at;
-    let too_large = |_| PlaceOrderError::BadAmount {
-        field: "qty",
-        why: AmountError::TooLarge,
-    };
     let rest = order.state.ordered.minus(old.state.cumulative()).unwrap_or_default();
-    let cost = command
-        .limit_price
-        .notional(rest)
-        .map_err(|error| too_large(error.into()))?;
+    let cost = command.limit_price.notional(rest).map_err(too_large)?;
     if command.side == Side::Buy && cost.get() < Decimal::ONE {
         return Err(PlaceOrderError::CostBasisTooSmall);
     }

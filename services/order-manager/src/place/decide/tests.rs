@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::collections::{HashMap, HashSet};
+mod risk_controls;
+
+use std::collections::HashMap;
 
 use super::super::times::Asked;
 use super::*;
@@ -15,10 +17,13 @@ use orders::Sequence;
 use rstest::rstest;
 use uuid::Uuid;
 
-const LIMITS: Limits = Limits {
-    open_orders: 3,
-    open_in_symbol: 2,
-};
+fn rules() -> risk::Settings {
+    risk::Settings {
+        max_open_orders: 3,
+        max_open_orders_per_symbol: 2,
+        ..risk::Settings::default()
+    }
+}
 
 fn now() -> Timestamp {
     "2026-11-23T15:00:00Z".parse().unwrap()
@@ -43,6 +48,7 @@ fn books(dollars: i64, shares: i64) -> Books {
             ..Flags::default()
         },
         fractional: true,
+        rules: rules(),
         sequence: Sequence::default(),
         shares: [(
             symbol(),
@@ -55,10 +61,11 @@ fn books(dollars: i64, shares: i64) -> Books {
         open_in: HashMap::new(),
         churn_rule: None,
         churn: HashMap::new(),
+        own: HashMap::new(),
     };
     Books {
         accounts: [(account(), book)].into(),
-        taken: HashSet::new(),
+        ..Books::default()
     }
 }
 
@@ -89,10 +96,22 @@ fn decided(books: &mut Books, command: &Command) -> Result<Accepted, PlaceOrderE
 }
 
 fn decided_at(books: &mut Books, command: &Command, now: Timestamp) -> Result<Accepted, PlaceOrderError> {
+    decided_under(books, command, now, &InForce::default())
+}
+
+fn decided_under(
+    books: &mut Books,
+    command: &Command,
+    now: Timestamp,
+    risk: &InForce,
+) -> Result<Accepted, PlaceOrderError> {
     let given = Given {
         now,
         calendar: &Calendar::nyse(),
-        limits: LIMITS,
+        risk,
+        venue: "exchange",
+        firm_open: Money::ZERO,
+        recent: &Recent::default(),
     };
     decide(books, command, given)
 }

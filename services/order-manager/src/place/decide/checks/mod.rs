@@ -7,20 +7,32 @@
 mod account_state;
 pub(super) mod churn;
 mod client_id;
+mod collar;
+mod duplicate;
 mod fractional;
+mod kill_switch;
 mod open_orders;
+mod open_value;
+mod order_value;
+mod restricted;
+mod self_cross;
 
-use domain::Timestamp;
+use domain::{Money, OrderId, Timestamp};
 
 use super::super::times::{Times, times};
 use super::{AccountBook, Books, Command, Given};
 use crate::error::PlaceOrderError;
+pub use collar::Unchecked;
 
 /// What a check sees.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     /// The order.
     pub(super) command: &'a Command,
+    /// What it is worth at its limit.
+    pub(super) value: Money,
+    /// What it adds to the value of open orders: all of that, or what a replacement is worth beyond its old order.
+    pub(super) more: Money,
     /// The books of the batch.
     pub(super) books: &'a Books,
     /// The account's part of them.
@@ -31,24 +43,48 @@ pub(super) struct Seen<'a> {
     pub(super) given: Given<'a>,
 }
 
-/// The checks of a replacement. It opens no further order, and its old order's times are its own.
-pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
-    account_state::check(seen)?;
-    client_id::check(seen)
+/// What the checks found out about an order that passed them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Passed {
+    /// When it works.
+    pub(super) times: Times,
+    /// Why its limit was not measured by a price, if it was not.
+    pub(super) unchecked: Option<Unchecked>,
+    /// The order it equals, if it does.
+    pub(super) duplicate_of: Option<OrderId>,
 }
 
-/// Every check; the times of the order when it passes.
-pub(super) fn check(seen: Seen<'_>) -> Result<Times, PlaceOrderError> {
+/// Every check.
+pub(super) fn check(seen: Seen<'_>) -> Result<Passed, PlaceOrderError> {
+    let command = seen.command;
+    kill_switch::check(seen)?;
     account_state::check(seen)?;
     fractional::check(seen)?;
     client_id::check(seen)?;
-    let times = times(
-        seen.command.time_in_force,
-        seen.command.asked,
-        seen.at,
-        seen.given.calendar,
-    )?;
+    let times = times(command.time_in_force, command.asked, seen.at, seen.given.calendar)?;
+    order_value::check(seen)?;
     open_orders::check(seen)?;
+    open_value::check(seen)?;
+    let unchecked = collar::check(seen)?;
+    let duplicate_of = duplicate::check(seen)?;
+    self_cross::check(seen)?;
     churn::check(seen)?;
-    Ok(times)
+    restricted::check(seen)?;
+    Ok(Passed {
+        times,
+        unchecked,
+        duplicate_of,
+    })
+}
+
+/// The checks of a replacement. It opens no further order, equals none, and its old order's times are its own.
+pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
+    kill_switch::check(seen)?;
+    account_state::check(seen)?;
+    client_id::check(seen)?;
+    order_value::check(seen)?;
+    open_value::check(seen)?;
+    collar::check(seen)?;
+    self_cross::check(seen)?;
+    restricted::check(seen)
 }

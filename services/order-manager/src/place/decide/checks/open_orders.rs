@@ -4,17 +4,17 @@ use super::Seen;
 use crate::error::PlaceOrderError;
 
 pub(super) fn check(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
-    let (limits, symbol) = (seen.given.limits, &seen.command.symbol);
-    if seen.account.sequence.open_orders >= limits.open_orders {
+    let (rules, symbol) = (seen.account.rules, &seen.command.symbol);
+    if seen.account.sequence.open_orders >= rules.max_open_orders {
         return Err(PlaceOrderError::TooManyOpenOrders {
-            most: limits.open_orders,
+            most: rules.max_open_orders,
         });
     }
     let open = seen.account.open_in.get(symbol);
-    if open.is_some_and(|open| *open >= limits.open_in_symbol) {
+    if open.is_some_and(|open| *open >= i64::from(rules.max_open_orders_per_symbol)) {
         return Err(PlaceOrderError::TooManyOpenInSymbol {
             symbol: symbol.clone(),
-            most: limits.open_in_symbol,
+            most: rules.max_open_orders_per_symbol,
         });
     }
     Ok(())

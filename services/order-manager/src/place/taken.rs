@@ -1,0 +1,53 @@
+//! What is remembered and told of the orders of a batch, once they are committed.
+
+use domain::{Money, OrderId};
+use tracing::{info, warn};
+
+use super::decide::recent::Alike;
+use super::decide::{Accepted, Unchecked};
+use crate::error::PlaceOrderError;
+
+/// Of the orders of one batch.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// What equal ones would have in common with them.
+    pub(super) alike: Vec<(Alike, OrderId)>,
+    /// What they are worth together.
+    pub(super) value: Money,
+    unchecked: Vec<(Unchecked, OrderId)>,
+    duplicates: Vec<(OrderId, OrderId)>,
+}
+
+impl Taken {
+    pub(super) fn of(decided: &[Result<Accepted, PlaceOrderError>]) -> Self {
+        let mut taken = Taken::default();
+        for accepted in decided.iter().flatten() {
+            let order = &accepted.order;
+            taken.alike.push((accepted.alike(), order.order_id));
+            taken.value = taken.value.plus(order.open_value()).unwrap_or(taken.value);
+            taken
+                .unchecked
+                .extend(accepted.unchecked.map(|why| (why, order.order_id)));
+            let duplicate = accepted.duplicate_of.map(|earlier| (order.order_id, earlier));
+            taken.duplicates.extend(duplicate);
+        }
+        taken
+    }
+
+    /// Counts and logs what somebody should look at: once a batch, however many orders it is about.
+    pub(super) fn tell(&self) {
+        for why in [Unchecked::NoPrice, Unchecked::OldPrice] {
+            let mut orders = self.unchecked.iter().filter(|(reason, _)| *reason == why);
+            let Some((_, first)) = orders.next() else { continue };
+            let count = 1 + orders.count();
+            metrics::counter!("daybook_order_manager_collar_skipped_total", "reason" => why.to_string())
+                .increment(u64::try_from(count).unwrap_or(u64::MAX));
+            info!(order.id = %first, orders = count, reason = %why,
+                "took {count} orders without a price to measure them by ({why}), the first is {first}");
+        }
+        for (order, earlier) in &self.duplicates {
+            metrics::counter!("daybook_order_manager_duplicates_total").increment(1);
+            warn!(order.id = %order, "order {order} equals order {earlier} of the last two seconds");
+        }
+    }
+}
