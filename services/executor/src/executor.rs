@@ -13,9 +13,10 @@ use chassis::clock::SharedClock;
 use chassis::ids::SharedIds;
 use chassis::step::{Progress, Step, StepError, Wake};
 use chrono::TimeDelta;
-use db::{PgPool, Tx};
+use db::{DbError, PgPool, Tx};
 use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
+use risk::{InForce, Risk};
 use sessions::Sessions;
 use sqlx::PgConnection;
 use tracing::{error, info};
@@ -41,6 +42,9 @@ pub struct Executor<V> {
     clock: SharedClock,
     ids: SharedIds,
     sessions: Sessions,
+    risk: Risk,
+    /// The kill switches in force at the last step; none: they could not be read.
+    in_force: Option<Arc<InForce>>,
     /// In force at the last step.
     calendar: Arc<Calendar>,
     config: Config,
@@ -87,6 +91,8 @@ impl<V: Venue> Executor<V> {
             clock,
             ids,
             sessions,
+            risk: Risk::new(),
+            in_force: None,
             calendar,
             config,
             venue,
@@ -176,6 +182,7 @@ impl<V: Venue> Executor<V> {
             inbox,
             held_back,
         } = self.next_batch().await?;
+        self.keep_switches().await;
         let now = self.clock.now();
         self.decide(answers, inbox.wishes, inbox.known, now);
         if self.book.changes().is_empty() && tx.is_none() {
@@ -261,6 +268,24 @@ impl<V: Venue> Executor<V> {
         answers
     }
 
+    /// Takes the kill switches in force for this step. While nobody can read them nothing new is sent; cancels are.
+    async fn keep_switches(&mut self) {
+        self.in_force = match self.risk.fresh() {
+            Some(fresh) => Some(fresh),
+            None => match self.read_switches().await {
+                Ok(read) => Some(read),
+                Err(error) => {
+                    error!(%error, "the kill switches cannot be read, so no order is sent: {error}");
+                    None
+                }
+            },
+        };
+    }
+
+    async fn read_switches(&self) -> Result<Arc<InForce>, DbError> {
+        self.risk.current(&mut *self.pool.acquire().await?).await
+    }
+
     /// Takes the calendar in force for this step. If it is a new one, nothing that waits by the old one is left to.
     fn keep_calendar(&mut self) {
         let calendar = self.sessions.calendar();
@@ -284,6 +309,7 @@ impl<V: Venue> Executor<V> {
             calendar,
             ids,
             venue,
+            in_force,
             ..
         } = self;
         let context = Context {
@@ -292,6 +318,7 @@ impl<V: Venue> Executor<V> {
             calendar,
             ids: &**ids,
             venue: venue.name(),
+            risk: in_force.as_deref(),
         };
         for answer in answers {
             self.book.answer(&context, answer);

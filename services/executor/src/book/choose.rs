@@ -62,12 +62,14 @@ impl Book {
     fn dispatch(&mut self, context: &Context<'_>, room: usize) {
         let Self { lines, orders, .. } = self;
         let turn = |order_id| {
-            let waiting = orders
-                .get(&order_id)
-                .and_then(|submission| Some((submission.terms.as_ref()?, submission.replaces.is_some())));
-            waiting.map_or(Turn::Drop("it was withdrawn"), |(terms, replaces)| {
-                turn(context.calendar, terms, replaces, context.now)
-            })
+            let submission = orders.get(&order_id);
+            let Some((submission, terms)) = submission.and_then(|it| Some((it, it.terms.as_ref()?))) else {
+                return Turn::Drop("it was withdrawn");
+            };
+            match turn(context.calendar, terms, submission.replaces.is_some(), context.now) {
+                Turn::Send => context.stopped_until(submission).map_or(Turn::Send, Turn::Wait),
+                other => other,
+            }
         };
         let Config {
             symbol_window, leave, ..
@@ -86,9 +88,17 @@ impl Book {
 
     /// Makes the call that is due about an order in doubt, which left its line long ago, or about one in a saga.
     fn call(&mut self, context: &Context<'_>, order_id: OrderId) {
-        match self.get(order_id).map(|submission| submission.state) {
-            Some(State::Burning) => self.compensate(order_id),
-            _ => self.intend(context, order_id),
+        let state = self.get(order_id).map(|submission| submission.state);
+        if state == Some(State::Burning) {
+            return self.compensate(order_id);
+        }
+        // The venue denied it twice: sending it again would be new to it.
+        match self
+            .get(order_id)
+            .and_then(|submission| context.stopped_until(submission))
+        {
+            Some(until) => self.edit(order_id, false, |_, submission| submission.due = Some(until)),
+            None => self.intend(context, order_id),
         }
     }
 

@@ -48,6 +48,7 @@ use chassis::ids::Ids;
 use chrono::TimeDelta;
 use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
+use risk::InForce;
 
 use crate::Config;
 
@@ -63,9 +64,21 @@ pub struct Context<'a> {
     pub ids: &'a dyn Ids,
     /// The venue's name in reports.
     pub venue: &'a str,
+    /// The kill switches; none: nobody can tell, so nothing new is sent (RSK-6).
+    pub risk: Option<&'a InForce>,
 }
 
+/// How soon an order that a kill switch stops is looked at again.
+const STOPPED: Duration = Duration::from_millis(500);
+
 impl Context<'_> {
+    /// Until when the order is not sent because of a kill switch, if one stops it.
+    fn stopped_until(&self, submission: &Submission) -> Option<Timestamp> {
+        let (symbol, account) = (&submission.symbol, submission.account_id);
+        let passes = |risk: &InForce| risk.stops(symbol, account, self.venue).is_none();
+        (!self.risk.is_some_and(passes)).then(|| self.after(STOPPED))
+    }
+
     /// This much later than now.
     pub fn after(&self, wait: Duration) -> Timestamp {
         self.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::MAX)

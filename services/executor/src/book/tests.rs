@@ -71,6 +71,7 @@ fn a_hundred_thousand_cancels_go_out_window_by_window_and_hold_up_no_look_up() {
         calendar: &calendar,
         ids: &ids,
         venue: "test",
+        risk: None,
     };
     let mut book = Book::new(config.venue_window);
     for n in 0..CANCELS {

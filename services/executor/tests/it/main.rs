@@ -5,6 +5,7 @@ mod calendar;
 mod cancel;
 mod close;
 mod doubt;
+mod kill;
 mod order;
 mod property;
 mod release;
