@@ -7,6 +7,7 @@
 //! | `sweep`        | looks at every open order, page by page, and appends what is asked to the log    |
 //! | `listing`      | what the venue lists as open, to find the ends that nobody told                  |
 //! | `engine`       | schedules, runs and alerts                                                       |
+//! | `kill`         | asks for the end of what a kill switch stops                                     |
 //! | `expiry`       | asks for the end of orders whose time is over, in batches split by account       |
 //! | `schedules`    | the kinds of job and the schedules of the configuration                          |
 //! | `jobs`         | the kinds of jobs, a file or folder each                                         |
@@ -19,6 +20,7 @@ mod doubt;
 pub mod engine;
 mod expiry;
 pub mod jobs;
+pub mod kill;
 mod listing;
 mod schedules;
 mod sweep;
@@ -26,6 +28,7 @@ mod sweep;
 pub use deadlines::Deadlines;
 pub use doubt::{Ask, Doubt, Patience, Seen, doubt};
 pub use jobs::housekeeping::Housekeeping;
+pub use kill::KillCancels;
 pub use sweep::Sweep;
 
 use std::sync::Arc;
@@ -72,6 +75,8 @@ pub struct Config {
     pub collar: jobs::release::Collar,
     /// How orders' own deadlines are kept.
     pub deadlines: deadlines::Settings,
+    /// How kill switches are followed.
+    pub kill: kill::Settings,
 }
 
 impl Default for Config {
@@ -90,6 +95,7 @@ impl Default for Config {
             end_of_day: jobs::end_of_day::Settings::default(),
             collar: jobs::release::Collar::default(),
             deadlines: deadlines::Settings::default(),
+            kill: kill::Settings::default(),
         }
     }
 }
@@ -138,11 +144,14 @@ pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
         config.sweep_every,
         config.deadlines.every,
         config.end_of_day.watch_every,
+        config.kill.every,
     );
+    let kill = KillCancels::new(config.kill.clone(), Arc::clone(&deps));
     tokio::join!(
         run_loop(sweep, Wake::new(), looks.0, shutdown.clone()),
         run_loop(deadlines, Wake::new(), looks.1, shutdown.clone()),
         run_loop(watch, Wake::new(), looks.2, shutdown.clone()),
+        run_loop(kill, Wake::new(), looks.3, shutdown.clone()),
         run_engine(config, deps, shutdown),
     );
 }

@@ -10,12 +10,13 @@ use crate::jobs::end_of_day::{self, EndOfDay};
 use crate::jobs::fees::PostFees;
 use crate::jobs::reconcile::Reconcile;
 use crate::jobs::release::{self, Recheck, Resume};
+use crate::jobs::seal_audit::{self, SealAudit};
 use crate::jobs::settlement::Settle;
 use crate::{Config, Deps, Housekeeping};
 
 /// Every kind of job, ready to run.
 pub(crate) fn jobs<V: Venue>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
-    let jobs: [Arc<dyn Job>; 7] = [
+    let jobs: [Arc<dyn Job>; 8] = [
         Arc::new(Housekeeping::new(config.keep_messages, deps.pool.clone())),
         Arc::new(EndOfDay::new(config.end_of_day, Arc::clone(deps))),
         Arc::new(Recheck::new(config.collar, Arc::clone(deps))),
@@ -23,12 +24,13 @@ pub(crate) fn jobs<V: Venue>(config: &Config, deps: &Arc<Deps<V>>) -> Jobs {
         Arc::new(PostFees(Arc::clone(deps))),
         Arc::new(Reconcile::new(Arc::clone(deps))),
         Arc::new(Settle(Arc::clone(deps))),
+        Arc::new(SealAudit::new(deps.pool.clone())),
     ];
     Jobs::new(jobs)
 }
 
 /// Rises with each change of [`schedules`]: a program of a lower one leaves them as they are.
-const GENERATION: i32 = 1;
+const GENERATION: i32 = 2;
 
 /// The schedules of the configuration.
 pub(crate) fn configured() -> Configured {
@@ -65,6 +67,12 @@ fn schedules() -> Vec<NewSchedule> {
             time_limit: minutes(10),
             ..NewSchedule::new(release::RESUME, when("open"))
         },
+        NewSchedule {
+            // One run seals what came since the last one, however many were missed.
+            missed: Missed::Last,
+            time_limit: minutes(4),
+            ..NewSchedule::new(seal_audit::NAME, when("*/5 * * * *"))
+        },
         // Parts of the end of the day, for a date that came late or has to be done again.
         NewSchedule::new("fees", when("by hand")),
         NewSchedule::new("reconcile", when("by hand")),
@@ -97,12 +105,13 @@ mod tests {
             r#"end-of-day end-of-day close each 100 Some((600, "alert")) {}"#,
             r#"release-check release-check open - 5m last 5 Some((240, "alert")) {}"#,
             r#"resume-orders resume-orders open last 5 Some((600, "alert")) {}"#,
+            r#"seal-audit seal-audit */5 * * * * last 5 Some((240, "alert")) {}"#,
             "fees fees by hand each 5 None {}",
             "reconcile reconcile by hand each 5 None {}",
             "settlement settlement by hand each 5 None {}",
         ];
         let Configured { generation, schedules } = configured();
         let listed: Vec<String> = schedules.iter().map(text).collect();
-        assert_eq!((generation, listed), (1, known.map(str::to_owned).to_vec()));
+        assert_eq!((generation, listed), (2, known.map(str::to_owned).to_vec()));
     }
 }

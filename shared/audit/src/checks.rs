@@ -282,7 +282,16 @@ pub const CHECKS: &[Check] = &[
         "proofs",
         "each proof of a date follows from its content and the one before"
     ),
+    CHAIN,
 ];
+
+/// The chain of sealed acts.
+pub(crate) const CHAIN: Check = check!(
+    "V16",
+    "v16_chain",
+    "sealed acts",
+    "each act of an operator is in the chain, as it was and in its place"
+);
 
 /// What one database cannot show, and where it is shown.
 pub const NOT_HERE: &[(&str, &str)] = &[
@@ -291,7 +300,10 @@ pub const NOT_HERE: &[(&str, &str)] = &[
         "V13",
         "that each tick had its run only the calendar can say: the tests check it",
     ),
-    ("V16", "admin_acts has no hash chain yet"),
+    (
+        "V16",
+        "that no act was taken off the chain's end only a copy of its head can say: `daybook audit --chain --head`",
+    ),
     ("V17", "time to serve again is measured by the tests"),
 ];
 

@@ -117,6 +117,14 @@ async fn look_at(
     Ok(Report { at_rest, findings })
 }
 
+/// Proves the chain of sealed acts alone, in the caller's own transaction (V16).
+///
+/// # Errors
+/// What the database says.
+pub async fn chain(conn: &mut PgConnection) -> Result<Finding, sqlx::Error> {
+    look(conn, &checks::CHAIN).await
+}
+
 /// Runs one check in the caller's own transaction.
 ///
 /// # Errors

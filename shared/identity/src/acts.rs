@@ -34,5 +34,6 @@ pub async fn record(conn: &mut PgConnection, ids: &dyn Ids, now: Timestamp, act:
     )
     .execute(conn)
     .await?;
+    fail::fail_point!("audit::row_made", |_| Err(DbError::Stale));
     Ok(id)
 }

@@ -5,6 +5,7 @@ pub mod fees;
 pub mod housekeeping;
 pub mod reconcile;
 pub mod release;
+pub mod seal_audit;
 pub mod settlement;
 
 use chassis::metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -20,6 +21,10 @@ pub(crate) fn describe() {
     describe_counter(
         "daybook_scheduler_expiries_asked_total",
         "Orders whose end was asked for by their time.",
+    );
+    describe_counter(
+        "daybook_scheduler_kill_cancels_asked_total",
+        "Orders whose end was asked for by a kill switch.",
     );
     describe_counter(
         "daybook_scheduler_release_rejected_total",

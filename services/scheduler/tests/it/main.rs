@@ -3,8 +3,10 @@
 mod closing;
 mod engine;
 mod housekeeping;
+mod kill;
 mod listing;
 mod reconcile;
+mod sealing;
 mod sweep;
 mod times;
 
