@@ -6,7 +6,9 @@ mod eod;
 mod jobs;
 mod limits;
 mod reconcile;
+mod risk;
 
+pub use self::risk::{Kill, KillLevel, KillMode, Lift, NewKill, Restrict, Risk, Who};
 pub use calendar::Calendar;
 pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
@@ -83,11 +85,17 @@ impl From<Running> for Part {
 }
 
 /// How `daybook audit` looks and tells.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct AuditOptions {
     /// The system rests: every consumer must have read everything, and nothing may be parked or set aside.
     #[arg(long)]
     pub at_rest: bool,
+    /// Proves the sealed acts of operators alone, names the first that was changed, and tells where the chain ends.
+    #[arg(long, conflicts_with_all = ["at_rest", "json"])]
+    pub chain: bool,
+    /// Where the chain ended when somebody noted it, as `--chain` and the job told it: it must still hold there.
+    #[arg(long, value_name = "NUMBER:HASH", requires = "chain")]
+    pub head: Option<String>,
     /// JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -184,6 +192,12 @@ pub enum Admin {
     /// Reports of the exchange that no rule allows.
     #[command(subcommand)]
     SetAside(SetAside),
+    /// Kill switches: for a symbol, an account, an exchange or everything.
+    #[command(subcommand)]
+    Kill(Kill),
+    /// Risk limits of the firm, a tier and an account, restricted symbols, and what surveillance should see.
+    #[command(subcommand)]
+    Risk(Risk),
     /// Two customers with money, and `demo.env` with the key of the first. Repeatable.
     SeedDemo,
 }

@@ -103,7 +103,7 @@ pub struct Settings {
     pub max_open_orders: Option<i32>,
     /// Most open orders of one account in one symbol.
     #[serde(default)]
-    pub max_open_orders_per_symbol: Option<i64>,
+    pub max_open_orders_per_symbol: Option<i32>,
     /// How far from the reference price a market order may reach.
     #[serde(default)]
     pub market_collar_percent: Option<u8>,
@@ -113,6 +113,21 @@ pub struct Settings {
     /// Most stream connections of one account in one process.
     #[serde(default)]
     pub stream_connections_per_account: Option<usize>,
+    /// Most dollars that one order may be worth.
+    #[serde(default)]
+    pub max_order_value: Option<String>,
+    /// Most dollars that all open orders of one account may be worth.
+    #[serde(default)]
+    pub max_open_value: Option<String>,
+    /// Most dollars that all open orders of the firm may be worth.
+    #[serde(default)]
+    pub max_firm_open_value: Option<String>,
+    /// How far beyond the last price a limit may reach, of 1.
+    #[serde(default)]
+    pub collar: Option<String>,
+    /// Whether an order that could trade against the account's own is refused.
+    #[serde(default)]
+    pub refuse_self_cross: Option<bool>,
     /// How long a process that went silent keeps its share of the work from the others.
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
@@ -224,12 +239,6 @@ impl Settings {
         if !(1..=APPLIERS_MAX).contains(&self.appliers) {
             return Err(bad("APPLIERS", format!("is not between 1 and {APPLIERS_MAX}")));
         }
-        if self.max_open_orders.is_some_and(|most| most < 1) {
-            return Err(bad("MAX_OPEN_ORDERS", "must be at least 1"));
-        }
-        if self.max_open_orders_per_symbol.is_some_and(|most| most < 1) {
-            return Err(bad("MAX_OPEN_ORDERS_PER_SYMBOL", "must be at least 1"));
-        }
         if self.market_collar_percent.is_some_and(|most| !(1..=50).contains(&most)) {
             return Err(bad("MARKET_COLLAR_PERCENT", "is not between 1 and 50"));
         }
@@ -239,6 +248,7 @@ impl Settings {
         if self.stream_connections_per_account == Some(0) {
             return Err(bad("STREAM_CONNECTIONS_PER_ACCOUNT", "must be at least 1"));
         }
+        self.risk()?;
         if !(500..=600_000).contains(&self.lease_ms) {
             return Err(bad("LEASE_MS", "is not between 500 and 600000"));
         }
@@ -285,6 +295,33 @@ impl Settings {
                 })
             })
             .collect()
+    }
+
+    /// The limits of every account, where the firm, its tier and its own settings say nothing else.
+    ///
+    /// # Errors
+    /// The bad setting by its name.
+    pub fn risk(&self) -> Result<risk::Settings, ConfigError> {
+        let number = |most: Option<i32>| most.map(|most| most.to_string());
+        let said = [
+            ("max-open-orders", number(self.max_open_orders)),
+            ("max-open-orders-per-symbol", number(self.max_open_orders_per_symbol)),
+            ("max-order-value", self.max_order_value.clone()),
+            ("max-open-value", self.max_open_value.clone()),
+            ("max-firm-open-value", self.max_firm_open_value.clone()),
+            ("collar", self.collar.clone()),
+            (
+                "refuse-self-cross",
+                self.refuse_self_cross.map(|refuse| refuse.to_string()),
+            ),
+        ];
+        let mut all = risk::Overrides::default();
+        for (name, value) in said {
+            let Some(value) = value else { continue };
+            let key = name.to_uppercase().replace('-', "_");
+            all.set(name, &value).map_err(|error| bad(&key, error.to_string()))?;
+        }
+        Ok(risk::Settings::default().with(&all))
     }
 
     fn check_operator(&self) -> Result<(), ConfigError> {
@@ -503,6 +540,10 @@ mod tests {
             ("DAYBOOK_MARKET_COLLAR_PERCENT", "51"),
             ("DAYBOOK_STREAM_CONNECTIONS", "0"),
             ("DAYBOOK_STREAM_CONNECTIONS_PER_ACCOUNT", "0"),
+            ("DAYBOOK_MAX_ORDER_VALUE", "much"),
+            ("DAYBOOK_MAX_OPEN_VALUE", "0"),
+            ("DAYBOOK_MAX_FIRM_OPEN_VALUE", "-1"),
+            ("DAYBOOK_COLLAR", "10%"),
             ("DAYBOOK_LEASE_MS", "10"),
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),

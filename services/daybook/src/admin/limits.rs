@@ -55,8 +55,12 @@ impl Desk {
         let mut tx = self.begin().await?;
         let account = find_account(&mut tx, named).await?;
         let known = limits::load(&mut tx, limits::Usual::default()).await?;
-        if !known.knows(tier) {
-            bail!("nothing is set for a tier {tier}: `daybook admin limits set --tier {tier} …` makes it");
+        let scope = risk::Scope::Tier(tier.to_owned());
+        let is_measured = risk::desk::overrides(&mut tx, &scope).await? != risk::Overrides::default();
+        if !known.knows(tier) && !is_measured {
+            bail!(
+                "nothing is set for a tier {tier}: `daybook admin limits set --tier {tier} …` makes it, or `risk set`"
+            );
         }
         identity::accounts::set_tier(&mut tx, account, &name).await?;
         self.write_down(&mut tx, "set_tier", account.to_string(), tier.to_owned())

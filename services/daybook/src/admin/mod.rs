@@ -13,6 +13,8 @@
 //! | `notices`   | what a customer was told                                 |
 //! | `eod`       | ends of days                                             |
 //! | `reconcile` | breaks, suspense, reports set aside                      |
+//! | `kill`      | kill switches: set by one person, lifted by two (RSK-6)  |
+//! | `risk`      | risk limits, restricted symbols                          |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
@@ -22,10 +24,12 @@ pub mod customers;
 pub mod eod;
 pub mod jobs;
 pub mod keys;
+pub mod kill;
 pub mod limits;
 pub mod money;
 mod notices;
 pub mod reconcile;
+pub mod risk;
 pub mod seed;
 mod show;
 mod show_jobs;
@@ -197,6 +201,8 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Eod(command) => eod::eod(desk, command).await?,
         Admin::Reconcile(command) => reconcile::run(desk, &settings.sessions()?, command).await?,
         Admin::SetAside(command) => reconcile::set_aside(desk, command).await?,
+        Admin::Kill(command) => kill::run(desk, command).await?,
+        Admin::Risk(command) => risk::run(desk, settings.risk()?, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }
     Ok(())

@@ -285,6 +285,10 @@ fn scheduler_config(settings: &Settings) -> scheduler::Config {
             ..usual.engine
         },
         webhook: settings.operator_webhook_url.clone(),
+        kill: scheduler::kill::Settings {
+            venue: settings.exchange_name.clone(),
+            ..usual.kill.clone()
+        },
         ..usual
     }
 }
@@ -406,10 +410,6 @@ fn order_manager_config(settings: &Settings) -> anyhow::Result<order_manager::Co
     Ok(order_manager::Config {
         limits: crate::limits::of(settings)?,
         batch: BatchSettings { max, ..usual.batch },
-        max_open_orders: settings.max_open_orders.unwrap_or(usual.max_open_orders),
-        max_open_orders_per_symbol: settings
-            .max_open_orders_per_symbol
-            .unwrap_or(usual.max_open_orders_per_symbol),
         market_collar: settings
             .market_collar_percent
             .map_or(usual.market_collar, |percent| Decimal::new(percent.into(), 2)),
@@ -420,6 +420,8 @@ fn order_manager_config(settings: &Settings) -> anyhow::Result<order_manager::Co
                 .unwrap_or(usual.streams.connections_per_account),
             ..usual.streams
         },
+        risk: settings.risk()?,
+        venue: settings.exchange_name.clone(),
         ..usual
     })
 }

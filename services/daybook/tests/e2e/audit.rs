@@ -176,6 +176,13 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "insert into eod_proofs values ('2026-11-20', 1, daybook_now(), true, '{}', '', 'another')",
         "its digest is not that of its content",
     ),
+    (
+        "each act of an operator is in the chain, as it was and in its place",
+        "delete from audit_chain;
+         insert into audit_chain (seq, act_id, xid, act_no, hash, sealed_at)
+         select 1, act_id, xid, act_no, sha256('x'), at from admin_acts order by xid, act_no limit 1",
+        "was altered",
+    ),
 ];
 
 /// A filled and a resting buy, a resting sell, a canceled order.

@@ -17,5 +17,6 @@ mod orders;
 mod reconcile;
 mod replace;
 mod restart;
+mod risk;
 mod streams;
 mod week;
