@@ -146,7 +146,7 @@ async fn strangers_keep_out_nobody_who_is_known() {
     let (mut first, _second) = (street.socket().await, street.socket().await);
     let mut events = street.events(&ada, "").await;
     let known = street.socket_with_headers(&ada.key_id, &ada.secret).await;
-    known.ok().expect("there is room").listen(None).await;
+    known.expect("there is room").listen(None).await;
     let third = format!("ws://{}/stream", street.address);
     assert!(
         tokio_tungstenite::connect_async(&third).await.is_err(),
