@@ -161,7 +161,7 @@ mod tests {
             "",
             "hello",
             "[]",
-            "[\"listen\"]",
+            "[\"listen\",{\"streams\":[]},null,null]",
             "{}",
             "{\"action\":7}",
             "{\"action\":\"listen\"",
