@@ -156,7 +156,8 @@ impl Desk<'_> {
         if order.chain.requested_at.take().is_none() {
             return;
         }
-        let filled = reported.unwrap_or(Qty::ZERO).max(order.state.cumulative());
+        // By the venue's count where it is told: fills of afterwards may have been heard of first.
+        let filled = reported.unwrap_or_else(|| order.state.cumulative());
         let overtaken = order.state.status.is_open() && total.is_some_and(|total| filled >= total);
         order.chain.overtaken |= overtaken;
         order.updated_at = now;

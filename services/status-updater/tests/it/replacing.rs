@@ -349,6 +349,11 @@ fn ord_9_a_total_that_fills_overtook_ends_the_rest_and_filled_beats_canceled() {
         "buy 10 @ 100.00 -> 5 @ 100.00; refused 6; old cancel 6; old fill 6 @ 100.00",
         "filled 6/6, rejected 0/5, held 0",
     );
+    // What filled after the refusal overtook nothing, though it was heard of first.
+    check(
+        "buy 10 @ 100.00 -> 5 @ 100.00; old fill 6 @ 100.00; refused 4; old cancel",
+        "canceled 6/10, rejected 0/5, held 0",
+    );
     // Refused for another reason: the old order goes on, and a later cancel is one.
     check(
         "buy 10 @ 100.00 -> 5 @ 100.00; refused 0; old fill 6 @ 100.00; old cancel",
