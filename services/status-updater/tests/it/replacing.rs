@@ -505,7 +505,7 @@ fn play(asked: &str, steps: &[String]) -> Pair {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// ORD-6, ORD-8, BP-4, V2: any order of arrival comes to the same, no hold is left, and no cent is taken that was not
     /// held: the account has nothing but what the two orders hold.
