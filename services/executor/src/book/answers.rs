@@ -355,6 +355,13 @@ impl Book {
                 self.changes
                     .report(context.venue, submission, fact, "lookup", context.now);
             }
+            // Refused for now: whichever order lives on is still to be canceled (ORD-8).
+            Some((VenueStatus::PendingReplace, _)) => {
+                submission.cancel = CancelState::Wanted;
+                submission.last_error = Some(refusal.reason);
+                let tries = u32::try_from(submission.cancel_attempts).unwrap_or(0);
+                submission.due = Some(context.retry_at(tries));
+            }
             _ => self.cancel_refused(context, submission, refusal.reason),
         }
     }

@@ -191,6 +191,28 @@ async fn a_cancel_of_an_order_that_was_replaced_meanwhile_hears_that_it_was() {
     assert_eq!(world.row(old).await, "ended/1/sent");
 }
 
+/// ORD-8: the venue cancels nothing while it decides on a replace, so the wish is kept for whichever order lives on.
+#[tokio::test]
+async fn a_cancel_that_is_refused_while_a_replace_is_undecided_is_kept_and_sent_again() {
+    let (world, mut executor) = World::started().await;
+    world.venue.script(CallKind::Replace, [Act::Pend]);
+    let (old, new) = asked(&mut executor, &world, dec!(12)).await;
+    settle(&mut executor).await;
+    let undecided = "order is pending replace".to_owned();
+    world.venue.script(CallKind::Cancel, [Act::Refuse(undecided)]);
+    world.cancel(old, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.row(old).await, "working/1/wanted");
+    assert_eq!(world.told(old).await, "acknowledged@submit", "the wish is not refused");
+    world.venue.refuse_replace(new, "the venue would not have it");
+    settle_for(&world, &mut executor, 3).await;
+    assert!(world.is_canceled(old));
+    assert_eq!(
+        (world.row(old).await.as_str(), world.open_rows().await),
+        ("working/1/sent", 0)
+    );
+}
+
 /// The venue takes the replacement and decides later: its stream tells what became of it.
 #[tokio::test]
 async fn a_replace_that_is_not_decided_is_neither_told_nor_asked_about() {
