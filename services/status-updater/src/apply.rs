@@ -180,7 +180,11 @@ impl<'a> Desk<'a> {
     pub(crate) fn turn(&mut self, report: &Report, turn: &Turn<'_>) -> Result<Money, Refusal> {
         let order = self.order(report)?;
         let before = order.state;
-        let (after, words) = before.after(turn.event)?;
+        let (after, mut words) = before.after(turn.event)?;
+        if before == after && matches!(turn.event, OrderEvent::QtyReplaced { .. }) {
+            // The end of an overtaken order, told again.
+            words.clear();
+        }
         let successor = self.successor(order, &after)?;
         let change = self.change(order, &before, (&after, successor.as_ref()), turn)?;
         // Nothing fails from here on.

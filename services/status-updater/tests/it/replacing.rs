@@ -362,6 +362,14 @@ fn ord_9_a_total_that_fills_overtook_ends_the_rest_and_filled_beats_canceled() {
 }
 
 #[test]
+fn ord_9_an_overtaken_order_that_is_told_twice_to_be_over_is_restated_once() {
+    let once = "buy 10 @ 100.00 -> 5 @ 100.00; old fill 6 @ 100.00; refused 6; old cancel";
+    let told = Pair::of(once).told();
+    assert!(told.ends_with("old restated:filled"), "{told}");
+    check_told(&format!("{once}; old cancel"), &told);
+}
+
+#[test]
 fn ord_8_a_wish_to_cancel_goes_to_the_order_that_lives_on() {
     let asked = "buy 10 @ 100.00 -> 12 @ 100.00";
     check_told(
