@@ -6,11 +6,16 @@ use domain::{OrderStatus, Qty, TimeInForce, Timestamp};
 use orders::StoredOrder;
 
 /// What the venue's end means. Where fills overtook a replace, the rest was not wanted any more: the order is filled with
-/// what there is (ORD-9).
+/// what there is (ORD-9). Where nothing is left, or what is left cannot be told from the venue's count, which may be from
+/// before a bust, it is an end like any other.
 pub(crate) fn end_as_meant(order: &StoredOrder, why: EndKind, filled: Qty) -> Result<OrderEvent, IllegalMove> {
-    if order.chain.overtaken && matches!(why, EndKind::Canceled | EndKind::Expired) && order.state.end.is_none() {
-        let qty = order.state.carried.plus(filled)?;
-        return Ok(OrderEvent::QtyReplaced { qty });
+    let state = &order.state;
+    if order.chain.overtaken && matches!(why, EndKind::Canceled | EndKind::Expired) && state.end.is_none() {
+        let qty = state.carried.plus(filled)?;
+        let is_live = state.busted.is_zero() || filled <= state.filled;
+        if is_live && !qty.max(state.cumulative()).is_zero() {
+            return Ok(OrderEvent::QtyReplaced { qty });
+        }
     }
     let why = kind_as_meant(order, why);
     Ok(OrderEvent::Ended { why, filled })

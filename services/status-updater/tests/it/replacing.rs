@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `buy 10 @ 100.00 -> 12 @ 110.00` | an order at the venue, and the replacement that is asked for; the account has just what both hold |
 //! | `old fill 4 @ 99.90`, `new fill#a 3 @ 100.00` | an execution of either |
+//! | `old bust#a 4 @ 99.90` | it is taken back |
 //! | `replaced`, `replaced 4` | the old order gave way, with the venue's count if it is not what was heard so far |
 //! | `refused`, `refused 4` | the replacement is refused, with the venue's count where it is told |
 //! | `named` | the venue has the replacement |
@@ -133,6 +134,7 @@ impl Pair {
         let (verb, name) = words[0].split_once('#').unwrap_or((words[0], ""));
         let end = match verb {
             "fill" => return self.fill(which, name, words[1], words[3]),
+            "bust" => return self.bust(which, name, words[1], words[3]),
             "cancel" => End::Canceled,
             "expire" => End::Expired,
             "reject" => End::Rejected,
@@ -158,6 +160,16 @@ impl Pair {
             exec_id,
             venue_order_id: format!("v-{}", which + 1),
             qty,
+            price: price.parse().unwrap(),
+            at: self.now,
+        };
+        self.hear([ORDER, NEW][which], fact);
+    }
+
+    fn bust(&mut self, which: usize, name: &str, qty: &str, price: &str) {
+        let fact = Fact::Busted {
+            exec_id: format!("{which}-{name}"),
+            qty: qty.parse().unwrap(),
             price: price.parse().unwrap(),
             at: self.now,
         };
@@ -367,6 +379,22 @@ fn ord_9_an_overtaken_order_that_is_told_twice_to_be_over_is_restated_once() {
     let told = Pair::of(once).told();
     assert!(told.ends_with("old restated:filled"), "{told}");
     check_told(&format!("{once}; old cancel"), &told);
+}
+
+#[test]
+fn ord_9_an_overtaken_order_ends_though_its_fills_were_taken_back() {
+    let asked =
+        "buy 10 @ 100.00 -> 5 @ 100.00; old fill#a 4 @ 100.00; old fill#b 2 @ 100.00; refused 6; old bust#b 2 @ 100.00";
+    check(&format!("{asked}; old cancel 4"), "filled 4/4, rejected 0/5, held 0");
+    // The venue's count is from before the bust: nobody waits for the two shares.
+    check(&format!("{asked}; old cancel 6"), "canceled 4/10, rejected 0/5, held 0");
+    let nothing_left = format!("{asked}; old bust#a 4 @ 100.00");
+    for count in ["0", "4", "6"] {
+        check(
+            &format!("{nothing_left}; old cancel {count}"),
+            "canceled 0/10, rejected 0/5, held 0",
+        );
+    }
 }
 
 #[test]
