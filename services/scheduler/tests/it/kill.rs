@@ -66,7 +66,7 @@ async fn one_round(follower: &mut KillCancels<FakeVenue>) {
 fn cancels(orders: &[u128]) -> Vec<(String, Uuid)> {
     orders
         .iter()
-        .map(|n| ("cancel_requested".to_owned(), Uuid::from_u128(*n)))
+        .map(|n| ("cancel_requested.v1".to_owned(), Uuid::from_u128(*n)))
         .collect()
 }
 
