@@ -133,7 +133,7 @@ impl World {
         let mut sequences = orders::sequences(conn, &[account]).await.unwrap();
         let sequence = sequences.get_mut(&account).unwrap();
         let submitted_at = sequence.next_submitted_at(testkit::start_of_time());
-        sequence.open_orders += 1;
+        sequence.opened(asked.limit_price.notional(asked.qty).unwrap());
         let (seq, at) = sequence.next_event_at(submitted_at);
         let new = NewOrder {
             order_id: id,
