@@ -135,10 +135,14 @@ async fn v16_each_act_is_written_down_and_an_act_that_changed_nothing_is_not() {
         acts
     };
     let ada = house.customer(1_000).await;
-    assert_eq!(
-        acts().await,
-        ["create_account", "deposit_started", "deposit_collected", "issue_key"]
-    );
+    let opened = [
+        "create_account",
+        "set_tier",
+        "deposit_started",
+        "deposit_collected",
+        "issue_key",
+    ];
+    assert_eq!(acts().await, opened);
     let moved = house
         .desk
         .withdraw(&ada.account.to_string(), dollars(10), Some(Uuid::from_u128(9)))
@@ -149,13 +153,13 @@ async fn v16_each_act_is_written_down_and_an_act_that_changed_nothing_is_not() {
         .withdraw(&ada.account.to_string(), dollars(10), Some(moved.id))
         .await
         .unwrap();
-    assert_eq!(acts().await[4..], ["withdrawal_asked"]);
+    assert_eq!(acts().await[5..], ["withdrawal_asked"]);
     house
         .desk
         .withdraw(&ada.account.to_string(), dollars(10_000), None)
         .await
         .unwrap_err();
-    assert_eq!(acts().await.len(), 5, "a refusal is no act");
+    assert_eq!(acts().await.len(), 6, "a refusal is no act");
 }
 
 #[tokio::test]
