@@ -11,6 +11,7 @@ use chassis::config::{ConfigError, load_from};
 use chassis::telemetry::{LogFormat, TelemetryConfig};
 use domain::calendar::Calendar;
 use ipnet::IpNet;
+use rust_decimal::Decimal;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
@@ -115,16 +116,16 @@ pub struct Settings {
     pub stream_connections_per_account: Option<usize>,
     /// Most dollars that one order may be worth.
     #[serde(default)]
-    pub max_order_value: Option<String>,
+    pub max_order_value: Option<Decimal>,
     /// Most dollars that all open orders of one account may be worth.
     #[serde(default)]
-    pub max_open_value: Option<String>,
+    pub max_open_value: Option<Decimal>,
     /// Most dollars that all open orders of the firm may be worth.
     #[serde(default)]
-    pub max_firm_open_value: Option<String>,
+    pub max_firm_open_value: Option<Decimal>,
     /// How far beyond the last price a limit may reach, of 1.
     #[serde(default)]
-    pub collar: Option<String>,
+    pub collar: Option<Decimal>,
     /// Whether an order that could trade against the account's own is refused.
     #[serde(default)]
     pub refuse_self_cross: Option<bool>,
@@ -303,13 +304,14 @@ impl Settings {
     /// The bad setting by its name.
     pub fn risk(&self) -> Result<risk::Settings, ConfigError> {
         let number = |most: Option<i32>| most.map(|most| most.to_string());
+        let text = |most: Option<Decimal>| most.map(|most| most.to_string());
         let said = [
             ("max-open-orders", number(self.max_open_orders)),
             ("max-open-orders-per-symbol", number(self.max_open_orders_per_symbol)),
-            ("max-order-value", self.max_order_value.clone()),
-            ("max-open-value", self.max_open_value.clone()),
-            ("max-firm-open-value", self.max_firm_open_value.clone()),
-            ("collar", self.collar.clone()),
+            ("max-order-value", text(self.max_order_value)),
+            ("max-open-value", text(self.max_open_value)),
+            ("max-firm-open-value", text(self.max_firm_open_value)),
+            ("collar", text(self.collar)),
             (
                 "refuse-self-cross",
                 self.refuse_self_cross.map(|refuse| refuse.to_string()),

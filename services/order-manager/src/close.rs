@@ -105,8 +105,9 @@ impl Part {
         } else {
             !order.state.filled.is_zero() && now - order.submitted_at <= SAME_WISH
         };
-        // All is what there is now: it may be more by what was bought since.
-        stands && (self != Part::All || order.state.leaves().get() == owned)
+        // All is what there is now: more by what was bought since, or nothing, and then nobody can sell it twice.
+        let is_all = !owned.is_zero() && order.state.leaves().get() == owned;
+        stands && (self != Part::All || is_all)
     }
 }
 

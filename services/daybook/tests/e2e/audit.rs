@@ -71,6 +71,11 @@ const BREAKS: &[(&str, &str, &str)] = &[
         "update open_orders set expires_at = '2026-11-23T15:00:00Z' where side = 'buy'",
         "is of day",
     ),
+    (
+        "an order and the one that replaces it name each other, and one of them has the place",
+        "update orders set replaced_by = gen_random_uuid() where status = 'filled'",
+        "replaced it",
+    ),
     ("each status follows from fills and end", "update orders set status = 'expired' where status = 'filled'", "is expired with"),
     (
         "only legal moves happened, and none but executions after an end",
