@@ -25,6 +25,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The limits of customers, raised: the load stands for many more people than it has accounts.
 const NO_LIMIT: &str = "1000000000";
+/// The same in dollars.
+const NO_LIMIT_DOLLARS: &str = "1000000000000";
 
 /// What runs, or did.
 #[derive(Debug)]
@@ -57,6 +59,9 @@ impl Installation {
             ("DAYBOOK_SYMBOLS", options.symbols.to_string()),
             ("DAYBOOK_MAX_OPEN_ORDERS", NO_LIMIT.to_owned()),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", NO_LIMIT.to_owned()),
+            ("DAYBOOK_MAX_ORDER_VALUE", NO_LIMIT_DOLLARS.to_owned()),
+            ("DAYBOOK_MAX_OPEN_VALUE", NO_LIMIT_DOLLARS.to_owned()),
+            ("DAYBOOK_MAX_FIRM_OPEN_VALUE", NO_LIMIT_DOLLARS.to_owned()),
             ("DAYBOOK_REQUESTS_PER_MINUTE", "0".to_owned()),
             ("DAYBOOK_EXCHANGE_KEY_ID", "load".to_owned()),
             ("DAYBOOK_EXCHANGE_SECRET", "load".to_owned()),

@@ -112,6 +112,9 @@ pub fn brokerage_program(url: &str, exchange_url: &str) -> Program {
         ("DAYBOOK_LEASE_MS", "1500"),
         ("DAYBOOK_MAX_OPEN_ORDERS", "100000"),
         ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", "100000"),
+        // Customers of a round buy and sell what they like.
+        ("DAYBOOK_REFUSE_SELF_CROSS", "false"),
+        ("DAYBOOK_COLLAR", "10"),
         ("DAYBOOK_LOG", "warn"),
     ];
     Program::new("all", "DAYBOOK_PORT", &settings)
