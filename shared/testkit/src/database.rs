@@ -5,7 +5,8 @@
 //! when it is complete.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chassis::clock::SystemClock;
@@ -21,7 +22,7 @@ const PREFIX: &str = "test";
 /// Any number, the same in all test binaries.
 const TEMPLATE_LOCK: i64 = 0x0064_6179_626f_6f6b;
 
-/// A fresh database with the migrations applied; dropped at the end of the test.
+/// A fresh database with the migrations applied; dropped after the end of the test.
 pub struct TestDb {
     /// To connect once more, e.g. from a process of its own.
     pub url: String,
@@ -77,20 +78,55 @@ impl Drop for TestDb {
             eprintln!("{KEEP} is set, the test's database stays: {}", self.url);
             return;
         }
-        let (cluster, statement) = (self.cluster.clone(), drop_statement(&self.name));
-        // A thread with a runtime of its own: the test's one cannot be waited for from inside. It is
-        // waited for, as the process may end next; what fails here is cleared away by a later run.
-        let _ = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .ok()?;
-            runtime.block_on(async {
-                let mut admin = options(&cluster, None).connect().await.ok()?;
-                sqlx::query(AssertSqlSafe(statement)).execute(&mut admin).await.ok()
-            })
-        })
-        .join();
+        REAPER.send(Ended {
+            cluster: self.cluster.clone(),
+            name: self.name.clone(),
+        });
+    }
+}
+
+/// The database of a test that has ended.
+struct Ended {
+    cluster: String,
+    name: String,
+}
+
+/// Drops databases on a thread of its own, while the test's runtime goes on to its end.
+///
+/// A test must not wait for this. Postgres drops a database only after every backend of the cluster has answered
+/// it, and a backend whose client is in the middle of logging in answers nobody until that client speaks or
+/// `authentication_timeout` (a minute) is over. That client may well be a task of the very test that would be
+/// waiting, and then all drops on the cluster stand still. What is left when the process ends is cleared away
+/// by a later one.
+struct Reaper(OnceLock<Sender<Ended>>);
+
+static REAPER: Reaper = Reaper(OnceLock::new());
+
+impl Reaper {
+    fn send(&self, ended: Ended) {
+        let sender = self.0.get_or_init(|| {
+            let (sender, queue) = channel();
+            std::thread::spawn(move || reap(&queue));
+            sender
+        });
+        // Nobody takes it once the thread has ended; a later process does.
+        let _ = sender.send(ended);
+    }
+}
+
+fn reap(queue: &Receiver<Ended>) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
+    for Ended { cluster, name } in queue {
+        runtime.block_on(async {
+            if let Ok(mut admin) = options(&cluster, None).connect().await {
+                let _ = sqlx::query(AssertSqlSafe(drop_statement(&name)))
+                    .execute(&mut admin)
+                    .await;
+                let _ = admin.close().await;
+            }
+        });
     }
 }
 

@@ -27,7 +27,7 @@ async fn filled(who: &Customer, order: Value) -> Value {
     who.wait_for(id_of(&order), "filled").await
 }
 
-/// Waits until the brokerage has this bid, so that the reference price is of it.
+/// Waits until the brokerage has this bid, so that the reference price is of it. Shown with a position only.
 async fn quoted(who: &Customer, bid: Decimal) {
     wait_until("the quote to be known", Duration::from_secs(60), || async {
         let position = who.get("/v2/positions/AAPL").await;
@@ -147,6 +147,7 @@ async fn all_positions_are_closed_once_the_orders_that_hold_them_have_ended() {
     let ada = house.customer(10_000).await;
     let bought = ada.buy(3, "AAPL", "100.00").await;
     ada.wait_for(bought, "filled").await;
+    quoted(&ada, dec!(99)).await;
     let resting = ada.sell(2, "AAPL", "150.00").await;
     ada.wait_for(resting, "new").await;
     let (status, refused) = ada.call(Method::DELETE, "/v2/positions", None).await;
