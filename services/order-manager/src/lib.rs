@@ -6,6 +6,7 @@
 //! | `draft`   | from a request body as written to a [`draft::DraftOrder`], pure                          |
 //! | `place`   | the batched path: many commands, one transaction; `place::decide` is the rule, pure      |
 //! | `batch`   | one bad item never fails its neighbours                                                  |
+//! | `tries`   | a transaction that stores orders: tried again, and looked up when its COMMIT is in doubt |
 //! | `cancel`  | wishes to end an order, batched alike                                                    |
 //! | `close`   | closing positions: sells at the market                                                   |
 //! | `configure` | what customers set about their accounts                                                |
@@ -36,6 +37,7 @@ pub mod prices;
 mod query;
 mod replace;
 mod stream;
+mod tries;
 
 pub use app::{App, Deps, run};
 pub use config::Config;

@@ -6,7 +6,6 @@
 mod decide;
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use bus::{Bus, NewEvent, Topic};
 use chassis::batch::BatchWork;
@@ -20,6 +19,7 @@ use wire::events::v1;
 use crate::batch::{Settle, in_halves, passes_by_itself};
 use crate::error::CancelError;
 use crate::place::database_error;
+use crate::tries::{PAUSE, TRIES};
 use decide::{Wished, decide};
 
 /// One request to cancel: one order, or all that an account had open.
@@ -35,9 +35,6 @@ pub(crate) struct CancelCommand {
 
 /// One outcome an order, in the command's order.
 pub(crate) type CancelReply = Vec<Result<(), CancelError>>;
-
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// One batcher's worker.
 #[derive(Clone)]

@@ -9,13 +9,13 @@ use domain::{Money, Timestamp};
 use risk::{InForce, Risk, Settings};
 use tracing::error;
 
-use super::Fault;
 use super::decide::Given;
 use super::decide::recent::Recent;
 use super::taken::Taken;
 use crate::config::Config;
 use crate::error::PlaceOrderError;
 use crate::firm::FirmOpen;
+use crate::tries::Fault;
 
 /// Shared by all batchers of a process.
 #[derive(Clone)]

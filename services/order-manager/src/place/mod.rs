@@ -15,7 +15,6 @@ mod times;
 mod write;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use bus::{Bus, Topic};
 use chassis::batch::BatchWork;
@@ -26,10 +25,11 @@ use identity::limits::Limits as RequestLimits;
 use orders::StoredOrder;
 use orders::churn::Strike;
 use sessions::Sessions;
-use tracing::{debug, error, info};
+use tracing::info;
 
-use crate::batch::{Settle, in_halves, passes_by_itself};
+use crate::batch::{Settle, in_halves};
 use crate::error::PlaceOrderError;
+use crate::tries::{Fault, StoresOrders, commit, in_tries};
 pub(crate) use controls::{Controls, unreadable};
 pub(crate) use decide::new_order;
 use decide::{Accepted, Command, decide, strikes};
@@ -42,34 +42,12 @@ pub(crate) use write::{all_written, database_error, order_accepted};
 /// What a caller is told.
 pub type Reply = Result<StoredOrder, PlaceOrderError>;
 
-/// Tries of a batch that failed in a way that may pass.
-const TRIES: u32 = 3;
-/// Pause before another try; a deadlock's other side or a restarting database needs a moment.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Why a batch was not done.
-#[derive(Debug)]
-pub(crate) enum Fault {
-    /// The transaction did not happen.
-    Failed(DbError),
-    /// COMMIT was sent and its answer is lost.
-    CommitUnknown,
-    /// Nobody can tell which kill switches are in force (RSK-6).
-    NoRisk(DbError),
-}
-
 /// A transaction that only has to be committed.
 struct Prepared {
     tx: Tx,
     decided: Vec<Result<Accepted, PlaceOrderError>>,
     /// Nothing was written.
     is_empty: bool,
-}
-
-impl<E: Into<DbError>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        Fault::Failed(error.into())
-    }
 }
 
 /// One batcher's worker.
@@ -104,7 +82,7 @@ impl Settle for PlaceWork {
     type Reply = Reply;
 
     async fn settle(&self, batch: &[Command]) -> Result<Vec<Reply>, DbError> {
-        self.settle_in_tries(batch).await
+        in_tries(self, batch).await
     }
 
     fn away(&self, _: &Command) -> Reply {
@@ -120,44 +98,14 @@ impl Settle for PlaceWork {
     }
 }
 
-impl PlaceWork {
-    /// Does the batch, again where that may help. An error means that nothing of it is stored.
-    async fn settle_in_tries(&self, batch: &[Command]) -> Result<Vec<Reply>, DbError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let (replies, fault) = match self.attempt(batch).await {
-                Ok(replies) => return Ok(replies),
-                Err((replies, fault)) => (replies, fault),
-            };
-            match fault {
-                Fault::Failed(error) if tried < TRIES && passes_by_itself(&error, batch.len()) => {
-                    debug!(%error, tried, "a batch failed, trying it again: {error}");
-                }
-                Fault::Failed(error) => return Err(error),
-                Fault::NoRisk(error) => {
-                    let refused = unreadable(&error);
-                    return Ok(batch.iter().map(|_| Err(refused.clone())).collect());
-                }
-                Fault::CommitUnknown => match self.was_committed(&replies).await {
-                    Ok(true) => return Ok(replies),
-                    Ok(false) if tried < TRIES => {}
-                    Ok(false) => return Err(DbError::from(sqlx::Error::WorkerCrashed)),
-                    // Nobody can tell: the caller looks the order up by its client_order_id.
-                    Err(error) => {
-                        error!(%error, "the outcome of a commit is unknown: {error}");
-                        return Ok(replies
-                            .into_iter()
-                            .map(|reply| reply.and(Err(PlaceOrderError::Unknown)))
-                            .collect());
-                    }
-                },
-            }
-            tokio::time::sleep(PAUSE * tried).await;
-        }
+impl StoresOrders for PlaceWork {
+    type Item = Command;
+    type Error = PlaceOrderError;
+
+    fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
-    /// One transaction. With the fault come the replies that would have been given.
     async fn attempt(&self, batch: &[Command]) -> Result<Vec<Reply>, (Vec<Reply>, Fault)> {
         let Prepared { tx, decided, is_empty } = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
         let taken = Taken::of(&decided);
@@ -182,7 +130,9 @@ impl PlaceWork {
             Err(fault) => Err((replies, fault)),
         }
     }
+}
 
+impl PlaceWork {
     /// Everything up to, and without, the commit.
     async fn prepare(&self, batch: &[Command]) -> Result<Prepared, Fault> {
         let mut tx = db::begin(&self.pool).await?;
@@ -219,19 +169,6 @@ impl PlaceWork {
             decided,
         })
     }
-
-    /// Whether the transaction behind these replies happened. The account's lock is taken first: a server process
-    /// that still works on the lost COMMIT holds it, so what is read after it is final.
-    async fn was_committed(&self, replies: &[Reply]) -> Result<bool, DbError> {
-        let Some(order) = replies.iter().flatten().next() else {
-            return Ok(true);
-        };
-        let mut tx = db::begin(&self.pool).await?;
-        ledger::lock(&mut tx, &[order.account_id]).await?;
-        let stored = orders::read::by_client_id(&mut tx, order.account_id, &order.client_order_id).await?;
-        tx.rollback().await?;
-        Ok(stored.is_some_and(|stored| stored.order_id == order.order_id))
-    }
 }
 
 /// A strike is worth a line: somebody may call about it.
@@ -246,18 +183,4 @@ fn note_churn(decided: &[Result<Accepted, PlaceOrderError>], strikes: &[Strike])
             "account {} cancels too much in {}", strike.account, strike.symbol
         );
     }
-}
-
-/// Commits; the outcome may stay unknown.
-pub(crate) async fn commit(tx: Tx) -> Result<(), Fault> {
-    fail::fail_point!("api::tx_before_commit", |_| Err(DbError::Stale.into()));
-    let outcome = tx.commit().await.map_err(DbError::from);
-    fail::fail_point!("api::commit_unknown", |_| Err(Fault::CommitUnknown));
-    outcome.map_err(|error| {
-        if error.is_connection_lost() {
-            Fault::CommitUnknown
-        } else {
-            Fault::Failed(error)
-        }
-    })
 }

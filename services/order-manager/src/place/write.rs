@@ -10,8 +10,8 @@ use orders::{NewOrder, NewOrderEvent, Sequence, StoredOrder};
 use risk::flags::Flag;
 use wire::events::v1;
 
-use super::Fault;
 use super::decide::{Accepted, Books};
+use crate::tries::Fault;
 
 pub(super) async fn write(conn: &mut PgConnection, accepted: &[&Accepted], books: &Books) -> Result<(), Fault> {
     let holds: Vec<Transfer> = accepted.iter().map(|one| one.hold.clone()).collect();

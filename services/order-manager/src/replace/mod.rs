@@ -8,7 +8,6 @@ mod decide;
 mod write;
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use bus::{Bus, Topic};
 use chassis::batch::BatchWork;
@@ -18,15 +17,15 @@ use domain::{AccountId, ClientOrderId, OrderId, RequestId};
 use identity::limits::{LimitTable, Usual};
 use orders::StoredOrder;
 use sessions::Sessions;
-use tracing::{debug, error};
 
-use crate::batch::{Settle, in_halves, passes_by_itself};
+use crate::batch::{Settle, in_halves};
 use crate::draft::Change;
 use crate::error::{PlaceOrderError, ReplaceError};
 use crate::place::decide::recent::Recent;
 use crate::place::decide::{Command, Replacement, decide_replacement};
-use crate::place::{Controls, Fault, Known, books, commit, unreadable};
+use crate::place::{Controls, Known, books};
 use crate::prices::ReferencePrices;
+use crate::tries::{Fault, StoresOrders, commit, in_tries};
 
 /// One request to replace an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +46,6 @@ pub(crate) struct ReplaceCommand {
 
 /// The new order.
 pub(crate) type ReplaceReply = Result<StoredOrder, ReplaceError>;
-
-/// Tries of a batch that failed in a way that may pass.
-const TRIES: u32 = 3;
-/// Pause before another try.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// One batcher's worker.
 #[derive(Clone)]
@@ -77,38 +71,8 @@ impl Settle for ReplaceWork {
     type Item = ReplaceCommand;
     type Reply = ReplaceReply;
 
-    /// Does the batch, again where that may help. An error means that nothing of it is stored.
     async fn settle(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, DbError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let (replies, fault) = match self.attempt(batch).await {
-                Ok(replies) => return Ok(replies),
-                Err((replies, fault)) => (replies, fault),
-            };
-            match fault {
-                Fault::Failed(error) if tried < TRIES && passes_by_itself(&error, batch.len()) => {
-                    debug!(%error, tried, "replaces failed, trying them again: {error}");
-                }
-                Fault::Failed(error) => return Err(error),
-                Fault::NoRisk(error) => {
-                    let refused = ReplaceError::Order(unreadable(&error));
-                    return Ok(batch.iter().map(|_| Err(refused.clone())).collect());
-                }
-                Fault::CommitUnknown => match self.was_committed(&replies).await {
-                    Ok(true) => return Ok(replies),
-                    Ok(false) if tried < TRIES => {}
-                    Ok(false) => return Err(DbError::from(sqlx::Error::WorkerCrashed)),
-                    // Nobody can tell: the caller looks the new order up by its client_order_id.
-                    Err(error) => {
-                        error!(%error, "the outcome of a commit is unknown: {error}");
-                        let unknown = || Err(ReplaceError::Order(PlaceOrderError::Unknown));
-                        return Ok(replies.into_iter().map(|reply| reply.and(unknown())).collect());
-                    }
-                },
-            }
-            tokio::time::sleep(PAUSE * tried).await;
-        }
+        in_tries(self, batch).await
     }
 
     fn away(&self, _: &ReplaceCommand) -> ReplaceReply {
@@ -124,16 +88,14 @@ impl Settle for ReplaceWork {
     }
 }
 
-/// The churn rule refuses new orders alone (RSK-8): a replacement has an order to take the place of.
-fn no_churn_rule() -> LimitTable {
-    LimitTable::of(Usual {
-        churn: None,
-        ..Usual::default()
-    })
-}
+impl StoresOrders for ReplaceWork {
+    type Item = ReplaceCommand;
+    type Error = ReplaceError;
 
-impl ReplaceWork {
-    /// One transaction. With the fault come the replies that would have been given.
+    fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     async fn attempt(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, (Vec<ReplaceReply>, Fault)> {
         let (tx, decided) = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
         let replies: Vec<ReplaceReply> = decided.into_iter().map(|one| one.map(|taken| taken.order)).collect();
@@ -153,7 +115,17 @@ impl ReplaceWork {
             Err(fault) => Err((replies, fault)),
         }
     }
+}
 
+/// The churn rule refuses new orders alone (RSK-8): a replacement has an order to take the place of.
+fn no_churn_rule() -> LimitTable {
+    LimitTable::of(Usual {
+        churn: None,
+        ..Usual::default()
+    })
+}
+
+impl ReplaceWork {
     /// Everything up to, and without, the commit.
     async fn prepare(&self, batch: &[ReplaceCommand]) -> Result<(Tx, Vec<Result<Replacement, ReplaceError>>), Fault> {
         let mut tx = db::begin(&self.pool).await?;
@@ -200,18 +172,5 @@ impl ReplaceWork {
             write::write(&mut tx, &taken, &books, now).await?;
         }
         Ok((tx, decided))
-    }
-
-    /// Whether the transaction behind these replies happened. The account's lock is taken first: a server process that
-    /// still works on the lost COMMIT holds it, so what is read after it is final.
-    async fn was_committed(&self, replies: &[ReplaceReply]) -> Result<bool, DbError> {
-        let Some(order) = replies.iter().flatten().next() else {
-            return Ok(true);
-        };
-        let mut tx = db::begin(&self.pool).await?;
-        ledger::lock(&mut tx, &[order.account_id]).await?;
-        let stored = orders::read::by_client_id(&mut tx, order.account_id, &order.client_order_id).await?;
-        tx.rollback().await?;
-        Ok(stored.is_some_and(|stored| stored.order_id == order.order_id))
     }
 }

@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use wire::events::v1;
 
 use crate::place::decide::{Books, Replacement};
-use crate::place::{Fault, all_written, database_error, new_order, order_accepted};
+use crate::place::{all_written, database_error, new_order, order_accepted};
+use crate::tries::Fault;
 
 pub(super) async fn write(
     conn: &mut PgConnection,

@@ -1,7 +1,7 @@
 //! The last check, and the only one that changes the books: are the money or the shares there, and then they are held
 //! (BP-1, BP-5, QTY-4).
 
-use domain::{Money, Side};
+use domain::{Money, Qty, Side, Symbol};
 use ledger::{Asset, Book, Transfer};
 use rust_decimal::Decimal;
 
@@ -23,6 +23,23 @@ impl AccountBook {
                 self.shares.insert(command.symbol.clone(), shares);
             }
         }
+        Ok(())
+    }
+
+    /// The same for what a replacement holds beyond its old order, which is never below nothing (BP-4).
+    pub(super) fn set_aside_more(&mut self, command: &Command, hold: &Transfer) -> Result<(), PlaceOrderError> {
+        let cost = Money::from_decimal(hold.sum(Book::CashHeld, &Asset::Usd));
+        let more = hold.sum(Book::SecHeld, &Asset::Security(command.symbol.clone()));
+        // What costs nothing passes, whatever is owed.
+        let avail = if cost > Money::ZERO {
+            after_buy(self.avail, self.fees, cost)?
+        } else {
+            self.avail
+        };
+        let shares = self.shares.get(&command.symbol).copied().unwrap_or_default();
+        let shares = with_held(shares, &command.symbol, Qty::new(more).unwrap_or_default())?;
+        self.avail = avail;
+        self.shares.insert(command.symbol.clone(), shares);
         Ok(())
     }
 }
@@ -49,17 +66,20 @@ fn after_sell(shares: Shares, command: &Command) -> Result<Shares, PlaceOrderErr
     if shares.avail.is_zero() && shares.held.is_zero() {
         return Err(PlaceOrderError::NoShorting);
     }
-    match (shares.avail.minus(command.qty), shares.held.plus(command.qty)) {
-        (Ok(avail), Ok(held)) => {
-            // Whatever the rest of a position is worth, it can be sold.
-            if command.is_fractional() && !avail.is_zero() {
-                is_worth_a_trade(command)?;
-            }
-            Ok(Shares { avail, held })
-        }
+    let after = with_held(shares, &command.symbol, command.qty)?;
+    // Whatever the rest of a position is worth, it can be sold.
+    if command.is_fractional() && !after.avail.is_zero() {
+        is_worth_a_trade(command)?;
+    }
+    Ok(after)
+}
+
+fn with_held(shares: Shares, symbol: &Symbol, qty: Qty) -> Result<Shares, PlaceOrderError> {
+    match (shares.avail.minus(qty), shares.held.plus(qty)) {
+        (Ok(avail), Ok(held)) => Ok(Shares { avail, held }),
         _ => Err(PlaceOrderError::InsufficientQty {
-            symbol: command.symbol.clone(),
-            requested: command.qty,
+            symbol: symbol.clone(),
+            requested: qty,
             available: shares.avail,
             held: shares.held,
             related: vec![],

@@ -1,16 +1,16 @@
 //! A replacement: asked like any order, but for what its chain has counted and holds already (BP-4).
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{Money, OrderStatus, Side};
+use domain::{OrderStatus, Side};
+use ledger::Transfer;
 use ledger::rules::Leg;
-use ledger::{Asset, Book, Transfer};
 use orders::{Chain, NewOrderEvent, StoredOrder};
 use rust_decimal::Decimal;
 
 use super::super::times::{Asked, times};
 use super::accepted::stored;
 use super::checks::{self, Seen};
-use super::{AccountBook, Books, Command, Given, for_ledger, too_large};
+use super::{Books, Command, Given, for_ledger, too_large};
 use crate::error::PlaceOrderError;
 
 /// A replacement that is taken.
@@ -115,37 +115,6 @@ fn hold(command: &Command, old: &StoredOrder, order: &StoredOrder, strict: bool)
         return Err(PlaceOrderError::CostBasisTooSmall);
     }
     ledger::rules::hold_beside(&for_ledger(command, strict), &order.state, &replaced, at).map_err(too_large)
-}
-
-impl AccountBook {
-    /// Moves what a replacement holds beyond its old order from free to held in the books, or refuses and moves nothing.
-    fn set_aside_more(&mut self, command: &Command, hold: &Transfer) -> Result<(), PlaceOrderError> {
-        let security = Asset::Security(command.symbol.clone());
-        let cost = Money::from_decimal(hold.sum(Book::CashHeld, &Asset::Usd));
-        let available = Money::from_decimal(self.avail.get() - self.fees.get());
-        if cost > available && cost > Money::ZERO {
-            let available = available.or_zero();
-            return Err(PlaceOrderError::InsufficientBuyingPower { available, cost });
-        }
-        let more = hold.sum(Book::SecHeld, &security);
-        let mut shares = self.shares.get(&command.symbol).copied().unwrap_or_default();
-        let wanted = domain::Qty::new(more).unwrap_or_default();
-        match (shares.avail.minus(wanted), shares.held.plus(wanted)) {
-            (Ok(avail), Ok(held)) => (shares.avail, shares.held) = (avail, held),
-            _ => {
-                return Err(PlaceOrderError::InsufficientQty {
-                    symbol: command.symbol.clone(),
-                    requested: wanted,
-                    available: shares.avail,
-                    held: shares.held,
-                    related: vec![],
-                });
-            }
-        }
-        self.avail = Money::from_decimal(self.avail.get() - cost.get());
-        self.shares.insert(command.symbol.clone(), shares);
-        Ok(())
-    }
 }
 
 fn pending(old: &StoredOrder, command: &Command, (seq, at): (i64, domain::Timestamp)) -> NewOrderEvent {
