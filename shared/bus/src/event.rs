@@ -28,72 +28,49 @@ pub struct NewEvent {
 impl NewEvent {
     /// For the executor: an order to file and send.
     pub fn order_accepted(event: &v1::OrderAccepted, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::Orders,
-            key: event.symbol.clone(),
-            order: event.order_id,
-        };
-        about.event(v1::OrderAccepted::KIND, event, request_id)
+        About::new(Topic::Orders, &event.symbol, event.order_id).event(v1::OrderAccepted::KIND, event, request_id)
     }
 
     /// For the executor: an order that is to take another one's place.
     pub fn replace_requested(event: &v1::ReplaceRequested, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::Orders,
-            key: event.order.symbol.clone(),
-            order: event.order.order_id,
-        };
-        about.event(v1::ReplaceRequested::KIND, event, request_id)
+        About::new(Topic::Orders, &event.order.symbol, event.order.order_id).event(
+            v1::ReplaceRequested::KIND,
+            event,
+            request_id,
+        )
     }
 
     /// For the executor: somebody wants the order to end.
     pub fn cancel_requested(event: &v1::CancelRequested, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::Orders,
-            key: event.symbol.clone(),
-            order: event.order_id,
-        };
-        about.event(v1::CancelRequested::KIND, event, request_id)
+        About::new(Topic::Orders, &event.symbol, event.order_id).event(v1::CancelRequested::KIND, event, request_id)
     }
 
     /// For the executor: an order that still waits may not be sent.
     pub fn reject_requested(event: &v1::RejectRequested, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::Orders,
-            key: event.symbol.clone(),
-            order: event.order_id,
-        };
-        about.event(v1::RejectRequested::KIND, event, request_id)
+        About::new(Topic::Orders, &event.symbol, event.order_id).event(v1::RejectRequested::KIND, event, request_id)
     }
 
     /// For the executor: somebody doubts what is known of the order.
     pub fn look_up_requested(event: &v1::LookUpRequested, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::Orders,
-            key: event.symbol.clone(),
-            order: event.order_id,
-        };
-        about.event(v1::LookUpRequested::KIND, event, request_id)
+        About::new(Topic::Orders, &event.symbol, event.order_id).event(v1::LookUpRequested::KIND, event, request_id)
     }
 
     /// For status-updater: what a venue said.
     pub fn venue_report(event: &v1::VenueReport, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::VenueReports,
-            key: event.account_id.to_string(),
-            order: event.order_id,
-        };
-        about.event(v1::VenueReport::KIND, event, request_id)
+        About::new(Topic::VenueReports, event.account_id, event.order_id).event(
+            v1::VenueReport::KIND,
+            event,
+            request_id,
+        )
     }
 
     /// For streams and notifications: there is a new row of `order_events`.
     pub fn order_updated(event: &v1::OrderUpdated, request_id: RequestId) -> Self {
-        let about = About {
-            topic: Topic::OrderUpdates,
-            key: event.account_id.to_string(),
-            order: event.order_id,
-        };
-        about.event(v1::OrderUpdated::KIND, event, request_id)
+        About::new(Topic::OrderUpdates, event.account_id, event.order_id).event(
+            v1::OrderUpdated::KIND,
+            event,
+            request_id,
+        )
     }
 }
 
@@ -105,6 +82,11 @@ struct About {
 }
 
 impl About {
+    fn new(topic: Topic, key: impl ToString, order: Uuid) -> Self {
+        let key = key.to_string();
+        Self { topic, key, order }
+    }
+
     fn event(self, kind: &'static str, payload: &impl Serialize, request_id: RequestId) -> NewEvent {
         NewEvent {
             topic: self.topic,
