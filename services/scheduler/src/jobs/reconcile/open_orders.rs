@@ -3,7 +3,7 @@
 
 use chrono::TimeDelta;
 use db::{DbError, PgConnection};
-use domain::Timestamp;
+use domain::{AccountId, OrderId, Timestamp};
 use rust_decimal::Decimal;
 use sqlx::FromRow;
 use std::collections::{BTreeMap, HashSet};
@@ -17,7 +17,7 @@ use super::compare::Difference;
 /// What changed within this is still on its way from one side to the other.
 const SETTLING: TimeDelta = TimeDelta::seconds(60);
 /// Orders of one look.
-const LOOK: usize = 2_000;
+const LOOK: u16 = 2_000;
 
 /// What the exchange lists as open, of orders with a name of ours.
 pub(super) struct Listed(BTreeMap<Uuid, VenueOrderView>);
@@ -25,12 +25,12 @@ pub(super) struct Listed(BTreeMap<Uuid, VenueOrderView>);
 /// How far both sides have been gone over: ours by account and order, then theirs.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Place {
-    Ours(Uuid, Uuid),
+    Ours(Option<(AccountId, OrderId)>),
     Theirs(Uuid),
 }
 
 impl Place {
-    pub(super) const START: Place = Place::Ours(Uuid::nil(), Uuid::nil());
+    pub(super) const START: Place = Place::Ours(None);
 }
 
 #[derive(FromRow)]
@@ -67,15 +67,15 @@ pub(super) async fn page(
     now: Timestamp,
 ) -> Result<(Vec<Difference>, Option<Place>), DbError> {
     let (orders, next) = match from {
-        Place::Ours(account, order) => {
-            let page = open_here(conn, account, order).await?;
-            let next = page.last().map(|(account, order)| Place::Ours(*account, *order));
-            let unlisted = page.into_iter().map(|(_, order)| order);
+        Place::Ours(after) => {
+            let page = orders::read::open_after(conn, after, LOOK.into()).await?;
+            let next = page.last().map(|last| Place::Ours(Some(*last)));
+            let unlisted = page.into_iter().map(|(_, order)| order.get());
             let unlisted = unlisted.filter(|order| !listed.0.contains_key(order)).collect();
             (unlisted, next.or(Some(Place::Theirs(Uuid::nil()))))
         }
         Place::Theirs(after) => {
-            let rest = listed.0.range((Excluded(after), Unbounded)).take(LOOK);
+            let rest = listed.0.range((Excluded(after), Unbounded)).take(LOOK.into());
             let page: Vec<Uuid> = rest.map(|(order, _)| *order).collect();
             let next = page.last().copied().map(Place::Theirs);
             (page, next)
@@ -90,21 +90,6 @@ pub(super) async fn page(
 pub(super) async fn apart(conn: &mut PgConnection, listed: &Listed, orders: &[Uuid]) -> Result<HashSet<Uuid>, DbError> {
     let rows = differing(conn, listed, orders, None).await?;
     Ok(rows.into_iter().map(|row| row.order_id).collect())
-}
-
-async fn open_here(conn: &mut PgConnection, account: Uuid, order: Uuid) -> Result<Vec<(Uuid, Uuid)>, DbError> {
-    let rows = sqlx::query!(
-        "select account_id, order_id
-           from open_orders
-          where (account_id, order_id) > ($1, $2)
-          order by account_id, order_id
-          limit $3",
-        account,
-        order,
-        i64::try_from(LOOK).unwrap_or(i64::MAX),
-    );
-    let rows = rows.fetch_all(conn).await?;
-    Ok(rows.into_iter().map(|row| (row.account_id, row.order_id)).collect())
 }
 
 /// Those of these orders that are open on one side only; with a time, those for which that was so before, too.
