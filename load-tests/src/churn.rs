@@ -7,11 +7,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chassis::clock::{Clock, SystemClock};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -21,11 +19,10 @@ use crate::customers::{self, Customer};
 use crate::drive::{Load, Tally};
 use crate::installation::Installation;
 use crate::latency::{Fixed, Percentiles, median};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::Audit;
 use crate::scenario::{audit, on_its_own, settings};
-use crate::schedule::Pace;
 
 /// The limit that the attacker breaks: the default one, which load tests turn off otherwise.
 const LIMIT: (&str, &str) = ("DAYBOOK_REQUESTS_PER_MINUTE", "200");
@@ -70,14 +67,9 @@ pub struct Report {
     pub attacker: Answers,
     /// The invariants afterwards.
     pub audit: Audit,
-    /// Where.
-    pub machine: Machine,
-    /// When.
-    pub date: String,
-    /// What.
-    pub commit: String,
-    /// How it was set up.
-    pub settings: BTreeMap<String, String>,
+    /// Where, when and from what.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// One pair.
@@ -137,10 +129,7 @@ async fn measure(options: &Cli, plan: Plan, installation: &mut Installation) -> 
         errors: found.errors,
         attacker: found.attacker,
         audit,
-        machine: Machine::of(installation.folder()),
-        date: SystemClock.now().to_rfc3339(),
-        commit: machine::commit(),
-        settings: settings(options, Some(LIMIT), &load_average),
+        origin: Origin::of(installation.folder(), settings(options, Some(LIMIT), &load_average)),
     })
 }
 
@@ -191,20 +180,13 @@ impl Bench<'_> {
 
     /// The others.
     async fn load(&self, first: u64, began: Instant) -> Tally {
-        let load = Load {
-            address: self.address,
-            flow: Flow {
-                first,
-                ..self.flow.clone()
-            },
-            pace: Pace::Open { rate: self.plan.rate },
-            connections: self.common.connections,
-            warm_up: Duration::from_secs(self.common.warm_up),
-            measured: Duration::from_secs(self.common.seconds),
-            most: u64::MAX,
-            placed: Arc::default(),
+        let flow = Flow {
+            first,
+            ..self.flow.clone()
         };
-        load.run(began).await
+        Load::steady(self.address, flow, self.plan.rate, self.common)
+            .run(began)
+            .await
     }
 
     /// As long as the others' round.

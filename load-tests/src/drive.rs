@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::cli::Common;
 use crate::http::Connection;
 use crate::latency::Latencies;
 use crate::orders::Flow;
@@ -76,6 +77,20 @@ struct Turn {
 }
 
 impl Load {
+    /// Orders at a steady rate, for as long as the command line says.
+    pub fn steady(address: SocketAddr, flow: Flow, rate: u64, common: &Common) -> Self {
+        Load {
+            address,
+            flow,
+            pace: Pace::Open { rate },
+            connections: common.connections,
+            warm_up: Duration::from_secs(common.warm_up),
+            measured: Duration::from_secs(common.seconds),
+            most: u64::MAX,
+            placed: Arc::default(),
+        }
+    }
+
     /// Sends everything; `began` is when the first order is meant to start.
     pub async fn run(self, began: Instant) -> Tally {
         let connections = self.connections;

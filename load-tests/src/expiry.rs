@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -25,11 +24,10 @@ use crate::database;
 use crate::drive::{Load, Tally};
 use crate::installation::Installation;
 use crate::latency::{Fixed, Percentiles};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Origin};
 use crate::orders::{self, Flow};
 use crate::report::{Audit, Database, Statement};
 use crate::scenario::{audit, on_its_own, settings};
-use crate::schedule::Pace;
 use crate::usage::{self, Spent};
 
 /// Between two looks at what is left.
@@ -90,14 +88,9 @@ pub struct Report {
     pub statements: Vec<Statement>,
     /// The invariants afterwards.
     pub audit: Audit,
-    /// Where.
-    pub machine: Machine,
-    /// When.
-    pub date: String,
-    /// What.
-    pub commit: String,
-    /// How it was set up.
-    pub settings: BTreeMap<String, String>,
+    /// Where, when and from what.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// So many in so much time.
@@ -162,13 +155,8 @@ async fn measure(options: &Cli, plan: Plan, installation: &mut Installation) -> 
     let found = bench.run().await?;
     installation.still_runs()?;
     let audit = audit(options, installation, false).await;
-    Ok(found.report(
-        plan,
-        common,
-        audit,
-        Machine::of(installation.folder()),
-        settings(options, None, &load_average),
-    ))
+    let origin = Origin::of(installation.folder(), settings(options, None, &load_average));
+    Ok(found.report(plan, common, audit, origin))
 }
 
 struct Bench<'a> {
@@ -286,20 +274,13 @@ impl Bench<'_> {
 
     /// Places orders at the plan's rate.
     async fn load(&self, first: u64) -> Tally {
-        let load = Load {
-            address: self.address,
-            flow: Flow {
-                first,
-                ..self.flow.clone()
-            },
-            pace: Pace::Open { rate: self.plan.rate },
-            connections: self.common.connections,
-            warm_up: Duration::from_secs(self.common.warm_up),
-            measured: Duration::from_secs(self.common.seconds),
-            most: u64::MAX,
-            placed: Arc::default(),
+        let flow = Flow {
+            first,
+            ..self.flow.clone()
         };
-        load.run(Instant::now()).await
+        Load::steady(self.address, flow, self.plan.rate, self.common)
+            .run(Instant::now())
+            .await
     }
 
     /// Open orders by the accounts' own count: a few thousand rows instead of all orders.
@@ -342,14 +323,7 @@ impl Bench<'_> {
 }
 
 impl Found {
-    fn report(
-        self,
-        plan: Plan,
-        common: &Common,
-        audit: Audit,
-        machine: Machine,
-        settings: BTreeMap<String, String>,
-    ) -> Report {
+    fn report(self, plan: Plan, common: &Common, audit: Audit, origin: Origin) -> Report {
         let (place_before, place_beside) = (self.before.placed.percentiles(), self.beside.placed.percentiles());
         let mut place_errors = self.before.errors;
         for (code, count) in self.beside.errors {
@@ -375,10 +349,7 @@ impl Found {
             database: self.database,
             statements: self.statements,
             audit,
-            machine,
-            date: SystemClock.now().to_rfc3339(),
-            commit: machine::commit(),
-            settings,
+            origin,
         }
     }
 }

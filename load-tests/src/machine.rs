@@ -1,9 +1,11 @@
 //! Which machine this is, and which version of the source.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use chassis::clock::{Clock, SystemClock};
 use serde::Serialize;
 
 use crate::binary::project;
@@ -48,8 +50,33 @@ impl Machine {
     }
 }
 
+/// Where, when and from what a figure comes: every report ends with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Origin {
+    /// Where.
+    pub machine: Machine,
+    /// When.
+    pub date: String,
+    /// What.
+    pub commit: String,
+    /// How it was set up.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// This machine, now; `folder` is where the database was.
+    pub fn of(folder: &Path, settings: BTreeMap<String, String>) -> Self {
+        Origin {
+            machine: Machine::of(folder),
+            date: SystemClock.now().to_rfc3339(),
+            commit: commit(),
+            settings,
+        }
+    }
+}
+
 /// The commit of the source, with a plus where files differ from it.
-pub fn commit() -> String {
+fn commit() -> String {
     let git = |words: &[&str]| first_line(Command::new("git").arg("-C").arg(project()).args(words));
     let changed = !git(&["status", "--porcelain", "--untracked-files=no"]).is_empty();
     format!(

@@ -1,7 +1,6 @@
 //! The bell. Orders are placed in the night, wait at the executor, and go when the session opens. Both clocks, the
 //! database's and the exchange's, are moved to a moment before the open; the bell itself comes by time alone.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ use crate::drive::Load;
 use crate::http::{Connection, request};
 use crate::installation::Installation;
 use crate::latency::{Fixed, Latencies, Percentiles};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::Audit;
 use crate::scenario::{audit, on_its_own, settings};
@@ -68,10 +67,8 @@ pub struct OpenReport {
     audit: Audit,
     /// From the bell until the exchange had the last.
     usage: Spent,
-    machine: Machine,
-    date: String,
-    commit: String,
-    settings: BTreeMap<String, String>,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 /// Measures the bell on an installation of its own.
@@ -108,10 +105,7 @@ async fn measure(options: &Cli, orders: u64, installation: &mut Installation) ->
         placed_per_second,
         audit: audit(options, installation, true).await,
         usage: rung.spent,
-        machine: Machine::of(installation.folder()),
-        date: SystemClock.now().to_rfc3339(),
-        commit: machine::commit(),
-        settings: settings(options, Some(CALENDAR), &load_average),
+        origin: Origin::of(installation.folder(), settings(options, Some(CALENDAR), &load_average)),
     })
 }
 

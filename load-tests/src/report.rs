@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::bookings::{Backlog, Bookings};
 use crate::latency::{Fixed, Percentiles};
-use crate::machine::Machine;
+use crate::machine::{Machine, Origin};
 use crate::usage::Spent;
 
 /// One benchmark.
@@ -55,14 +55,9 @@ pub struct Report {
     /// With and without batches.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     pub comparison: Option<Comparison>,
-    /// Where.
-    pub machine: Machine,
-    /// When.
-    pub date: String,
-    /// What.
-    pub commit: String,
-    /// How it was set up.
-    pub settings: BTreeMap<String, String>,
+    /// Where, when and from what.
+    #[serde(flatten)]
+    pub origin: Origin,
 }
 
 /// `daybook audit` after the load.
@@ -239,12 +234,12 @@ impl Report {
         }
         let Machine {
             cpu, cores, memory_mib, ..
-        } = &self.machine;
+        } = &self.origin.machine;
         line(
             "machine",
             format!(
                 "{cpu}, {cores} cores, {memory_mib} MiB; {} at {}",
-                self.commit, self.date
+                self.origin.commit, self.origin.date
             ),
         );
         text
@@ -299,10 +294,12 @@ mod tests {
             },
             statements: Vec::new(),
             comparison: None,
-            machine: Machine::default(),
-            date: "2026-11-22T06:00:00+00:00".to_owned(),
-            commit: "abc".to_owned(),
-            settings: BTreeMap::new(),
+            origin: Origin {
+                machine: Machine::default(),
+                date: "2026-11-22T06:00:00+00:00".to_owned(),
+                commit: "abc".to_owned(),
+                settings: BTreeMap::new(),
+            },
         }
     }
 

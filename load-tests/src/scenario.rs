@@ -20,7 +20,7 @@ use crate::database;
 use crate::drive::{Load, Tally};
 use crate::installation::Installation;
 use crate::latency::Fixed;
-use crate::machine::{self, Machine};
+use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::{Audit, Report};
 use crate::schedule::Pace;
@@ -83,7 +83,6 @@ async fn measure(
         pool,
         superuser,
         pids: installation.pids().await?,
-        load_average,
     };
     let measured = bench
         .load(
@@ -106,8 +105,8 @@ async fn measure(
     .await?;
     let audit = audit(options, installation, drained).await;
     let booked = bench.bookings(&measured).await?;
-    let mut report = bench.report(measured, audit, booked, (drain, drained), extra);
-    report.machine = Machine::of(installation.folder());
+    let origin = Origin::of(installation.folder(), settings(options, extra, &load_average));
+    let mut report = bench.report(measured, audit, booked, (drain, drained), origin);
     report.statements = statements;
     Ok(report)
 }
@@ -172,8 +171,6 @@ struct Bench<'a> {
     pool: PgPool,
     superuser: PgPool,
     pids: [u32; 3],
-    /// Of the machine, before anything was started.
-    load_average: String,
 }
 
 /// What the load showed.
@@ -278,7 +275,7 @@ impl Bench<'_> {
         audit: Audit,
         booked: Option<Bookings>,
         (drain, drained): (Duration, bool),
-        extra: Option<(&str, &str)>,
+        origin: Origin,
     ) -> Report {
         let Measured {
             tally,
@@ -319,10 +316,7 @@ impl Bench<'_> {
             database,
             statements: Vec::new(),
             comparison: None,
-            machine: Machine::default(),
-            date: SystemClock.now().to_rfc3339(),
-            commit: machine::commit(),
-            settings: settings(self.options, extra, &self.load_average),
+            origin,
         }
     }
 }

@@ -1,13 +1,11 @@
 //! Connections that listen to trade updates: what an idle one costs in memory, and how soon an update is heard.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use chassis::clock::{Clock, SystemClock};
 use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -18,7 +16,7 @@ use crate::drive::Load;
 use crate::installation::Installation;
 use crate::latency::{Fixed, Percentiles};
 use crate::listener::{Heard, Listener};
-use crate::machine::{self, Machine};
+use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::Audit;
 use crate::scenario::{audit, on_its_own, settings};
@@ -60,10 +58,8 @@ pub struct StreamsReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     heard: Option<Percentiles>,
     audit: Audit,
-    machine: Machine,
-    date: String,
-    commit: String,
-    settings: BTreeMap<String, String>,
+    #[serde(flatten)]
+    origin: Origin,
 }
 
 /// Measures it on an installation of its own.
@@ -130,10 +126,7 @@ async fn measure(
         alive: listeners.len(),
         heard: (!idle).then(|| heard.percentiles()),
         audit: audit(options, installation, false).await,
-        machine: Machine::of(installation.folder()),
-        date: SystemClock.now().to_rfc3339(),
-        commit: machine::commit(),
-        settings: settings(options, None, &load_average),
+        origin: Origin::of(installation.folder(), settings(options, None, &load_average)),
     };
     listeners.shutdown().await;
     Ok(report)
