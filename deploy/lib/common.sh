@@ -54,6 +54,15 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
+# Python packages in a folder of their own, made if it is not there: python_packages FOLDER PIP_ARGUMENT...
+python_packages() {
+  local folder=$1
+  shift
+  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
+  [[ -x $folder/bin/python ]] || python3 -m venv "$folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
 # Debian's package creates and starts a cluster of its own when it is installed; Daybook never uses it, so none is made, unless
 # the machine's owner decided that already.
 keep_system_cluster_away() {

