@@ -31,12 +31,18 @@ async fn house() -> (House, Customer) {
     (house, ada)
 }
 
+/// Two shares at half the market, once the exchange has the order.
+async fn resting(who: &Customer) -> Uuid {
+    let order = who.buy(2, "AAPL", "50.00").await;
+    who.wait_for(order, "new").await;
+    order
+}
+
 /// ORD-8, BP-4: the larger of both is held, then the survivor's, and it fills.
 #[tokio::test]
 async fn ord_8_an_order_is_replaced_and_its_successor_fills() {
     let (house, ada) = house().await;
-    let old = ada.buy(2, "AAPL", "50.00").await;
-    ada.wait_for(old, "new").await;
+    let old = resting(&ada).await;
     let new = replace(&ada, old, json!({"qty": 3, "limit_price": "40"})).await;
     let replaced = ada.wait_for(old, "replaced").await;
     assert_eq!(replaced["replaced_by"], json!(new));
@@ -66,8 +72,7 @@ async fn a_replace_whose_answer_is_lost_or_broken_is_made_once() {
         "429",
     ] {
         let (house, ada) = house().await;
-        let old = ada.buy(2, "AAPL", "50.00").await;
-        ada.wait_for(old, "new").await;
+        let old = resting(&ada).await;
         house
             .market
             .misbehave(json!({"kind": kind, "on": "replace", "next": 1}))
@@ -85,8 +90,7 @@ async fn a_replace_whose_answer_is_lost_or_broken_is_made_once() {
 async fn a_refused_replace_leaves_the_old_order_as_it_was() {
     for kind in ["reject", "replace_reject_later"] {
         let (house, ada) = house().await;
-        let old = ada.buy(2, "AAPL", "50.00").await;
-        ada.wait_for(old, "new").await;
+        let old = resting(&ada).await;
         house
             .market
             .misbehave(json!({"kind": kind, "on": "replace", "next": 1}))
@@ -103,8 +107,7 @@ async fn a_refused_replace_leaves_the_old_order_as_it_was() {
 #[tokio::test]
 async fn a_cancel_meanwhile_goes_to_whichever_lives_on() {
     let (house, ada) = house().await;
-    let old = ada.buy(2, "AAPL", "50.00").await;
-    ada.wait_for(old, "new").await;
+    let old = resting(&ada).await;
     house
         .market
         .misbehave(json!({"kind": "replace_pending", "on": "replace", "next": 1, "delay_ms": 60_000}))
@@ -124,8 +127,7 @@ async fn a_cancel_meanwhile_goes_to_whichever_lives_on() {
 #[tokio::test]
 async fn a_replace_never_told_of_is_asked_for() {
     let (house, ada) = house().await;
-    let old = ada.buy(2, "AAPL", "50.00").await;
-    ada.wait_for(old, "new").await;
+    let old = resting(&ada).await;
     house
         .market
         .misbehave(json!({"kind": "replace_pending", "on": "replace", "next": 1, "delay_ms": 1}))
@@ -151,8 +153,7 @@ async fn a_replace_never_told_of_is_asked_for() {
 #[tokio::test]
 async fn bp_4_a_replace_that_does_not_fit_changes_nothing() {
     let (house, ada) = house().await;
-    let old = ada.buy(2, "AAPL", "50.00").await;
-    ada.wait_for(old, "new").await;
+    let old = resting(&ada).await;
     let body = Some(json!({"qty": 21}));
     let (status, refusal) = ada.call(Method::PATCH, &format!("/v2/orders/{old}"), body).await;
     assert_eq!((status, &refusal["code"]), (403, &json!(40_310_000)));

@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use domain::calendar::Calendar;
-use exchange_sim::{Config, MIGRATOR};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use testkit::TestDb;
 
-use crate::rig::{PATIENCE, Rig, config, order};
+use crate::rig::{PATIENCE, Rig, order};
 
 /// Puts another order in the place of the one called `old`.
 async fn replace(rig: &Rig, old: &str, body: Value) -> (StatusCode, Value) {
@@ -206,14 +203,7 @@ async fn a_replacement_that_is_refused_says_why_in_the_words_of_the_dialect_and_
 
 #[tokio::test]
 async fn an_order_that_waits_for_the_session_is_not_sent_yet() {
-    let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
-    let sunday = testkit::clock();
-    sunday.set("2026-11-22T15:00:00Z".parse().unwrap());
-    let nyse = Config {
-        calendar: Calendar::nyse(),
-        ..config()
-    };
-    let rig = Rig::start_on(db, sunday, nyse).await;
+    let rig = Rig::start_on_a_sunday().await;
     rig.place(order("c-1", "buy", 5, "100")).await;
     let (status, refusal) = replace(&rig, "c-1", json!({ "qty": 6 })).await;
     let text = "unable to replace order, order isn't sent to exchange yet";

@@ -3,11 +3,9 @@
 use std::time::Duration;
 
 use chassis::shutdown::Shutdown;
-use domain::calendar::Calendar;
-use exchange_sim::{Config, Exchange, MIGRATOR};
+use exchange_sim::Exchange;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use testkit::TestDb;
 
 use crate::rig::{PATIENCE, Rig, config, deps, order};
 
@@ -148,8 +146,7 @@ async fn the_walk_goes_on_where_it_stood() {
 async fn one_seed_gives_one_day_of_trading() {
     let mut days = Vec::new();
     for _ in 0..2 {
-        let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
-        let rig = Rig::start_on(db, testkit::clock(), config()).await;
+        let rig = Rig::start().await;
         for n in 0..20 {
             rig.exchange.step().await.unwrap();
             rig.place(order(
@@ -168,14 +165,7 @@ async fn one_seed_gives_one_day_of_trading() {
 
 #[tokio::test]
 async fn between_sessions_orders_wait_for_the_open_and_over_a_restart() {
-    let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
-    let sunday = testkit::clock();
-    sunday.set("2026-11-22T15:00:00Z".parse().unwrap());
-    let nyse = Config {
-        calendar: Calendar::nyse(),
-        ..config()
-    };
-    let rig = Rig::start_on(db, sunday, nyse).await;
+    let rig = Rig::start_on_a_sunday().await;
     let mut listener = rig.listen(None).await;
     rig.pin("AAPL", "99", "100", 50).await;
     let waiting = rig.place(order("c-1", "buy", 5, "100")).await;

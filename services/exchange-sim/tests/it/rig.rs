@@ -6,6 +6,7 @@ use std::time::Duration;
 use chassis::clock::ManualClock;
 use chassis::http_client::{ClientSettings, client};
 use chassis::shutdown::Shutdown;
+use domain::calendar::Calendar;
 use exchange_sim::{Config, Deps, Exchange, KeyPair, MIGRATOR};
 use futures::{SinkExt, StreamExt};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -40,6 +41,18 @@ impl Rig {
     pub async fn start() -> Self {
         let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
         Self::start_on(db, testkit::clock(), config()).await
+    }
+
+    /// On New York's calendar, the day before a session.
+    pub async fn start_on_a_sunday() -> Self {
+        let db = TestDb::with_migrator(&MIGRATOR, "exchange").await;
+        let sunday = testkit::clock();
+        sunday.set("2026-11-22T15:00:00Z".parse().unwrap());
+        let nyse = Config {
+            calendar: Calendar::nyse(),
+            ..config()
+        };
+        Self::start_on(db, sunday, nyse).await
     }
 
     pub async fn start_on(db: TestDb, clock: Arc<ManualClock>, config: Config) -> Self {
