@@ -3,7 +3,7 @@
 use domain::{Money, OrderId};
 use tracing::{info, warn};
 
-use super::decide::recent::Alike;
+use super::decide::recent::{Alike, Earlier};
 use super::decide::{Accepted, Unchecked};
 use crate::error::PlaceOrderError;
 
@@ -11,11 +11,14 @@ use crate::error::PlaceOrderError;
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     /// What equal ones would have in common with them.
-    pub(super) alike: Vec<(Alike, OrderId)>,
+    pub(super) alike: Vec<(Alike, Earlier)>,
     /// What they are worth together.
     pub(super) value: Money,
     unchecked: Vec<(Unchecked, OrderId)>,
-    duplicates: Vec<(OrderId, OrderId)>,
+    /// Of them, how many equal another one.
+    duplicates: u64,
+    /// The first of each burst of equal orders, and what it equals.
+    shown: Vec<(OrderId, OrderId)>,
 }
 
 impl Taken {
@@ -23,13 +26,14 @@ impl Taken {
         let mut taken = Taken::default();
         for accepted in decided.iter().flatten() {
             let order = &accepted.order;
-            taken.alike.push((accepted.alike(), order.order_id));
+            taken.alike.push((accepted.alike(), accepted.earlier()));
             taken.value = taken.value.plus(order.open_value()).unwrap_or(taken.value);
             taken
                 .unchecked
                 .extend(accepted.unchecked.map(|why| (why, order.order_id)));
-            let duplicate = accepted.duplicate_of.map(|earlier| (order.order_id, earlier));
-            taken.duplicates.extend(duplicate);
+            taken.duplicates += u64::from(accepted.duplicate_of.is_some());
+            let shown = accepted.duplicate_of.filter(|earlier| !earlier.shown);
+            taken.shown.extend(shown.map(|earlier| (order.order_id, earlier.order)));
         }
         taken
     }
@@ -45,8 +49,10 @@ impl Taken {
             info!(order.id = %first, orders = count, reason = %why,
                 "took {count} orders without a price to measure them by ({why}), the first is {first}");
         }
-        for (order, earlier) in &self.duplicates {
-            metrics::counter!("daybook_order_manager_duplicates_total").increment(1);
+        if self.duplicates > 0 {
+            metrics::counter!("daybook_order_manager_duplicates_total").increment(self.duplicates);
+        }
+        for (order, earlier) in &self.shown {
             warn!(order.id = %order, "order {order} equals order {earlier} of the last two seconds");
         }
     }

@@ -1,11 +1,12 @@
 //! An order that is taken, and what has to be written with it.
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{Money, OrderId, Qty, Timestamp};
+use domain::{Money, Qty, Timestamp};
 use ledger::Transfer;
 use orders::{Chain, NewOrder, NewOrderEvent, StoredOrder};
 
 use super::super::times::Times;
+use super::recent::Earlier;
 use super::{Command, Unchecked};
 
 /// An order that is taken.
@@ -20,7 +21,7 @@ pub struct Accepted {
     /// Why its limit was not measured by a price, if it was not (PX-5).
     pub unchecked: Option<Unchecked>,
     /// The order of the last two seconds that it equals (RSK-4).
-    pub duplicate_of: Option<OrderId>,
+    pub duplicate_of: Option<Earlier>,
 }
 
 /// The order as it is stored when it is taken at this time.
@@ -76,9 +77,9 @@ pub(super) fn accepted_event(order: &StoredOrder, (seq, at): (i64, Timestamp)) -
 }
 
 impl Accepted {
-    /// What surveillance should see of it.
+    /// What surveillance should see of it: once for each burst of equal orders.
     pub fn flag(&self) -> Option<risk::flags::Flag> {
-        let earlier = self.duplicate_of?;
+        let earlier = self.duplicate_of.filter(|earlier| !earlier.shown)?.order;
         Some(risk::flags::Flag {
             order: self.order.order_id,
             rule: risk::flags::DUPLICATE.to_owned(),

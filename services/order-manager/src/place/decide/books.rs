@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use domain::{AccountId, ClientOrderId, Money, OrderId, Qty, Symbol};
+use domain::{AccountId, ClientOrderId, Money, Qty, Symbol};
 use identity::Flags;
 use identity::limits::ChurnRule;
 use ledger::Transfer;
 use orders::Sequence;
 
 use super::own::OwnOrders;
-use super::recent::Alike;
+use super::recent::{Alike, Earlier};
 use super::{Churn, Command};
 use crate::error::PlaceOrderError;
 
@@ -21,7 +21,7 @@ pub struct Books {
     /// Client order ids of this batch that are taken.
     pub taken: HashSet<(AccountId, ClientOrderId)>,
     /// Orders of this batch that are taken, to see that another one is the same (RSK-4).
-    pub recent: HashMap<Alike, OrderId>,
+    pub recent: HashMap<Alike, Earlier>,
     /// What the orders of this batch that are taken are worth.
     pub added: Money,
 }
@@ -60,7 +60,7 @@ impl Books {
     pub(super) fn take(
         &mut self,
         command: &Command,
-        value: Money,
+        (value, is_duplicate): (Money, bool),
         sequence: Sequence,
         hold: &Transfer,
     ) -> Result<(), PlaceOrderError> {
@@ -74,7 +74,11 @@ impl Books {
         let own = account.own.entry(command.symbol.clone()).or_default();
         own.add(command.side, command.limit_price, command.order_id);
         self.taken.insert((command.account, command.client_order_id.clone()));
-        self.recent.insert(Alike::of(command), command.order_id);
+        let earlier = Earlier {
+            order: command.order_id,
+            shown: is_duplicate,
+        };
+        self.recent.insert(Alike::of(command), earlier);
         self.added = self.added.plus(value).unwrap_or(self.added);
         Ok(())
     }

@@ -86,7 +86,8 @@ pub fn decide(books: &mut Books, command: &Command, given: Given<'_>) -> Result<
     let hold = ledger::rules::hold(&for_ledger(command, account.strict), &order.state, at).map_err(too_large)?;
     let event = accepted_event(&order, sequence.next_event_at(at));
     sequence.opened(order.open_value());
-    books.take(command, value, sequence, &hold)?;
+    let counted = (value, passed.duplicate_of.is_some());
+    books.take(command, counted, sequence, &hold)?;
     Ok(Accepted {
         order,
         hold,

@@ -38,18 +38,28 @@ impl Alike {
     }
 }
 
+/// An order that another one equals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Which.
+    pub order: OrderId,
+    /// Surveillance was shown this burst of equal orders already: a program that repeats itself is one thing to look at, not
+    /// ten thousand.
+    pub shown: bool,
+}
+
 /// Orders that were taken within the last two seconds.
 #[derive(Debug, Clone, Default)]
 pub struct Recent {
-    newest: HashMap<Alike, (OrderId, Timestamp)>,
+    newest: HashMap<Alike, (Earlier, Timestamp)>,
     by_time: VecDeque<(Timestamp, Alike)>,
 }
 
 impl Recent {
     /// The last order like this one, if it is recent.
-    pub fn find(&self, alike: &Alike, now: Timestamp) -> Option<OrderId> {
-        let (order, at) = self.newest.get(alike)?;
-        (now - *at < WINDOW).then_some(*order)
+    pub fn find(&self, alike: &Alike, now: Timestamp) -> Option<Earlier> {
+        let (earlier, at) = self.newest.get(alike)?;
+        (now - *at < WINDOW).then_some(*earlier)
     }
 
     /// How many are remembered.
@@ -63,7 +73,7 @@ impl Recent {
     }
 
     /// Remembers orders that are committed, and forgets what is no longer recent.
-    pub fn remember(&mut self, accepted: impl IntoIterator<Item = (Alike, OrderId)>, now: Timestamp) {
+    pub fn remember(&mut self, accepted: impl IntoIterator<Item = (Alike, Earlier)>, now: Timestamp) {
         while let Some((at, _)) = self.by_time.front().filter(|(at, _)| now - *at >= WINDOW) {
             let at = *at;
             if let Some((_, alike)) = self.by_time.pop_front()
@@ -72,14 +82,22 @@ impl Recent {
                 self.newest.remove(&alike);
             }
         }
-        for (alike, order) in accepted {
-            self.newest.insert(alike.clone(), (order, now));
+        for (alike, earlier) in accepted {
+            self.newest.insert(alike.clone(), (earlier, now));
             self.by_time.push_back((now, alike));
         }
     }
 }
 
 impl Accepted {
+    /// What a later order that equals this one is told.
+    pub fn earlier(&self) -> Earlier {
+        Earlier {
+            order: self.order.order_id,
+            shown: self.duplicate_of.is_some(),
+        }
+    }
+
     /// What an equal order would have in common with this one.
     pub fn alike(&self) -> Alike {
         let order = &self.order;

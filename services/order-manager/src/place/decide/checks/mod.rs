@@ -17,9 +17,10 @@ mod order_value;
 mod restricted;
 mod self_cross;
 
-use domain::{Money, OrderId, Timestamp};
+use domain::{Money, Timestamp};
 
 use super::super::times::{Times, times};
+use super::recent::Earlier;
 use super::{AccountBook, Books, Command, Given};
 use crate::error::PlaceOrderError;
 pub use collar::Unchecked;
@@ -51,7 +52,7 @@ pub(super) struct Passed {
     /// Why its limit was not measured by a price, if it was not.
     pub(super) unchecked: Option<Unchecked>,
     /// The order it equals, if it does.
-    pub(super) duplicate_of: Option<OrderId>,
+    pub(super) duplicate_of: Option<Earlier>,
 }
 
 /// Every check.

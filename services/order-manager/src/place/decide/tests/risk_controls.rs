@@ -181,7 +181,7 @@ fn px_5_without_a_price_the_order_is_taken_and_that_is_told() {
 fn rsk_4_an_equal_order_within_two_seconds_is_told_and_refused_only_where_that_is_set() {
     let first = decided(&mut wide(rules()), &command(1, Side::Buy, "1", "10")).unwrap();
     let mut recent = Recent::default();
-    recent.remember([(first.alike(), first.order.order_id)], now());
+    recent.remember([(first.alike(), first.earlier())], now());
     let at = |books: &mut Books, command: &Command, ms: i64| {
         let given = Given {
             now: now() + TimeDelta::milliseconds(ms),
@@ -197,7 +197,10 @@ fn rsk_4_an_equal_order_within_two_seconds_is_told_and_refused_only_where_that_i
     let equal = command(2, Side::Buy, "1", "10");
     let taken = at(&mut wide(rules()), &equal, 1_999).unwrap();
     assert_eq!(
-        (taken.duplicate_of, taken.flag().map(|flag| flag.order)),
+        (
+            taken.duplicate_of.map(|earlier| earlier.order),
+            taken.flag().map(|flag| flag.order)
+        ),
         (Some(existing), Some(equal.order_id))
     );
     assert_eq!(at(&mut wide(rules()), &equal, 2_000).unwrap().duplicate_of, None);
@@ -222,6 +225,45 @@ fn rsk_4_an_equal_order_within_two_seconds_is_told_and_refused_only_where_that_i
     assert_eq!(refused, PlaceOrderError::Duplicate { existing });
 }
 
+/// Each is told, but a program that repeats itself is shown once.
+#[test]
+fn rsk_4_a_burst_of_equal_orders_is_shown_to_surveillance_once() {
+    let many = Settings {
+        max_open_orders: 100,
+        max_open_orders_per_symbol: 100,
+        ..rules()
+    };
+    let (mut recent, mut shown) = (Recent::default(), Vec::new());
+    // Three batches of three.
+    for batch in 0..3 {
+        let mut books = wide(many);
+        let mut taken = Vec::new();
+        for n in 0..3 {
+            let given = Given {
+                recent: &recent,
+                ..given_at(now())
+            };
+            taken.push(decide(&mut books, &command(batch * 3 + n, Side::Buy, "1", "10"), given).unwrap());
+        }
+        let told = taken.iter().filter(|order| order.duplicate_of.is_some()).count();
+        assert_eq!(told, if batch == 0 { 2 } else { 3 });
+        shown.extend(taken.iter().filter_map(|order| order.flag()).map(|flag| flag.order));
+        recent.remember(taken.iter().map(|order| (order.alike(), order.earlier())), now());
+    }
+    assert_eq!(shown, [command(1, Side::Buy, "1", "10").order_id]);
+}
+
+fn given_at(now: Timestamp) -> Given<'static> {
+    Given {
+        now,
+        calendar: &CALENDAR,
+        risk: &NOTHING,
+        venue: "exchange",
+        firm_open: Money::ZERO,
+        recent: &EMPTY,
+    }
+}
+
 #[test]
 fn rsk_4_what_is_no_longer_recent_is_forgotten() {
     let mut recent = Recent::default();
@@ -233,8 +275,8 @@ fn rsk_4_what_is_no_longer_recent_is_forgotten() {
     for n in 0..10 {
         let order = decided(&mut books, &command(n, Side::Buy, "1", "10")).unwrap();
         let at = now() + TimeDelta::seconds(n.try_into().unwrap());
-        recent.remember([(order.alike(), order.order.order_id)], at);
-        assert_eq!(recent.find(&order.alike(), at), Some(order.order.order_id));
+        recent.remember([(order.alike(), order.earlier())], at);
+        assert_eq!(recent.find(&order.alike(), at), Some(order.earlier()));
     }
     assert!(recent.len() <= 2, "{recent:?}");
 }
@@ -340,9 +382,11 @@ fn rsk_2_the_checks_come_in_their_order() {
         ..priced(Side::Buy, "500", "100", TimeDelta::zero())
     };
     books.taken.insert((account(), order.client_order_id.clone()));
-    books
-        .recent
-        .insert(recent::Alike::of(&order), OrderId::new(Uuid::nil()));
+    let earlier = recent::Earlier {
+        order: OrderId::new(Uuid::nil()),
+        shown: false,
+    };
+    books.recent.insert(recent::Alike::of(&order), earlier);
     let mut risk = killed(Target::Firm);
     risk.restricted.insert(symbol());
     let mut order = order;
