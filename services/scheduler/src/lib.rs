@@ -10,7 +10,7 @@
 //! | `kill`         | asks for the end of what a kill switch stops                                     |
 //! | `expiry`       | asks for the end of orders whose time is over, in batches split by account       |
 //! | `schedules`    | the kinds of job and the schedules of the configuration                          |
-//! | `jobs`         | the kinds of jobs, a file or folder each                                         |
+//! | `jobs`         | the kinds of jobs, a file or folder each; with `release`, the check of orders with a time of their own |
 //!
 //! One process sweeps at a time, by a named lease; every question about an order goes through the event log to the
 //! executor. Of the venue itself only the list of its open orders is read.
@@ -28,6 +28,7 @@ mod sweep;
 pub use deadlines::Deadlines;
 pub use doubt::{Ask, Doubt, Patience, Seen, doubt};
 pub use jobs::housekeeping::Housekeeping;
+pub use jobs::release::SubmitCheck;
 pub use kill::KillCancels;
 pub use sweep::Sweep;
 
@@ -147,11 +148,18 @@ pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
         config.kill.every,
     );
     let kill = KillCancels::new(config.kill.clone(), Arc::clone(&deps));
+    let submit_check = SubmitCheck::new(config.collar, Arc::clone(&deps));
     tokio::join!(
         run_loop(sweep, Wake::new(), looks.0, shutdown.clone()),
         run_loop(deadlines, Wake::new(), looks.1, shutdown.clone()),
         run_loop(watch, Wake::new(), looks.2, shutdown.clone()),
         run_loop(kill, Wake::new(), looks.3, shutdown.clone()),
+        run_loop(
+            submit_check,
+            Wake::new(),
+            jobs::release::SUBMIT_CHECK_EVERY,
+            shutdown.clone()
+        ),
         run_engine(config, deps, shutdown),
     );
 }

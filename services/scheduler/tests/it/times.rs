@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use chassis::step::Step;
 use domain::calendar::{Calendar, Exception};
+use domain::{AccountId, Symbol};
+use risk::desk::Restriction;
 use scheduler::deadlines::{self, Deadlines};
 use scheduler::engine::{Done, Job, Run};
 use scheduler::jobs::end_of_day::{self, Watch};
-use scheduler::jobs::release::{Collar, RECHECK, RESUME, Recheck, Resume};
+use scheduler::jobs::release::{Collar, RECHECK, RESUME, Recheck, Resume, SubmitCheck};
 use serde_json::{Value, json};
 use sessions::Sessions;
 use sqlx::AssertSqlSafe;
@@ -148,6 +150,63 @@ async fn tif_7_each_thing_that_changed_over_night_counts() {
         let run = run(&db, RECHECK, "2026-11-23").await;
         Recheck::new(Collar::default(), deps).run(&run).await.unwrap();
         assert_eq!(rejected(&db).await, why, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn tif_7_what_nobody_may_trade_any_more_does_not_go_at_the_bell() {
+    let (db, deps) = at(BEFORE_THE_BELL, Calendar::nyse()).await;
+    a_market(&db).await;
+    open_order(&db.pool, 1, "1 hour", "").await;
+    let restriction = Restriction {
+        symbol: Symbol::parse("AAPL").unwrap(),
+        account: Some(AccountId::new(Uuid::from_u128(1))),
+        reason: "a test".to_owned(),
+        added_by: "ada".to_owned(),
+        added_at: testkit::start_of_time(),
+    };
+    let mut conn = db.pool.acquire().await.unwrap();
+    risk::desk::restrict(&mut conn, &restriction).await.unwrap();
+    let run = run(&db, RECHECK, "2026-11-23").await;
+    Recheck::new(Collar::default(), deps).run(&run).await.unwrap();
+    assert_eq!(rejected(&db).await, "trading in AAPL is restricted");
+}
+
+#[tokio::test]
+async fn tif_7_orders_with_a_time_of_their_own_are_checked_shortly_before_it() {
+    let (db, deps) = at("2026-11-23T16:00:00Z", Calendar::nyse()).await;
+    a_market(&db).await;
+    let too_high = |time: &str| format!("submit_at = '2026-11-23T{time}Z', limit_price = 110.01");
+    open_order(&db.pool, 1, "1 hour", &too_high("16:00:20")).await;
+    open_order(
+        &db.pool,
+        2,
+        "1 hour",
+        "submit_at = '2026-11-23T16:00:20Z', limit_price = 110",
+    )
+    .await;
+    open_order(&db.pool, 3, "1 hour", &too_high("16:05:00")).await;
+    open_order(&db.pool, 4, "1 hour", &too_high("16:20:00")).await;
+    open_order(&db.pool, 5, "1 hour", "limit_price = 110.01").await;
+    let mut check = SubmitCheck::new(Collar::default(), deps);
+    let refused = async || {
+        let ids = "select order_id::text from outbox where kind = 'reject_requested.v1' order by id";
+        let ids = text(&db, ids).await;
+        ids.lines()
+            .map(|id| id.parse::<Uuid>().unwrap().as_u128())
+            .collect::<Vec<_>>()
+    };
+    for (now, so_far) in [
+        ("2026-11-23T16:00:00Z", vec![1]),
+        ("2026-11-23T16:04:29Z", vec![1]),
+        ("2026-11-23T16:04:31Z", vec![1, 3]),
+        // A clock that jumps passes nobody over.
+        ("2026-11-23T16:30:00Z", vec![1, 3, 4]),
+        ("2026-11-23T16:30:05Z", vec![1, 3, 4]),
+    ] {
+        set(&db, now).await;
+        check.step().await.unwrap();
+        assert_eq!(refused().await, so_far, "{now}");
     }
 }
 

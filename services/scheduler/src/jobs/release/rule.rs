@@ -36,6 +36,8 @@ pub struct Queued {
     pub account: Option<Allowed>,
     /// Whether its symbol can be traded.
     pub tradable: bool,
+    /// Whether nobody, or not this account, may trade it.
+    pub restricted: bool,
     /// What its symbol was quoted at last.
     pub reference: Option<Decimal>,
 }
@@ -73,6 +75,9 @@ pub fn check(order: &Queued, collar: &Collar) -> Verdict {
     }
     if !order.tradable {
         return Verdict::Refused(format!("{} cannot be traded at the moment", order.symbol));
+    }
+    if order.restricted {
+        return Verdict::Refused(format!("trading in {} is restricted", order.symbol));
     }
     if !order.limit_price.on_tick() {
         let price = order.limit_price;
@@ -151,6 +156,7 @@ mod tests {
                 closing_only: false,
             }),
             tradable: true,
+            restricted: false,
             reference,
         }
     }
@@ -259,6 +265,10 @@ mod tests {
         halted.tradable = false;
         let why = "XYZ cannot be traded at the moment".to_owned();
         assert_eq!(check(&halted, &Collar::default()), Verdict::Refused(why));
+        let mut restricted = order(Side::Sell, dec!(100), Some(dec!(100)));
+        restricted.restricted = true;
+        let why = "trading in XYZ is restricted".to_owned();
+        assert_eq!(check(&restricted, &Collar::default()), Verdict::Refused(why));
         halted.account = None;
         assert!(matches!(check(&halted, &Collar::default()), Verdict::Refused(_)));
     }
