@@ -44,6 +44,8 @@ pub enum Command {
     Admin(Admin),
     /// Proves the invariants that a database can show; exit code 1 and the first offending rows when one is broken.
     Audit(AuditOptions),
+    /// Prints the OpenAPI document of the client dialect, as docs/openapi.json has it.
+    Openapi,
     /// Says which version this is.
     Version,
 }

@@ -41,8 +41,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<ExitCode> {
-    if matches!(command, Command::Version) {
-        println!("daybook {}", env!("CARGO_PKG_VERSION"));
+    if let Some(text) = printed(&command) {
+        print!("{text}");
         return Ok(ExitCode::SUCCESS);
     }
     let settings = Settings::load()?;
@@ -54,13 +54,22 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     runtime.block_on(dispatch(command, settings))
 }
 
+/// What needs no settings to be told.
+fn printed(command: &Command) -> Option<String> {
+    match command {
+        Command::Version => Some(format!("daybook {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Openapi => Some(order_manager::openapi()),
+        Command::Run(_) | Command::Migrate | Command::Admin(_) | Command::Audit(_) => None,
+    }
+}
+
 async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(part) => compose::run(part.into(), settings).await?,
         Command::Migrate => migrate::migrate(&settings).await?,
         Command::Admin(command) => admin::run(command, &settings).await?,
         Command::Audit(options) => return audit::run(options, &settings).await,
-        Command::Version => {}
+        Command::Version | Command::Openapi => {}
     }
     Ok(ExitCode::SUCCESS)
 }

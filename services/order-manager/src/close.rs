@@ -18,6 +18,8 @@ use ledger::ShareBalance;
 use orders::{StoredOrder, read};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use wire::rest::schema;
 
 use crate::app::App;
 use crate::draft::{DraftOrder, Size};
@@ -34,10 +36,15 @@ const SAME_WISH: TimeDelta = TimeDelta::seconds(10);
 const AT_ONCE: usize = 32;
 
 /// The query of `DELETE /v2/positions/{symbol_or_asset_id}`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CloseQuery {
+    /// So many shares.
+    #[param(value_type = Option<schema::Shares>, inline)]
     qty: Option<String>,
+    /// So many hundredths of it, instead of `qty`.
+    #[param(value_type = Option<schema::Shares>, inline)]
     percentage: Option<String>,
 }
 

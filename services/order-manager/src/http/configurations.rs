@@ -7,15 +7,21 @@ use tracing::info;
 use wire::rest::{Configurations, UpdateConfigurations};
 
 use super::auth::Caller;
+use super::document::{ACCOUNT, refused};
 use crate::app::App;
 use crate::configure::Change;
 
-/// `GET /v2/account/configurations`.
+/// What the customer has set about the account.
+#[utoipa::path(get, path = "/v2/account/configurations", operation_id = "get_configurations", tag = ACCOUNT,
+    responses((status = 200, description = "The settings", body = Configurations)))]
 pub(super) async fn get(State(app): State<App>, Caller(account): Caller) -> Result<Json<Configurations>, ApiError> {
     app.configurations(account).await.map(Json)
 }
 
-/// `PATCH /v2/account/configurations`: changes some of them, answers all.
+/// Changes some of the settings, answers all.
+#[utoipa::path(patch, path = "/v2/account/configurations", operation_id = "change_configurations", tag = ACCOUNT, request_body = UpdateConfigurations,
+    responses((status = 200, description = "The settings", body = Configurations),
+        refused::NoSuchValue, refused::TooLarge, refused::Malformed))]
 pub(super) async fn change(
     State(app): State<App>,
     Caller(account): Caller,

@@ -6,10 +6,14 @@ use chassis::http::{ApiError, Query};
 use wire::rest::PortfolioHistory;
 
 use super::auth::Caller;
+use super::document::{ACCOUNT, refused};
 use crate::app::App;
 use crate::query::{self, HistoryQuery};
 
-/// `GET /v2/account/portfolio/history`.
+/// What the account was worth over time.
+#[utoipa::path(get, path = "/v2/account/portfolio/history", operation_id = "get_portfolio_history", tag = ACCOUNT, params(HistoryQuery),
+    responses((status = 200, description = "The history", body = PortfolioHistory),
+        refused::MalformedOrAgainstRules))]
 pub(super) async fn portfolio(
     State(app): State<App>,
     Caller(account): Caller,

@@ -6,16 +6,35 @@ use axum::http::StatusCode;
 use chassis::http::{ApiError, JsonBody, Path, Query, RequestId};
 use serde::Deserialize;
 use tracing::info;
+use utoipa::IntoParams;
+use wire::rest::schema::{ClientOrderId, Id};
 use wire::rest::{CancelResult, Order, PlaceOrder, ReplaceOrder};
 
 use super::auth::Caller;
+use super::document::{ORDERS, refused};
 use super::{database_error, error};
 use crate::app::App;
 use crate::error::{CancelError, ReplaceError};
 use crate::present;
 use crate::query::{self, OrdersQuery};
 
-/// `POST /v2/orders`: places an order.
+/// The path of one order.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(
+    dead_code,
+    reason = "it is only described: handlers take the text and refuse what is no id with 404"
+)]
+struct OrderPath {
+    /// The order's id.
+    #[param(value_type = Id, inline)]
+    order_id: String,
+}
+
+/// Places an order.
+#[utoipa::path(post, path = "/v2/orders", operation_id = "place_order", tag = ORDERS, request_body = PlaceOrder,
+    responses((status = 200, description = "The order, committed with its hold", body = Order),
+        refused::NoJson, refused::Forbidden, refused::TooLarge, refused::MalformedOrAgainstRules))]
 pub(super) async fn place(
     State(app): State<App>,
     Caller(account): Caller,
@@ -33,7 +52,9 @@ pub(super) async fn place(
     Ok(shown(&app, &order))
 }
 
-/// `GET /v2/orders`: a page of the caller's orders.
+/// A page of the caller's orders, by `submitted_at`.
+#[utoipa::path(get, path = "/v2/orders", operation_id = "list_orders", tag = ORDERS, params(OrdersQuery),
+    responses((status = 200, description = "The orders", body = Vec<Order>), refused::Malformed))]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(account): Caller,
@@ -46,7 +67,9 @@ pub(super) async fn list(
     Ok(Json(shown.collect()))
 }
 
-/// `GET /v2/orders/{order_id}`: one order.
+/// One order.
+#[utoipa::path(get, path = "/v2/orders/{order_id}", operation_id = "get_order", tag = ORDERS, params(OrderPath),
+    responses((status = 200, description = "The order", body = Order), refused::NotFound, refused::Malformed))]
 pub(super) async fn by_id(
     State(app): State<App>,
     Caller(account): Caller,
@@ -57,13 +80,18 @@ pub(super) async fn by_id(
 }
 
 /// The query of `GET /v2/orders:by_client_order_id`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ByClientId {
+    /// The caller's own name for the order.
+    #[param(value_type = ClientOrderId, inline, required)]
     client_order_id: Option<String>,
 }
 
-/// `GET /v2/orders:by_client_order_id`: one order by the caller's own name for it.
+/// One order by the caller's own name for it.
+#[utoipa::path(get, path = "/v2/orders:by_client_order_id", operation_id = "get_order_by_client_order_id", tag = ORDERS, params(ByClientId),
+    responses((status = 200, description = "The order", body = Order), refused::NotFound, refused::Malformed))]
 pub(super) async fn by_client_id(
     State(app): State<App>,
     Caller(account): Caller,
@@ -75,7 +103,10 @@ pub(super) async fn by_client_id(
     Ok(shown(&app, &query::by_client_id(&mut conn, account, &name).await?))
 }
 
-/// `DELETE /v2/orders/{order_id}`: asks for the order's end; the result comes later.
+/// Asks for the order's end; the result comes later.
+#[utoipa::path(delete, path = "/v2/orders/{order_id}", operation_id = "cancel_order", tag = ORDERS, params(OrderPath),
+    responses((status = 204, description = "The wish is recorded"), refused::NotFound,
+        refused::MalformedOrAgainstRules))]
 pub(super) async fn cancel(
     State(app): State<App>,
     Caller(account): Caller,
@@ -88,8 +119,10 @@ pub(super) async fn cancel(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `PATCH /v2/orders/{order_id}`: asks for a new order in the old one's place. The exchange decides; the answer is the new
-/// order.
+/// Asks for a new order in the old one's place. The exchange decides; the answer is the new order.
+#[utoipa::path(patch, path = "/v2/orders/{order_id}", operation_id = "replace_order", tag = ORDERS, params(OrderPath), request_body = ReplaceOrder,
+    responses((status = 200, description = "The new order", body = Order), refused::NoJson,
+        refused::Forbidden, refused::NotFound, refused::TooLarge, refused::MalformedOrAgainstRules))]
 pub(super) async fn replace(
     State(app): State<App>,
     Caller(account): Caller,
@@ -107,7 +140,9 @@ pub(super) async fn replace(
     Ok(shown(&app, &order))
 }
 
-/// `DELETE /v2/orders`: asks for the end of every open order; one entry each.
+/// Asks for the end of every open order; one entry each.
+#[utoipa::path(delete, path = "/v2/orders", operation_id = "cancel_orders", tag = ORDERS,
+    responses((status = 207, description = "What came of each", body = Vec<CancelResult>)))]
 pub(super) async fn cancel_all(
     State(app): State<App>,
     Caller(account): Caller,

@@ -6,22 +6,29 @@ use axum::http::StatusCode;
 use chassis::http::{ApiError, Path, Query, RequestId};
 use serde::Deserialize;
 use tracing::info;
+use utoipa::IntoParams;
 use wire::rest::{CloseBody, CloseResult, Order, Position};
 
 use super::auth::Caller;
+use super::document::{POSITIONS, refused};
 use super::error;
 use super::orders::request_id;
+use super::reads::AssetPath;
 use crate::app::App;
 use crate::close::CloseQuery;
 use crate::{present, query};
 
-/// `GET /v2/positions`.
+/// Everything that is owned.
+#[utoipa::path(get, path = "/v2/positions", operation_id = "list_positions", tag = POSITIONS,
+    responses((status = 200, description = "The positions", body = Vec<Position>)))]
 pub(super) async fn list(State(app): State<App>, Caller(account): Caller) -> Result<Json<Vec<Position>>, ApiError> {
     let mut conn = app.connection().await?;
     query::positions(&mut conn, account, app.market()).await.map(Json)
 }
 
-/// `GET /v2/positions/{symbol_or_asset_id}`.
+/// What is owned of one asset.
+#[utoipa::path(get, path = "/v2/positions/{symbol_or_asset_id}", operation_id = "get_position", tag = POSITIONS, params(AssetPath),
+    responses((status = 200, description = "The position", body = Position), refused::NotFound, refused::Malformed))]
 pub(super) async fn one(
     State(app): State<App>,
     Caller(account): Caller,
@@ -31,7 +38,10 @@ pub(super) async fn one(
     query::position(&mut conn, account, app.market(), &text).await.map(Json)
 }
 
-/// `DELETE /v2/positions/{symbol_or_asset_id}`: sells it, or a part of it, at the market.
+/// Sells a position, or a part of it, at the market.
+#[utoipa::path(delete, path = "/v2/positions/{symbol_or_asset_id}", operation_id = "close_position", tag = POSITIONS, params(AssetPath, CloseQuery),
+    responses((status = 200, description = "The closing order", body = Order),
+        refused::Forbidden, refused::NotFound, refused::MalformedOrAgainstRules))]
 pub(super) async fn close(
     State(app): State<App>,
     Caller(account): Caller,
@@ -45,13 +55,19 @@ pub(super) async fn close(
 }
 
 /// The query of `DELETE /v2/positions`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(super) struct CloseAllQuery {
+    /// Whether open orders are asked to end first. Without it, shares that they hold are not sold.
+    #[param(value_type = Option<bool>)]
     cancel_orders: Option<String>,
 }
 
-/// `DELETE /v2/positions`: sells every position at the market; one entry each.
+/// Sells every position at the market; one entry each.
+#[utoipa::path(delete, path = "/v2/positions", operation_id = "close_positions", tag = POSITIONS, params(CloseAllQuery),
+    responses((status = 207, description = "What came of each", body = Vec<CloseResult>),
+        refused::Malformed))]
 pub(super) async fn close_all(
     State(app): State<App>,
     Caller(account): Caller,

@@ -12,18 +12,13 @@ use domain::{AccountId, Timestamp};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
+use utoipa::IntoParams;
 use uuid::Uuid;
-use wire::rest::{Activity, FillActivity, OtherActivity};
+use wire::rest::{Activity, FillActivity, OtherActivity, schema};
 
 use super::{choice, day, given, moment, number, parse_uuid, words};
 use crate::http::database_error;
 
-/// Every activity type of the dialect; those that do not occur here match nothing.
-const TYPES: &[&str] = &[
-    "FILL", "TRANS", "MISC", "ACATC", "ACATS", "CFEE", "CSD", "CSW", "DIV", "DIVCGL", "DIVCGS", "DIVFEE", "DIVFT",
-    "DIVNRA", "DIVROC", "DIVTW", "DIVTXEX", "FEE", "INT", "INTNRA", "INTTW", "JNL", "JNLC", "JNLS", "MA", "NC",
-    "OPASN", "OPEXP", "OPXRC", "PTC", "PTR", "REORG", "SC", "SPIN", "SPLIT", "SSO", "SSP",
-];
 /// The ledger's kinds of transfer that a customer sees as an activity of their own.
 const MOVEMENTS: &[(&str, &str)] = &[
     ("CSD", "deposit_collected"),
@@ -36,16 +31,33 @@ const PAGE: i64 = 100;
 const WHOLE_DAY: i64 = 100_000;
 
 /// The query, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct ActivityQuery {
+    /// Kinds, separated by commas.
+    #[param(value_type = Option<Vec<schema::ActivityType>>, inline, style = Form, explode = false)]
     activity_types: Option<String>,
+    /// Only trades, or only the rest.
+    #[param(value_type = Option<schema::ActivityCategory>, inline)]
     category: Option<String>,
+    /// Only that day of New York's.
+    #[param(value_type = Option<schema::Day>, inline)]
     date: Option<String>,
+    /// Only what happened earlier.
+    #[param(value_type = Option<schema::Moment>, inline)]
     until: Option<String>,
+    /// Only what happened later.
+    #[param(value_type = Option<schema::Moment>, inline)]
     after: Option<String>,
+    /// The newest first (the default), or the oldest.
+    #[param(value_type = Option<schema::Direction>, inline)]
     direction: Option<String>,
+    /// The most entries; 100 unless asked otherwise, and with `date` as many as there are.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 100_000)]
     page_size: Option<String>,
+    /// The id of the last entry that was received: the page begins right after it.
+    #[param(value_type = Option<schema::ActivityId>, inline)]
     page_token: Option<String>,
 }
 
@@ -86,7 +98,7 @@ impl ActivityQuery {
             Some(word) => vec![word],
             None => words(self.activity_types.as_ref()),
         };
-        if let Some(unknown) = types.iter().find(|word| !TYPES.contains(word)) {
+        if let Some(unknown) = types.iter().find(|word| !schema::ACTIVITY_TYPES.contains(word)) {
             return Err(ApiError::parameter(format!(
                 "invalid activity type {unknown:?}: use FILL, FEE, CSD, CSW and the like"
             )));

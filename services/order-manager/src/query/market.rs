@@ -8,26 +8,39 @@ use domain::calendar::{Calendar, TradingDay, to_new_york};
 use domain::{AssetId, Symbol, Timestamp};
 use instruments::{Asset, Instruments};
 use serde::Deserialize;
-use wire::rest;
+use utoipa::IntoParams;
+use wire::rest::{self, schema};
 
 use super::{choice, day, given, parse_uuid};
 use crate::present::US_EQUITY;
 
 /// The query of `GET /v2/assets`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AssetQuery {
+    /// Only those with this status.
+    #[param(value_type = Option<schema::AssetStatus>, inline)]
     status: Option<String>,
+    /// All but stocks match nothing.
+    #[param(value_type = Option<schema::AssetClasses>, inline)]
     asset_class: Option<String>,
+    /// Only those listed there.
     exchange: Option<String>,
+    /// No asset has any, so naming one matches nothing.
     attributes: Option<String>,
 }
 
 /// The query of `GET /v2/calendar`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct CalendarQuery {
+    /// The first day.
+    #[param(value_type = Option<schema::Day>, inline)]
     start: Option<String>,
+    /// The last day.
+    #[param(value_type = Option<schema::Day>, inline)]
     end: Option<String>,
 }
 

@@ -6,25 +6,50 @@ use orders::StoredOrder;
 use orders::read::{self, Direction, ListFilter, ListStatus};
 use serde::Deserialize;
 use sqlx::PgConnection;
+use utoipa::IntoParams;
+use wire::rest::schema;
 
 use super::{choice, flag, given, moment, number, parse_uuid, words};
 use crate::http::database_error;
 use crate::present::US_EQUITY;
 
 /// The query of `GET /v2/orders`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct OrdersQuery {
+    /// Open ones (the default), closed ones, or all.
+    #[param(value_type = Option<schema::ListStatus>, inline)]
     status: Option<String>,
+    /// The most orders; 50 unless asked otherwise.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// Only orders submitted later.
+    #[param(value_type = Option<schema::Moment>, inline)]
     after: Option<String>,
+    /// Only orders submitted earlier.
+    #[param(value_type = Option<schema::Moment>, inline)]
     until: Option<String>,
+    /// The newest first (the default), or the oldest.
+    #[param(value_type = Option<schema::Direction>, inline)]
     direction: Option<String>,
+    /// No effect: there are no compound orders.
+    #[param(value_type = Option<bool>)]
     nested: Option<String>,
+    /// Tickers, separated by commas.
+    #[param(value_type = Option<Vec<String>>, style = Form, explode = false)]
     symbols: Option<String>,
+    /// Only buys, or only sells.
+    #[param(value_type = Option<schema::Side>, inline)]
     side: Option<String>,
+    /// Classes of assets; may be given more than once.
+    #[param(value_type = Option<Vec<schema::AssetClasses>>, inline)]
     asset_class: Vec<String>,
+    /// Only orders submitted before this one.
+    #[param(value_type = Option<schema::Id>, inline)]
     before_order_id: Option<String>,
+    /// Only orders submitted after this one.
+    #[param(value_type = Option<schema::Id>, inline)]
     after_order_id: Option<String>,
 }
 

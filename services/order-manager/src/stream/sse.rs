@@ -20,6 +20,8 @@ use chrono::TimeDelta;
 use domain::{AccountId, Timestamp};
 use serde::Deserialize;
 use tokio::time::Instant;
+use utoipa::IntoParams;
+use wire::rest::schema;
 
 use super::Streams;
 use super::door::Visit;
@@ -29,7 +31,7 @@ use super::subscription::{Subscription, Told};
 use super::update::parse_event_id;
 use crate::app::App;
 use crate::error::StreamError;
-use crate::http::{KeyHolder, database_error};
+use crate::http::{KeyHolder, UPDATES, database_error, refused};
 use crate::query::{given, moment};
 
 /// An event that happened before `until` may be committed a moment after it; no transaction takes longer.
@@ -38,12 +40,21 @@ const COMMITTED_WITHIN: TimeDelta = TimeDelta::seconds(5);
 const HEARTBEAT: &[u8] = b": heartbeat\n\n";
 
 /// The query, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct TradesQuery {
+    /// What happened after that time, before what is new.
+    #[param(value_type = Option<schema::Moment>, inline)]
     since: Option<String>,
+    /// Up to that time; there the stream ends.
+    #[param(value_type = Option<schema::Moment>, inline)]
     until: Option<String>,
+    /// The same, after that event.
+    #[param(value_type = Option<schema::EventId>, inline)]
     since_id: Option<String>,
+    /// The same, up to and with that event.
+    #[param(value_type = Option<schema::EventId>, inline)]
     until_id: Option<String>,
 }
 
@@ -93,7 +104,14 @@ fn event(field: &'static str, value: Option<&String>) -> Result<Option<i64>, Api
     Ok(Some(seq))
 }
 
-/// `GET /v2/events/trades`.
+/// Trade updates as server-sent events.
+///
+/// Each is a line of `data: ` and a `TradeUpdate`, and an empty line. Lines that begin with a colon are comments.
+#[utoipa::path(get, path = "/v2/events/trades", operation_id = "stream_trade_updates", tag = UPDATES, params(TradesQuery),
+    responses(
+        (status = 200, description = "The updates, until the client leaves or `until`", body = String,
+            content_type = "text/event-stream"),
+        refused::Malformed))]
 pub(crate) async fn trades(
     State(app): State<App>,
     KeyHolder(caller): KeyHolder,

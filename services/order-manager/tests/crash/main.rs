@@ -7,6 +7,8 @@
 #[path = "../it/house.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]
 mod house;
+#[path = "../it/promised.rs"]
+mod promised;
 #[path = "../it/street.rs"]
 #[expect(dead_code, reason = "shared with the other tests")]
 mod street;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use bus::{Bus, BusSettings};
 use chassis::clock::ManualClock;
@@ -24,6 +24,8 @@ use sqlx::PgPool;
 use testkit::{TestDb, start_of_time};
 use tower::ServiceExt;
 use uuid::Uuid;
+
+use crate::promised;
 
 /// Everything a test needs at hand.
 pub struct House {
@@ -205,6 +207,14 @@ impl House {
 
     /// What a door answers.
     pub async fn answer(router: &Router, request: Request<Body>) -> Answer {
+        let (request, asked) = read(request).await;
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let answer = Self::sent(router, request).await;
+        promised::hold(&method, &path, &asked, &answer);
+        answer
+    }
+
+    async fn sent(router: &Router, request: Request<Body>) -> Answer {
         let response = router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
@@ -267,6 +277,16 @@ impl House {
         )
         .await
     }
+}
+
+/// The request and what its body is, unless it is still being made.
+async fn read(request: Request<Body>) -> (Request<Body>, Bytes) {
+    let (parts, body) = request.into_parts();
+    if axum::body::HttpBody::size_hint(&body).exact().is_none() {
+        return (Request::from_parts(parts, body), Bytes::new());
+    }
+    let asked = to_bytes(body, usize::MAX).await.unwrap();
+    (Request::from_parts(parts, Body::from(asked.clone())), asked)
 }
 
 /// The same without limits for customers.

@@ -8,7 +8,7 @@
 use super::words::OrderStatus as S;
 use crate::amount::{AmountError, Money, Price, Qty};
 use rust_decimal::{Decimal, RoundingStrategy};
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 /// How a venue ends an order.
@@ -98,7 +98,7 @@ pub enum OrderEvent {
 }
 
 /// The words of the trade-update stream that a change gives rise to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum StreamEvent {
     /// Stored with its hold.

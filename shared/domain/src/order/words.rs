@@ -1,9 +1,9 @@
 //! The closed vocabularies of an order, spelt as the wire spells them.
 
-use strum::{Display, EnumString, IntoStaticStr};
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 /// Buy or sell. Shorting is refused elsewhere, so a sell always delivers shares the account holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Side {
     /// Pays cash, receives shares.
@@ -13,7 +13,7 @@ pub enum Side {
 }
 
 /// What a customer wrote about the price. The exchange is asked for a limit in either case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum OrderType {
     /// At this price or better.
@@ -23,7 +23,7 @@ pub enum OrderType {
 }
 
 /// How long an order works (TIF-1 to TIF-3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum TimeInForce {
     /// Until the session's end.
@@ -37,7 +37,7 @@ pub enum TimeInForce {
 }
 
 /// Where an order stands; the words of the wire (domain rules 1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum OrderStatus {
     /// Committed with its hold; no word from the venue yet.

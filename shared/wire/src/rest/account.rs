@@ -1,13 +1,13 @@
 //! The account as clients see it.
 
 use super::{Text, Word};
-use chrono::NaiveDate;
-use domain::Timestamp;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// `GET /v2/account`. The margin members are there because SDKs insist on them; here they are zero.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// The account's id.
     pub id: Uuid,
@@ -15,15 +15,18 @@ pub struct Account {
     #[serde(default)]
     pub account_number: String,
     /// `ACTIVE` for a usable account.
+    #[schema(value_type = String)]
     pub status: Word,
     /// Always `INACTIVE`: no crypto here.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub crypto_status: Word,
     /// `USD`.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub currency: Word,
     /// When it was opened.
-    pub created_at: Timestamp,
+    pub created_at: DateTime<Utc>,
     /// No orders for now.
     #[serde(default)]
     pub trading_blocked: bool,

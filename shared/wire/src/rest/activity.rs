@@ -1,16 +1,17 @@
 //! What happened to an account: executions and everything else that moved cash or shares.
 
 use super::Word;
+use super::schema::{FillKind, FillType, MovementType, OrderStatus, Side};
 use super::text::{self, Text};
-use chrono::NaiveDate;
-use domain::Timestamp;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One entry of `GET /v2/account/activities`. The list is a bare array of both shapes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Activity {
     /// An execution (`FILL`).
@@ -41,16 +42,18 @@ impl<'de> Deserialize<'de> for Activity {
 }
 
 /// One execution.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct FillActivity {
     /// `YYYYMMDDHHMMSSmmm::<uuid>`, sorts by time.
     pub id: String,
     /// `FILL`.
+    #[schema(value_type = FillType)]
     pub activity_type: Word,
     /// When it traded.
-    pub transaction_time: Timestamp,
+    pub transaction_time: DateTime<Utc>,
     /// `fill` for the execution that completed its order, else `partial_fill`.
     #[serde(rename = "type", default)]
+    #[schema(value_type = FillKind)]
     pub kind: Word,
     /// Dollars a share.
     pub price: Text,
@@ -64,6 +67,7 @@ pub struct FillActivity {
     pub leaves_qty: Text,
     /// `buy` or `sell`.
     #[serde(default)]
+    #[schema(value_type = Side)]
     pub side: Word,
     /// The ticker.
     pub symbol: String,
@@ -71,6 +75,7 @@ pub struct FillActivity {
     pub order_id: Uuid,
     /// The order's status after it.
     #[serde(default)]
+    #[schema(value_type = OrderStatus)]
     pub order_status: Word,
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,11 +84,12 @@ pub struct FillActivity {
 
 /// A deposit (`CSD`), withdrawal (`CSW`), journal (`JNLC`), fee, dividend and so on. Members that do not apply are
 /// left out: an empty string in their place breaks clients.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct OtherActivity {
     /// `YYYYMMDDHHMMSSmmm::<uuid>`, sorts by time.
     pub id: String,
     /// `CSD` and so on.
+    #[schema(value_type = MovementType)]
     pub activity_type: Word,
     /// The day it counts for.
     pub date: NaiveDate,
@@ -94,6 +100,7 @@ pub struct OtherActivity {
     pub description: String,
     /// `executed`, `correct` or `canceled`.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub status: Word,
     /// The ticker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,8 +113,9 @@ pub struct OtherActivity {
     pub per_share_amount: Option<Text>,
     /// When it was booked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Timestamp>,
+    pub created_at: Option<DateTime<Utc>>,
     /// `USD`.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub currency: Word,
 }

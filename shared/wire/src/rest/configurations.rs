@@ -2,10 +2,12 @@
 
 use super::Word;
 use super::loose::{self, Loose};
+use super::schema::{ConfirmEmail, ConfirmEmailAsked, FlagAsked, MultiplierAsked, OptionsLevelAsked};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `GET /v2/account/configurations`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Configurations {
     /// No new orders.
     pub suspend_trade: bool,
@@ -14,10 +16,12 @@ pub struct Configurations {
     /// No short sales; none are possible here.
     pub no_shorting: bool,
     /// `all` or `none`.
+    #[schema(value_type = ConfirmEmail)]
     pub trade_confirm_email: Word,
     /// Whether parts of a share may be traded.
     pub fractional_trading: bool,
     /// Always `"1"`: nothing is lent.
+    #[schema(value_type = String)]
     pub max_margin_multiplier: Word,
     /// Whether partnerships may be traded; none are here.
     pub ptp_no_exception_entry: bool,
@@ -26,28 +30,34 @@ pub struct Configurations {
 }
 
 /// The body of `PATCH /v2/account/configurations`: what is absent stays as it is.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 pub struct UpdateConfigurations {
     /// No new orders.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<FlagAsked>)]
     pub suspend_trade: Option<Loose>,
     /// No short sales.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<FlagAsked>)]
     pub no_shorting: Option<Loose>,
     /// `all` or `none`.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<ConfirmEmailAsked>)]
     pub trade_confirm_email: Option<Loose>,
     /// Whether parts of a share may be traded.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<FlagAsked>)]
     pub fractional_trading: Option<Loose>,
     /// Only 1.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<MultiplierAsked>)]
     pub max_margin_multiplier: Option<Loose>,
     /// Whether partnerships may be traded.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<FlagAsked>)]
     pub ptp_no_exception_entry: Option<Loose>,
     /// Only 0.
-    #[serde(deserialize_with = "loose::present")]
+    #[serde(default, deserialize_with = "loose::present")]
+    #[schema(value_type = Option<OptionsLevelAsked>)]
     pub max_options_trading_level: Option<Loose>,
 }

@@ -1,12 +1,14 @@
 //! What an account was worth, over time.
 
 use super::Word;
+use super::schema::Timeframe;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// `GET /v2/account/portfolio/history`: four arrays of one length.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct PortfolioHistory {
     /// Beginnings of the windows, in unix seconds.
     pub timestamp: Vec<i64>,
@@ -19,6 +21,7 @@ pub struct PortfolioHistory {
     /// Dollars that profits are measured from.
     pub base_value: Number,
     /// The size of the windows.
+    #[schema(value_type = Timeframe)]
     pub timeframe: Word,
 }
 

@@ -1,21 +1,25 @@
 //! Instruments, the market clock and the calendar.
 
 use super::Word;
+use super::schema::{AssetClass, AssetStatus};
 use super::text::{self, Text};
 use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An instrument. Its class is called `class` here and `asset_class` everywhere else.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Asset {
     /// Its id.
     pub id: Uuid,
     /// `us_equity`.
     #[serde(default)]
+    #[schema(value_type = AssetClass)]
     pub class: Word,
     /// Where it is listed.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub exchange: Word,
     /// Its ticker.
     pub symbol: String,
@@ -24,6 +28,7 @@ pub struct Asset {
     pub name: String,
     /// `active` or `inactive`.
     #[serde(default)]
+    #[schema(value_type = AssetStatus)]
     pub status: Word,
     /// Whether orders are taken.
     #[serde(default)]
@@ -58,7 +63,7 @@ pub struct Asset {
 }
 
 /// `GET /v2/clock`, with the New York offset.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Clock {
     /// Now.
     pub timestamp: DateTime<FixedOffset>,
@@ -71,7 +76,7 @@ pub struct Clock {
 }
 
 /// One trading day of `GET /v2/calendar`; times are New York's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CalendarDay {
     /// The day.
     pub date: NaiveDate,

@@ -12,6 +12,7 @@ mod loose;
 mod market;
 mod order;
 mod position;
+pub mod schema;
 mod text;
 mod update;
 

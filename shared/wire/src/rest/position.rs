@@ -1,12 +1,14 @@
 //! A position as clients see it.
 
 use super::Word;
+use super::schema::{AssetClass, PositionSide};
 use super::text::{self, Text};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// One holding. The nullable members are null until there is a quote; `*pc` and `change_today` are fractions of 1.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// The instrument.
     pub asset_id: Uuid,
@@ -14,9 +16,11 @@ pub struct Position {
     pub symbol: String,
     /// Where it is listed.
     #[serde(default)]
+    #[schema(value_type = String)]
     pub exchange: Word,
     /// `us_equity`.
     #[serde(default)]
+    #[schema(value_type = AssetClass)]
     pub asset_class: Word,
     /// Whether it could be bought on margin.
     #[serde(default)]
@@ -31,6 +35,7 @@ pub struct Position {
     pub avg_entry_price: Text,
     /// `long`.
     #[serde(default)]
+    #[schema(value_type = PositionSide)]
     pub side: Word,
     /// Shares at their last price.
     #[serde(default, deserialize_with = "text::present")]

@@ -5,6 +5,8 @@ use chrono::{Days, Months, NaiveDate, TimeDelta};
 use domain::Timestamp;
 use domain::calendar::{Calendar, to_new_york};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use wire::rest::schema;
 
 use super::super::{choice, day, flag, given, moment, new_york_day};
 
@@ -14,17 +16,36 @@ const MINUTES_UNDER: TimeDelta = TimeDelta::days(7);
 const QUARTERS_UNDER: TimeDelta = TimeDelta::days(30);
 
 /// The query of `GET /v2/account/portfolio/history`, as sent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct HistoryQuery {
+    /// How long; a month unless asked otherwise.
+    #[param(value_type = Option<schema::Period>, inline)]
     pub(super) period: Option<String>,
+    /// The size of the windows; by default the finest that the period allows.
+    #[param(value_type = Option<schema::Timeframe>, inline)]
     pub(super) timeframe: Option<String>,
+    /// The last day.
+    #[param(value_type = Option<schema::Day>, inline)]
     pub(super) date_end: Option<String>,
+    /// The beginning. Of `start`, `end` and `period` two at most.
+    #[param(value_type = Option<schema::Moment>, inline)]
     pub(super) start: Option<String>,
+    /// The end; now, if it is later.
+    #[param(value_type = Option<schema::Moment>, inline)]
     pub(super) end: Option<String>,
+    /// No effect: only the regular session trades.
+    #[param(value_type = Option<bool>)]
     pub(super) extended_hours: Option<String>,
+    /// Which hours count.
+    #[param(value_type = Option<schema::IntradayReporting>, inline)]
     pub(super) intraday_reporting: Option<String>,
+    /// Whether profits begin anew each day.
+    #[param(value_type = Option<schema::PnlReset>, inline)]
     pub(super) pnl_reset: Option<String>,
+    /// Which movements of money are shown.
+    #[param(value_type = Option<schema::CashflowTypes>, inline)]
     pub(super) cashflow_types: Option<String>,
 }
 

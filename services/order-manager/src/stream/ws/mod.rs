@@ -26,7 +26,7 @@ use super::keys::Key;
 use super::subscription::{Subscription, Told};
 use crate::app::App;
 use crate::error::StreamError;
-use crate::http::{CameFrom, KeyHolder};
+use crate::http::{CameFrom, KeyHolder, UPDATES, refused};
 use crate::limits::sign_in::{Pair, Refused};
 use frames::Asked;
 
@@ -46,7 +46,14 @@ const PINGS: u32 = 3;
 /// How long a goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// `GET /stream`.
+/// Trade updates over a WebSocket.
+///
+/// The keys come with the handshake or in a first message,
+/// `{"action": "authenticate", "data": {"key_id": "…", "secret_key": "…"}}`; then
+/// `{"action": "listen", "data": {"streams": ["trade_updates"]}}`. Each update is a `TradeUpdate` in the member `data`.
+#[utoipa::path(get, path = "/stream", operation_id = "trade_updates", tag = UPDATES,
+    security((), ("KeyId" = [], "SecretKey" = []), ("Basic" = [])),
+    responses((status = 101, description = "The protocol changes"), refused::NoHandshake))]
 pub(crate) async fn open(
     State(app): State<App>,
     caller: Option<KeyHolder>,
