@@ -222,7 +222,7 @@ impl House {
 
     /// Waits until all is told and booked; then both sides agree and the audit finds nothing.
     pub async fn at_rest(&self) {
-        truth::at_rest(&self.db.url, &self.market, Duration::from_secs(40)).await;
+        truth::at_rest(&self.db.url, &self.market, Duration::from_secs(120)).await;
     }
 }
 
