@@ -87,6 +87,13 @@ impl Layers {
         }
     }
 
+    /// Begins to drain all of them and does not wait.
+    fn begin(&self) {
+        for layer in [&self.front, &self.middle, &self.exchange] {
+            layer.begin();
+        }
+    }
+
     /// Drains one after the other and tells the first failure.
     async fn stop(&self, bus: Option<&Bus>) -> anyhow::Result<()> {
         let front = self.front.drain(LAYER_PATIENCE).await;
@@ -134,6 +141,13 @@ impl Running {
     /// The first task that failed or did not end in time.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.layers.stop(self.bus.as_ref()).await
+    }
+}
+
+/// Who lets go of it without waiting leaves nothing behind that goes on for ever.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.layers.begin();
     }
 }
 

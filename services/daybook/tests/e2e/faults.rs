@@ -113,7 +113,7 @@ async fn a_fill_that_crosses_a_cancel_is_booked_and_the_rest_comes_back() {
 #[tokio::test]
 async fn a_refused_order_is_rejected_with_its_reason_and_gives_its_hold_back() {
     for kind in ["reject", "reject_later"] {
-        let house = House::open().await;
+        let mut house = House::open().await;
         house.market.pin("AAPL", "99.00", "100.00", 100).await;
         let ada = house.customer(1_000).await;
         house.market.misbehave(json!({"kind": kind, "next": 1})).await;
@@ -121,6 +121,7 @@ async fn a_refused_order_is_rejected_with_its_reason_and_gives_its_hold_back() {
         ada.wait_for(order, "rejected").await;
         assert_eq!(ada.spendable().await, dec!(1000), "{kind}");
         house.at_rest().await;
+        house.stop().await;
     }
 }
 

@@ -28,10 +28,11 @@ const AFTER_THE_BELL: [TimeDelta; 6] = [
 
 /// The brokerage.
 pub struct House {
+    /// Before its databases: what still runs when a test ends is told to stop before they go.
+    running: Option<Running>,
     pub db: TestDb,
     _exchange_db: TestDb,
     settings: Settings,
-    running: Option<Running>,
     pub market: Market,
     pub desk: Desk,
     clock: Arc<OffsetClock>,

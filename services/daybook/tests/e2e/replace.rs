@@ -71,7 +71,7 @@ async fn a_replace_whose_answer_is_lost_or_broken_is_made_once() {
         "wrong_qty",
         "429",
     ] {
-        let (house, ada) = house().await;
+        let (mut house, ada) = house().await;
         let old = resting(&ada).await;
         house
             .market
@@ -82,6 +82,7 @@ async fn a_replace_whose_answer_is_lost_or_broken_is_made_once() {
         ada.wait_for(new, "new").await;
         house.at_rest().await;
         assert_eq!(ada.account_field("buying_power").await, dec!(920), "{kind}");
+        house.stop().await;
     }
 }
 
@@ -89,7 +90,7 @@ async fn a_replace_whose_answer_is_lost_or_broken_is_made_once() {
 #[tokio::test]
 async fn a_refused_replace_leaves_the_old_order_as_it_was() {
     for kind in ["reject", "replace_reject_later"] {
-        let (house, ada) = house().await;
+        let (mut house, ada) = house().await;
         let old = resting(&ada).await;
         house
             .market
@@ -100,6 +101,7 @@ async fn a_refused_replace_leaves_the_old_order_as_it_was() {
         ada.wait_for(old, "new").await;
         house.at_rest().await;
         assert_eq!(ada.account_field("buying_power").await, dec!(900), "{kind}");
+        house.stop().await;
     }
 }
 

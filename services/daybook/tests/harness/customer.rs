@@ -13,6 +13,9 @@ use uuid::Uuid;
 use daybook::admin::Desk;
 use daybook::admin::keys::expose;
 
+/// How often a customer who is told so tries again.
+const PATIENCE: u32 = 60;
+
 /// An HTTP client that waits no longer than a test may.
 pub fn http() -> reqwest::Client {
     chassis::http_client::client(chassis::http_client::ClientSettings::default())
@@ -87,10 +90,17 @@ impl Customer {
             .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// What is there. A busy brokerage may say "try again", and then this does.
     pub async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.call(Method::GET, path, None).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        body
+        for _ in 0..PATIENCE {
+            let (status, body) = self.call(Method::GET, path, None).await;
+            if status != 503 {
+                assert_eq!(status, 200, "{path}: {body}");
+                return body;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        panic!("{path}: 503, {PATIENCE} times");
     }
 
     pub async fn place(&self, order: Value) -> (u16, Value) {
