@@ -46,6 +46,8 @@ pub enum Command {
     Audit(AuditOptions),
     /// Prints the OpenAPI document of the client dialect, as docs/openapi.json has it.
     Openapi,
+    /// Prints the table of every refusal, as docs/refusals.md has it.
+    Refusals,
     /// Says which version this is.
     Version,
 }

@@ -59,6 +59,7 @@ fn printed(command: &Command) -> Option<String> {
     match command {
         Command::Version => Some(format!("daybook {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Openapi => Some(order_manager::openapi()),
+        Command::Refusals => Some(order_manager::refusals()),
         Command::Run(_) | Command::Migrate | Command::Admin(_) | Command::Audit(_) => None,
     }
 }
@@ -69,7 +70,7 @@ async fn dispatch(command: Command, settings: Settings) -> anyhow::Result<ExitCo
         Command::Migrate => migrate::migrate(&settings).await?,
         Command::Admin(command) => admin::run(command, &settings).await?,
         Command::Audit(options) => return audit::run(options, &settings).await,
-        Command::Version | Command::Openapi => {}
+        Command::Version | Command::Openapi | Command::Refusals => {}
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,6 @@
-//! Why a request is refused: one variant for each thing a caller can do differently. HTTP appears in `http::error`.
+//! Why a request is refused: one variant for each thing a caller can do differently. HTTP appears in `http::refusals`.
+//!
+//! What a variant's comment says is told to customers, too, in `docs/refusals.md`.
 
 use std::borrow::Cow;
 
@@ -7,12 +9,13 @@ use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Side, Symbol}
 use identity::limits::ChurnRule;
 use risk::Level;
 use rust_decimal::Decimal;
+use strum::{EnumMessage, IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 use crate::place::Untimely;
 
 /// Why an order was not taken. Nothing is stored and nothing held, except where [`PlaceOrderError::Unknown`] says so.
-#[derive(Debug, Clone, PartialEq, Eq, Error, strum::IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum PlaceOrderError {
     /// A field that every order needs is absent.
@@ -281,7 +284,8 @@ fn hint(field: &str, why: AmountError) -> &'static str {
 }
 
 /// Why a position was not closed; the closing order itself has [`PlaceOrderError`]s.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum CloseError {
     /// No such instrument.
     #[error("asset not found for {0}")]
@@ -309,7 +313,8 @@ pub enum CloseError {
 }
 
 /// Why an order is not replaced; the order is as before.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReplaceError {
     /// No such order, or another account's.
     #[error("order not found for {0}")]
@@ -338,7 +343,8 @@ pub enum ReplaceError {
 }
 
 /// Why settings were not changed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum ConfigureError {
     /// A value that a setting cannot have.
     #[error("{field} must be {expected}")]
@@ -350,8 +356,87 @@ pub enum ConfigureError {
     },
 }
 
+/// Why a question is not answered: a parameter that means nothing, or nothing there.
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum ReadError {
+    /// A word outside a vocabulary.
+    #[error("invalid {field}: use {words}")]
+    UnknownWord {
+        /// Which parameter.
+        field: &'static str,
+        /// The words that are taken.
+        words: String,
+    },
+    /// No type of activities.
+    #[error("invalid activity type {0:?}: use FILL, FEE, CSD, CSW and the like")]
+    UnknownActivity(String),
+    /// Neither yes nor no.
+    #[error("{0} must be true or false")]
+    NoFlag(&'static str),
+    /// No time.
+    #[error("{0} must be a time like 2026-11-23T14:30:00Z")]
+    NoTime(&'static str),
+    /// No date.
+    #[error("{0} must be a date like 2026-11-23")]
+    NoDate(&'static str),
+    /// No whole number, or too small or too large a one.
+    #[error("{field} must be a whole number from {least} to {most}")]
+    NoNumber {
+        /// Which parameter.
+        field: &'static str,
+        /// The smallest that is taken.
+        least: i64,
+        /// The largest.
+        most: i64,
+    },
+    /// No length of time.
+    #[error("period must be a number and a unit D, W, M or A, like 3M, at most 1000")]
+    NoPeriod,
+    /// An order is looked for by no name.
+    #[error("client_order_id is required")]
+    NameMissing,
+    /// The place in a list of activities is none.
+    #[error("page_token must be the id of an activity")]
+    NoActivity,
+    /// The place in a list of orders is none, or another account's.
+    #[error("{0} names no order of this account")]
+    NoPlace(&'static str),
+    /// So long a period has no such small windows.
+    #[error("timeframe must be at least {0} for this period")]
+    TooFine(&'static str),
+    /// The third would contradict the others.
+    #[error("only two of start, end and period are accepted")]
+    ThreeEnds,
+    /// The time in question is none, or has not come.
+    #[error("start must be before the end, and not in the future")]
+    NothingBetween,
+    /// Well-formed, and not served.
+    #[error("this {0} is not offered yet: leave it out")]
+    NotOffered(&'static str),
+    /// No such order, or another account's.
+    #[error("order not found for {0}")]
+    OrderNotFound(String),
+    /// No such instrument.
+    #[error("asset not found for {0}")]
+    AssetNotFound(String),
+    /// Nothing of it is owned.
+    #[error("position does not exist")]
+    NoPosition,
+    /// Nobody knows the next session.
+    #[error("the trading calendar ends before the next session")]
+    CalendarEnds,
+    /// The database is away.
+    #[error("the database is away, try again")]
+    Unavailable,
+    /// A defect of ours; the cause is in the log.
+    #[error("internal server error")]
+    Internal,
+}
+
 /// Why a cancel was not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum CancelError {
     /// No such order, or another account's.
     #[error("order not found for {0}")]
@@ -371,7 +456,8 @@ pub enum CancelError {
 }
 
 /// Why a stream was not opened, or does not begin where it was asked to.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum StreamError {
     /// A plain request.
     #[error("this path is a WebSocket: it wants GET with the headers of an upgrade")]

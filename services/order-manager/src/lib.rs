@@ -41,5 +41,5 @@ mod tries;
 
 pub use app::{App, Deps, run};
 pub use config::Config;
-pub use http::{openapi, router};
+pub use http::{openapi, refusals, router};
 pub use stream::StreamSettings;

@@ -55,9 +55,12 @@ fn presented(parts: &Parts) -> Result<Option<identity::Caller>, ApiError> {
 }
 
 /// The same words whatever was wrong: missing, unknown, wrong secret, revoked.
+pub(super) const DENIED: &str = "request is not authorized";
+
+/// What a stranger is told.
 pub(super) fn denied() -> ApiError {
     metrics::counter!("daybook_order_manager_denied_total").increment(1);
-    ApiError::unauthorized("request is not authorized")
+    ApiError::unauthorized(DENIED)
 }
 
 /// The pair that a request shows, whatever it is worth.

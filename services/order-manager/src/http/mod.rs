@@ -3,17 +3,18 @@
 mod auth;
 mod configurations;
 mod document;
-mod error;
 mod history;
 mod limits;
 mod orders;
 mod positions;
 mod reads;
+mod refusals;
 
 pub(crate) use auth::KeyHolder;
 pub(crate) use document::{UPDATES, refused};
-pub(crate) use error::database_error;
 pub(crate) use limits::CameFrom;
+pub(crate) use refusals::database_error;
+pub use refusals::refusals;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -12,9 +12,9 @@ use wire::rest::{CancelResult, Order, PlaceOrder, ReplaceOrder};
 
 use super::auth::Caller;
 use super::document::{ORDERS, refused};
-use super::{database_error, error};
+use super::{database_error, refusals};
 use crate::app::App;
-use crate::error::{CancelError, ReplaceError};
+use crate::error::{CancelError, ReadError, ReplaceError};
 use crate::present;
 use crate::query::{self, OrdersQuery};
 
@@ -98,7 +98,7 @@ pub(super) async fn by_client_id(
     Query(query): Query<ByClientId>,
 ) -> Result<Json<Order>, ApiError> {
     let name = query.client_order_id.filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| ApiError::parameter("client_order_id is required"))?;
+    let name = name.ok_or(ReadError::NameMissing)?;
     let mut conn = app.connection().await?;
     Ok(shown(&app, &query::by_client_id(&mut conn, account, &name).await?))
 }
@@ -163,7 +163,7 @@ pub(super) async fn cancel_all(
         Err(refusal) => CancelResult {
             id: id.get(),
             status: 500,
-            body: Some(error::entry(refusal.into())),
+            body: Some(refusals::entry(refusal.into())),
         },
     });
     Ok((StatusCode::MULTI_STATUS, Json(entries.collect())))

@@ -11,9 +11,9 @@ use wire::rest::{CloseBody, CloseResult, Order, Position};
 
 use super::auth::Caller;
 use super::document::{POSITIONS, refused};
-use super::error;
 use super::orders::request_id;
 use super::reads::AssetPath;
+use super::refusals;
 use crate::app::App;
 use crate::close::CloseQuery;
 use crate::{present, query};
@@ -80,7 +80,7 @@ pub(super) async fn close_all(
     let entries = outcomes.into_iter().map(|(symbol, outcome)| {
         let (status, body) = match outcome {
             Ok(order) => (200, CloseBody::Order(Box::new(present::order(&order, &calendar)))),
-            Err(refusal) => (refusal.status.as_u16(), CloseBody::Error(error::entry(refusal))),
+            Err(refusal) => (refusal.status.as_u16(), CloseBody::Error(refusals::entry(refusal))),
         };
         CloseResult {
             symbol: symbol.to_string(),

@@ -12,6 +12,7 @@ use std::fmt;
 use chrono::{SecondsFormat, TimeDelta};
 use domain::calendar::{Calendar, OutsideCalendar, Session, to_new_york};
 use domain::{TimeInForce, Timestamp};
+use strum::{EnumMessage, IntoStaticStr, VariantNames};
 use thiserror::Error;
 
 use crate::error::PlaceOrderError;
@@ -40,7 +41,8 @@ pub(super) struct Times {
 }
 
 /// Why an order's times cannot be: what to send instead is in the message. Times are told in New York's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, EnumMessage, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Untimely {
     /// The time to send it is not ahead.
     #[error("submit_at must be in the future: leave it out to send the order now")]
@@ -77,7 +79,7 @@ pub enum Untimely {
 
 /// A moment as it is told to customers: New York's time, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NewYork(Timestamp);
+pub struct NewYork(pub(crate) Timestamp);
 
 impl fmt::Display for NewYork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use wire::rest::{Activity, FillActivity, OtherActivity, schema};
 
 use super::{choice, day, given, moment, number, parse_uuid, words};
+use crate::error::ReadError;
 use crate::http::database_error;
 
 /// The ledger's kinds of transfer that a customer sees as an activity of their own.
@@ -99,9 +100,7 @@ impl ActivityQuery {
             None => words(self.activity_types.as_ref()),
         };
         if let Some(unknown) = types.iter().find(|word| !schema::ACTIVITY_TYPES.contains(word)) {
-            return Err(ApiError::parameter(format!(
-                "invalid activity type {unknown:?}: use FILL, FEE, CSD, CSW and the like"
-            )));
+            return Err(ReadError::UnknownActivity((*unknown).to_owned()).into());
         }
         let categories = [("trade_activity", true), ("non_trade_activity", false)];
         let trades = choice("category", self.category.as_ref(), &categories)?;
@@ -145,7 +144,7 @@ pub(super) fn new_york_day(date: NaiveDate) -> (Timestamp, Timestamp) {
 
 /// The exact place of an entry. One that is not there (any more) still has the place its id says.
 async fn place_of(conn: &mut PgConnection, account: AccountId, token: &str) -> Result<(Timestamp, Uuid), ApiError> {
-    let (at, id) = read_id(token).ok_or_else(|| ApiError::parameter("page_token must be the id of an activity"))?;
+    let (at, id) = read_id(token).ok_or(ReadError::NoActivity)?;
     let end = at + TimeDelta::milliseconds(1);
     let exact = sqlx::query_scalar!(
         r#"select venue_at as "at!" from fills

@@ -12,6 +12,7 @@ use utoipa::IntoParams;
 use wire::rest::{self, schema};
 
 use super::{choice, day, given, parse_uuid};
+use crate::error::ReadError;
 use crate::present::US_EQUITY;
 
 /// The query of `GET /v2/assets`, as sent.
@@ -59,8 +60,7 @@ pub(crate) fn find_asset(instruments: &Instruments, text: &str) -> Option<Arc<As
 
 /// One instrument.
 pub(crate) fn asset(instruments: &Instruments, text: &str) -> Result<rest::Asset, ApiError> {
-    let found =
-        find_asset(instruments, text).ok_or_else(|| ApiError::not_found(format!("asset not found for {text}")))?;
+    let found = find_asset(instruments, text).ok_or_else(|| ReadError::AssetNotFound(text.to_owned()))?;
     Ok(shown(&found))
 }
 
@@ -108,7 +108,7 @@ fn shown(asset: &Asset) -> rest::Asset {
 
 /// Whether the market is open, and when that changes.
 pub(crate) fn clock(calendar: &Calendar, now: Timestamp) -> Result<rest::Clock, ApiError> {
-    let unknown = |_| ApiError::unavailable("the trading calendar ends before the next session", 60);
+    let unknown = |_| ReadError::CalendarEnds;
     Ok(rest::Clock {
         timestamp: to_new_york(now),
         is_open: calendar.is_open(now),

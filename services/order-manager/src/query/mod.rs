@@ -20,6 +20,8 @@ use chrono::NaiveDate;
 use domain::Timestamp;
 use uuid::Uuid;
 
+use crate::error::ReadError;
+
 /// A UUID with or without hyphens, as the SDKs write it; no other spelling.
 pub(crate) fn parse_uuid(text: &str) -> Option<Uuid> {
     matches!(text.len(), 32 | 36)
@@ -40,22 +42,21 @@ fn words(value: Option<&String>) -> Vec<&str> {
 }
 
 /// A moment: RFC 3339, or a date, which means its first moment in UTC.
-pub(crate) fn moment(field: &str, value: Option<&String>) -> Result<Option<Timestamp>, ApiError> {
+pub(crate) fn moment(field: &'static str, value: Option<&String>) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
     // A `+` that was not percent-encoded arrives as a space.
     let read = chrono::DateTime::parse_from_rfc3339(&text.replace(' ', "+"))
         .ok()
         .map(|at| at.to_utc());
     let read = read.or_else(|| Some(text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0)?.and_utc()));
-    let problem = || ApiError::parameter(format!("{field} must be a time like 2026-11-23T14:30:00Z"));
     // Postgres keeps years up to 294276; nobody asks for them.
     read.filter(|at| (1..=9999).contains(&chrono::Datelike::year(at)))
-        .ok_or_else(problem)
+        .ok_or_else(|| ReadError::NoTime(field).into())
         .map(Some)
 }
 
 /// A day: `YYYY-MM-DD`, or the day that a full timestamp writes.
-fn day(field: &str, value: Option<&String>) -> Result<Option<NaiveDate>, ApiError> {
+fn day(field: &'static str, value: Option<&String>) -> Result<Option<NaiveDate>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
     let date = text.parse::<NaiveDate>().ok();
     let full = || {
@@ -64,20 +65,20 @@ fn day(field: &str, value: Option<&String>) -> Result<Option<NaiveDate>, ApiErro
             .map(|at| at.date_naive())
     };
     date.or_else(full)
-        .ok_or_else(|| ApiError::parameter(format!("{field} must be a date like 2026-11-23")))
+        .ok_or_else(|| ReadError::NoDate(field).into())
         .map(Some)
 }
 
 /// A whole number from `least` to `most`.
-fn number(field: &str, value: Option<&String>, least: i64, most: i64) -> Result<Option<i64>, ApiError> {
+fn number(field: &'static str, value: Option<&String>, least: i64, most: i64) -> Result<Option<i64>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
     let read = text.parse::<i64>().ok().filter(|n| (least..=most).contains(n));
-    read.ok_or_else(|| ApiError::parameter(format!("{field} must be a whole number from {least} to {most}")))
+    read.ok_or_else(|| ReadError::NoNumber { field, least, most }.into())
         .map(Some)
 }
 
 /// One word of a few.
-fn choice<T: Copy>(field: &str, value: Option<&String>, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
+fn choice<T: Copy>(field: &'static str, value: Option<&String>, words: &[(&str, T)]) -> Result<Option<T>, ApiError> {
     let Some(text) = given(value) else { return Ok(None) };
     let known = words
         .iter()
@@ -85,16 +86,19 @@ fn choice<T: Copy>(field: &str, value: Option<&String>, words: &[(&str, T)]) -> 
         .map(|(_, meaning)| *meaning);
     let all: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
     known
-        .ok_or_else(|| ApiError::parameter(format!("invalid {field}: use {}", all.join(" or "))))
+        .ok_or_else(|| {
+            let words = all.join(" or ");
+            ReadError::UnknownWord { field, words }.into()
+        })
         .map(Some)
 }
 
 /// A yes or no; Python writes them with a capital.
-pub(crate) fn flag(field: &str, value: Option<&String>) -> Result<bool, ApiError> {
+pub(crate) fn flag(field: &'static str, value: Option<&String>) -> Result<bool, ApiError> {
     match given(value).map(str::to_ascii_lowercase).as_deref() {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(ApiError::parameter(format!("{field} must be true or false"))),
+        Some(_) => Err(ReadError::NoFlag(field).into()),
     }
 }
 

@@ -10,6 +10,7 @@ use utoipa::IntoParams;
 use wire::rest::schema;
 
 use super::{choice, flag, given, moment, number, parse_uuid, words};
+use crate::error::ReadError;
 use crate::http::database_error;
 use crate::present::US_EQUITY;
 
@@ -55,12 +56,12 @@ pub(crate) struct OrdersQuery {
 
 /// One order of the account.
 pub(crate) async fn by_id(conn: &mut PgConnection, account: AccountId, id: &str) -> Result<StoredOrder, ApiError> {
-    let not_found = || ApiError::not_found(format!("order not found for {id}"));
+    let not_found = || ReadError::OrderNotFound(id.to_owned());
     let order = OrderId::new(parse_uuid(id).ok_or_else(not_found)?);
     read::by_id(conn, account, order)
         .await
         .map_err(database_error)?
-        .ok_or_else(not_found)
+        .ok_or_else(|| not_found().into())
 }
 
 /// One order by the caller's own name for it.
@@ -69,12 +70,12 @@ pub(crate) async fn by_client_id(
     account: AccountId,
     name: &str,
 ) -> Result<StoredOrder, ApiError> {
-    let not_found = || ApiError::not_found(format!("order not found for {name}"));
+    let not_found = || ReadError::OrderNotFound(name.to_owned());
     let name = ClientOrderId::new(name).map_err(|_| not_found())?;
     read::by_client_id(conn, account, &name)
         .await
         .map_err(database_error)?
-        .ok_or_else(not_found)
+        .ok_or_else(|| not_found().into())
 }
 
 /// All orders of the account that may still trade.
@@ -105,11 +106,11 @@ pub(crate) async fn list(
 async fn place_of(
     conn: &mut PgConnection,
     account: AccountId,
-    field: &str,
+    field: &'static str,
     value: Option<&String>,
 ) -> Result<Option<Timestamp>, ApiError> {
     let Some(id) = given(value) else { return Ok(None) };
-    let unknown = || ApiError::parameter(format!("{field} names no order of this account"));
+    let unknown = || ReadError::NoPlace(field);
     let order = OrderId::new(parse_uuid(id).ok_or_else(unknown)?);
     let order = read::by_id(conn, account, order)
         .await
@@ -148,7 +149,11 @@ impl OrdersQuery {
         let classes: Vec<&str> = self.asset_class.iter().flat_map(|one| words(Some(one))).collect();
         let known = [US_EQUITY, "us_option", "crypto"];
         if classes.iter().any(|class| !known.contains(class)) {
-            return Err(ApiError::parameter(format!("invalid asset_class: use {US_EQUITY}")));
+            return Err(ReadError::UnknownWord {
+                field: "asset_class",
+                words: US_EQUITY.to_owned(),
+            }
+            .into());
         }
         let class_fits = classes.is_empty() || classes.contains(&US_EQUITY);
         let symbols_fit = given(self.symbols.as_ref()).is_none() || !filter.symbols.is_empty();

@@ -13,6 +13,7 @@ use sqlx::PgConnection;
 use wire::rest::{Position, Text};
 
 use super::{find_asset, new_york_day};
+use crate::error::ReadError;
 use crate::http::database_error;
 use crate::present::US_EQUITY;
 use crate::prices::ReferencePrices;
@@ -50,12 +51,11 @@ pub(crate) async fn position(
     market: Market<'_>,
     text: &str,
 ) -> Result<Position, ApiError> {
-    let asset = find_asset(market.instruments, text)
-        .ok_or_else(|| ApiError::not_found(format!("asset not found for {text}")))?;
+    let asset = find_asset(market.instruments, text).ok_or_else(|| ReadError::AssetNotFound(text.to_owned()))?;
     let all = positions(conn, account, market).await?;
     let mut all = all.into_iter();
     all.find(|position| position.symbol == asset.symbol.as_str())
-        .ok_or_else(|| ApiError::not_found("position does not exist"))
+        .ok_or_else(|| ReadError::NoPosition.into())
 }
 
 /// What an account traded of one symbol since midnight.

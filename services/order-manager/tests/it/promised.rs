@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use axum::http::{Method, StatusCode};
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use crate::house::Answer;
@@ -50,14 +51,30 @@ pub fn hold(method: &Method, path: &str, body: &[u8], answer: &Answer) {
     }
 }
 
+/// Holds an update, of either stream, against the document.
+#[track_caller]
+pub fn hold_update(update: &Value) {
+    static UPDATE: LazyLock<Validator> =
+        LazyLock::new(|| validator(&json!({ "$ref": "#/components/schemas/TradeUpdate" })));
+    keeps_to(&UPDATE, update, "an update");
+}
+
 #[track_caller]
 fn valid(schema: &Value, value: &Value, here: &str) {
+    keeps_to(&validator(schema), value, here);
+}
+
+fn validator(schema: &Value) -> Validator {
     // References are from the document's root.
     let rooted = json!({ "allOf": [schema], "components": DOCUMENT["components"] });
-    let validator = jsonschema::draft202012::new(&rooted).unwrap();
+    jsonschema::draft202012::new(&rooted).unwrap()
+}
+
+#[track_caller]
+fn keeps_to(validator: &Validator, value: &Value, here: &str) {
     let faults: Vec<String> = validator
         .iter_errors(value)
-        .map(|fault| format!("{} at {}", fault, fault.instance_path()))
+        .map(|fault| format!("{fault} at {}", fault.instance_path()))
         .collect();
     assert!(
         faults.is_empty(),

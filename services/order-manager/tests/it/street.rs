@@ -20,6 +20,7 @@ use uuid::Uuid;
 use wire::events::v1::OrderUpdated;
 
 use crate::house::{Customer, House, request};
+use crate::promised;
 
 /// Longer than anything here takes on a machine that is busy with something else.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -306,6 +307,7 @@ impl Socket {
     pub async fn update(&mut self) -> Value {
         let mut frame = self.hear().await;
         assert_eq!(frame["stream"], "trade_updates", "{frame}");
+        promised::hold_update(&frame["data"]);
         frame["data"].take()
     }
 
@@ -354,7 +356,9 @@ impl Events {
     pub async fn next(&mut self) -> Option<Value> {
         loop {
             if let Some(json) = self.line().await?.strip_prefix("data: ") {
-                return Some(serde_json::from_str(json).unwrap());
+                let update = serde_json::from_str(json).unwrap();
+                promised::hold_update(&update);
+                return Some(update);
             }
         }
     }

@@ -3,7 +3,9 @@
 use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 /// Buy or sell. Shorting is refused elsewhere, so a sell always delivers shares the account holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantNames)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Display, EnumString, IntoStaticStr, VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Side {
     /// Pays cash, receives shares.

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+
 use super::*;
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
 use insta::assert_json_snapshot;
 use rust_decimal::Decimal;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 fn at(second: u32) -> DateTime<Utc> {
@@ -304,4 +308,41 @@ fn null_empty_and_missing_are_absent_and_strange_values_are_kept_for_the_refusal
     assert!(order.side.is_none() && order.kind.is_none() && order.client_order_id.is_none());
     assert_eq!(order.extended_hours.as_ref().and_then(Loose::as_bool), Some(true));
     assert_eq!(order.legs, Some(Loose::Nested(r#"[1,{"a":2}]"#.into())));
+}
+
+/// The members of the least that can be read, once it is written again, are those that its schema says are always there.
+fn is_described<T: utoipa::ToSchema + Serialize + DeserializeOwned>(least: &str) {
+    use utoipa::openapi::{RefOr, schema::Schema};
+    let written = serde_json::to_value(serde_json::from_str::<T>(least).unwrap()).unwrap();
+    let mut components = utoipa::openapi::Components::new();
+    components.schemas.insert(T::name().into_owned(), T::schema());
+    schema::as_written(&mut components);
+    let Some(RefOr::T(Schema::Object(described))) = components.schemas.get(&*T::name()) else {
+        panic!("{} is no object", T::name());
+    };
+    let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+    let required: BTreeSet<&str> = described.required.iter().map(String::as_str).collect();
+    assert_eq!(written, required, "{}", T::name());
+}
+
+#[test]
+fn what_an_answer_leaves_out_its_schema_does_not_require_and_all_else_it_does() {
+    let order = r#"{"id":"01935a6e-0000-7000-8000-000000000001","client_order_id":"c","created_at":"2026-11-23T14:30:00Z",
+        "updated_at":"2026-11-23T14:30:00Z","submitted_at":"2026-11-23T14:30:00Z","symbol":"AAPL","status":"new"}"#;
+    is_described::<Order>(order);
+    is_described::<TradeUpdate>(&format!(
+        r#"{{"event":"new","timestamp":"2026-11-23T14:30:00Z","order":{order}}}"#
+    ));
+    is_described::<Account>(
+        r#"{"id":"01935a6e-0000-7000-8000-000000000001","status":"ACTIVE","created_at":"2026-11-23T14:30:00Z"}"#,
+    );
+    is_described::<Asset>(r#"{"id":"01935a6e-0000-7000-8000-000000000001","symbol":"AAPL"}"#);
+    is_described::<Position>(r#"{"asset_id":"01935a6e-0000-7000-8000-000000000001","symbol":"AAPL","qty":"1"}"#);
+    is_described::<CancelResult>(r#"{"id":"01935a6e-0000-7000-8000-000000000001","status":200}"#);
+    is_described::<CalendarDay>(r#"{"date":"2026-11-23","open":"09:30","close":"16:00"}"#);
+    is_described::<OtherActivity>(r#"{"id":"1","activity_type":"CSD","date":"2026-11-23","net_amount":"1"}"#);
+    is_described::<FillActivity>(
+        r#"{"id":"1","activity_type":"FILL","transaction_time":"2026-11-23T14:30:00Z","price":"1","qty":"1","symbol":"AAPL",
+            "order_id":"01935a6e-0000-7000-8000-000000000001"}"#,
+    );
 }

@@ -8,6 +8,8 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use wire::rest::schema;
 
+use crate::error::ReadError;
+
 use super::super::{choice, day, flag, given, moment, new_york_day};
 
 /// The finest step of a week and more.
@@ -129,7 +131,7 @@ impl HistoryQuery {
         let end = moment("end", self.end.as_ref())?;
         let day_end = day("date_end", self.date_end.as_ref())?.map(|date| new_york_day(date).1);
         if start.is_some() && (end.is_some() || day_end.is_some()) && period.is_some() {
-            return Err(ApiError::parameter("only two of start, end and period are accepted"));
+            return Err(ReadError::ThreeEnds.into());
         }
         let end = match (start, period) {
             (Some(start), Some(period)) => period.after(start),
@@ -138,9 +140,7 @@ impl HistoryQuery {
         let end = end.min(now);
         let start = start.unwrap_or_else(|| period.unwrap_or(Period(1, Unit::Month)).before(end, calendar));
         if start >= end {
-            return Err(ApiError::parameter(
-                "start must be before the end, and not in the future",
-            ));
+            return Err(ReadError::NothingBetween.into());
         }
         let step = step(self.timeframe.as_ref(), end - start)?;
         Ok(Window { start, end, step })
@@ -165,7 +165,7 @@ impl HistoryQuery {
         ];
         match offered.iter().find(|(_, served)| *served == Some(false)) {
             None => Ok(()),
-            Some((field, _)) => Err(ApiError::rule(format!("this {field} is not offered yet: leave it out"))),
+            Some((field, _)) => Err(ReadError::NotOffered(field).into()),
         }
     }
 }
@@ -173,11 +173,7 @@ impl HistoryQuery {
 fn step(word: Option<&String>, stretch: TimeDelta) -> Result<Step, ApiError> {
     let usual = Step::usual(stretch);
     let step = choice("timeframe", word, &Step::ALL)?.unwrap_or(usual);
-    let finest = |least: &str| {
-        Err(ApiError::parameter(format!(
-            "timeframe must be at least {least} for this period"
-        )))
-    };
+    let finest = |least| Err(ReadError::TooFine(least).into());
     match (usual, step) {
         (Step::Quarter, Step::Minute | Step::FiveMinutes) => finest("15Min"),
         (Step::Day, Step::Minute | Step::FiveMinutes | Step::Quarter | Step::Hour) => finest("1D"),
@@ -212,9 +208,7 @@ fn period(word: Option<&String>) -> Result<Option<Period>, ApiError> {
         let number = number.parse().ok().filter(|n| digits && (1..=1_000).contains(n))?;
         Some(Period(number, unit))
     };
-    read()
-        .ok_or_else(|| ApiError::parameter("period must be a number and a unit D, W, M or A, like 3M, at most 1000"))
-        .map(Some)
+    read().ok_or_else(|| ReadError::NoPeriod.into()).map(Some)
 }
 
 impl Period {

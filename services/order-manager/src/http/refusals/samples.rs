@@ -1,0 +1,350 @@
+//! Every refusal with the words it is told in, for the page.
+
+use chassis::http::ApiError;
+use domain::ids::IdError;
+use domain::{AmountError, Money, OrderId, OrderStatus, Price, Qty, Side, Symbol, Timestamp};
+use identity::limits::ChurnRule;
+use risk::Level;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReadError, ReplaceError, StreamError};
+use crate::http::auth::DENIED;
+use crate::place::{NewYork, Untimely};
+
+/// What any request can meet, before a handler looks at it: when, what is told, what helps.
+pub(super) fn any() -> Vec<(&'static str, ApiError, &'static str)> {
+    let bad = |message| ApiError::parameter(message);
+    vec![
+        (
+            "No key, an unknown or revoked one, or a wrong secret.",
+            ApiError::unauthorized(DENIED),
+            "check the key pair",
+        ),
+        (
+            "Nothing is at this path.",
+            ApiError::not_found("there is nothing at /v3/orders"),
+            "look at `/docs`",
+        ),
+        (
+            "The path has other methods.",
+            ApiError::method_not_allowed(),
+            "send one of the header `Allow`",
+        ),
+        (
+            "The body is larger than any request needs.",
+            ApiError::body_too_large(),
+            "send less",
+        ),
+        ("The body is no JSON.", ApiError::bad_json(), "send JSON"),
+        (
+            "The body is JSON of another kind.",
+            bad("request body must be a JSON object"),
+            "send an object",
+        ),
+        (
+            "A parameter comes twice.",
+            bad("query parameter status is given more than once"),
+            "send it once",
+        ),
+        ("A path is no text.", bad("invalid path: …"), "encode it as UTF-8"),
+        (
+            "More requests than the limit.",
+            ApiError::rate_limited(1),
+            "wait `Retry-After` seconds",
+        ),
+    ]
+}
+
+pub(super) fn place() -> Vec<PlaceOrderError> {
+    use PlaceOrderError as E;
+    let mut samples = malformed();
+    samples.extend(against_rules());
+    samples.extend(not_allowed());
+    samples.extend([
+        E::Busy,
+        E::NotReady("instruments are not loaded yet"),
+        E::Unavailable,
+        E::Unknown,
+        E::Internal,
+    ]);
+    samples
+}
+
+/// Of the request alone.
+fn malformed() -> Vec<PlaceOrderError> {
+    use PlaceOrderError as E;
+    let (field, of_time) = ("qty", "expires_at");
+    let (number, time) = (
+        "a number, or a number in quotes",
+        "a time with its offset, like 2026-11-24T15:30:00-05:00",
+    );
+    vec![
+        E::Missing("symbol"),
+        E::NoQuantity,
+        E::QtyAndNotional,
+        E::BadAmount {
+            field,
+            why: AmountError::NotPositive,
+        },
+        E::BadAmount {
+            field,
+            why: AmountError::NotANumber,
+        },
+        E::BadAmount {
+            field,
+            why: AmountError::TooPrecise,
+        },
+        E::BadAmount {
+            field: "notional",
+            why: AmountError::TooPrecise,
+        },
+        E::BadAmount {
+            field,
+            why: AmountError::TooLarge,
+        },
+        E::Malformed {
+            field,
+            expected: number,
+        },
+        E::Malformed {
+            field: of_time,
+            expected: time,
+        },
+        E::UnknownWord {
+            field: "time_in_force",
+            words: "day, gtc, ioc or fok",
+        },
+        E::NoLimitPrice,
+        E::LimitPriceOnMarket,
+        E::StopFieldOnLimit("stop_price"),
+        E::BadClientOrderId(IdError::TooLong { most: 128 }),
+        E::BadClientOrderId(IdError::Control),
+        E::IntentAgainstSide {
+            intent: "sell_to_close",
+            side: "buy",
+        },
+    ]
+}
+
+/// Of the day, the asset and the product.
+fn against_rules() -> Vec<PlaceOrderError> {
+    use PlaceOrderError as E;
+    let offered = |what: &'static str, instead| E::NotOffered {
+        what: what.into(),
+        instead,
+    };
+    let mut samples = vec![
+        offered("order type stop", "use type limit with a limit_price"),
+        offered("order_class bracket", "use order_class simple"),
+        offered(
+            "extended_hours",
+            "send it as false, the order works in the regular session",
+        ),
+        E::FractionalNotDay,
+        E::FractionalNotSimple,
+        E::ExtendedHoursAtMarket,
+        E::SubPenny(price("290.123")),
+        E::AssetNotFound("XXXX".to_owned()),
+        E::NotTradable(symbol()),
+        E::NoReferencePrice(symbol()),
+        E::DuplicateClientOrderId,
+    ];
+    samples.extend(untimely().into_iter().map(E::Untimely));
+    samples
+}
+
+/// Of the account and the firm.
+fn not_allowed() -> Vec<PlaceOrderError> {
+    use PlaceOrderError as E;
+    let (symbol, existing) = (symbol(), OrderId::new(Uuid::nil()));
+    let rule = ChurnRule::default();
+    vec![
+        E::Killed(Level::Symbol),
+        E::Killed(Level::Account),
+        E::Killed(Level::Venue),
+        E::Killed(Level::Firm),
+        E::AccountNotActive,
+        E::AccountBlocked,
+        E::TradingBlocked,
+        E::SuspendedByUser,
+        E::ClosingOnly,
+        E::FractionalTradingOff,
+        E::NotFractionable(symbol.clone()),
+        E::OrderTooLarge {
+            value: money(250_000),
+            most: money(200_000),
+        },
+        E::TooManyOpenOrders { most: 500 },
+        E::TooManyOpenInSymbol {
+            symbol: symbol.clone(),
+            most: 50,
+        },
+        E::TooMuchOpen { most: money(2_000_000) },
+        E::FirmTooMuchOpen,
+        E::Churning {
+            symbol: symbol.clone(),
+            rule,
+            retry_after: 60,
+        },
+        E::BeyondCollar {
+            side: Side::Buy,
+            limit: price("110.01"),
+            reference: price("100"),
+            percent: Decimal::TEN,
+        },
+        E::Duplicate { existing },
+        E::SelfCross { existing },
+        E::Restricted(symbol.clone()),
+        E::CostBasisTooSmall,
+        E::InsufficientBuyingPower {
+            available: money(100),
+            cost: money(190),
+        },
+        E::NoShorting,
+        E::InsufficientQty {
+            symbol,
+            requested: qty("4"),
+            available: qty("3"),
+            held: qty("1"),
+            related: vec![existing],
+        },
+    ]
+}
+
+pub(super) fn untimely() -> Vec<Untimely> {
+    let (open, close) = (new_york("2026-11-24T14:30:00Z"), new_york("2026-11-24T21:00:00Z"));
+    vec![
+        Untimely::SubmitPast,
+        Untimely::SubmitTooFar(close),
+        Untimely::SubmitWhileClosed(open, close),
+        Untimely::ExpiryAtOnce,
+        Untimely::ExpiryTooSoon(open),
+        Untimely::ExpiryTooFar(close),
+        Untimely::ExpiryAfterSession(close),
+        Untimely::NoTimeToTrade {
+            begins: close,
+            ends: open,
+            change: "send a later expires_at",
+        },
+    ]
+}
+
+pub(super) fn replace() -> Vec<ReplaceError> {
+    vec![
+        ReplaceError::NotFound(id()),
+        ReplaceError::Final(OrderStatus::Filled),
+        ReplaceError::NotSent,
+        ReplaceError::NotOpen,
+        ReplaceError::NotWhole,
+        ReplaceError::Filled { filled: qty("3") },
+    ]
+}
+
+pub(super) fn cancel() -> Vec<CancelError> {
+    vec![
+        CancelError::NotFound(id()),
+        CancelError::Final(OrderStatus::Filled),
+        CancelError::Busy,
+        CancelError::Unavailable,
+        CancelError::Internal,
+    ]
+}
+
+pub(super) fn close() -> Vec<CloseError> {
+    let field = "percentage";
+    vec![
+        CloseError::AssetNotFound("XXXX".to_owned()),
+        CloseError::NoPosition,
+        CloseError::QtyAndPercentage,
+        CloseError::BadAmount {
+            field,
+            why: AmountError::NotPositive,
+        },
+        CloseError::PercentageTooLarge,
+        CloseError::NothingToClose,
+    ]
+}
+
+pub(super) fn configure() -> Vec<ConfigureError> {
+    let (flag, email) = ("suspend_trade", "trade_confirm_email");
+    vec![
+        ConfigureError::Invalid {
+            field: flag,
+            expected: "true or false",
+        },
+        ConfigureError::Invalid {
+            field: email,
+            expected: "all or none",
+        },
+    ]
+}
+
+pub(super) fn read() -> Vec<ReadError> {
+    use ReadError as E;
+    vec![
+        E::UnknownWord {
+            field: "status",
+            words: "open or closed or all".to_owned(),
+        },
+        E::UnknownActivity("GIFT".to_owned()),
+        E::NoFlag("nested"),
+        E::NoTime("after"),
+        E::NoDate("start"),
+        E::NoNumber {
+            field: "limit",
+            least: 1,
+            most: 500,
+        },
+        E::NoPeriod,
+        E::NameMissing,
+        E::NoActivity,
+        E::NoPlace("before_order_id"),
+        E::TooFine("15Min"),
+        E::ThreeEnds,
+        E::NothingBetween,
+        E::NotOffered("pnl_reset"),
+        E::OrderNotFound(id()),
+        E::AssetNotFound("XXXX".to_owned()),
+        E::NoPosition,
+        E::CalendarEnds,
+        E::Unavailable,
+        E::Internal,
+    ]
+}
+
+pub(super) fn stream() -> Vec<StreamError> {
+    vec![
+        StreamError::NoHandshake,
+        StreamError::TimeAndEvent("since"),
+        StreamError::NoEventId("since_id"),
+        StreamError::UnknownEvent("since_id"),
+        StreamError::Full,
+        StreamError::AccountFull,
+        StreamError::Stopping,
+    ]
+}
+
+fn id() -> String {
+    Uuid::nil().to_string()
+}
+
+fn symbol() -> Symbol {
+    Symbol::parse("AAPL").expect("a symbol")
+}
+
+fn price(text: &str) -> Price {
+    Price::parse(text).expect("a price of this file")
+}
+
+fn qty(text: &str) -> Qty {
+    Qty::parse(text).expect("a quantity of this file")
+}
+
+fn money(dollars: i64) -> Money {
+    Money::from_decimal(Decimal::new(dollars * 100, 2))
+}
+
+fn new_york(text: &str) -> NewYork {
+    NewYork(text.parse::<Timestamp>().expect("a time of this file"))
+}
