@@ -11,12 +11,13 @@ use std::sync::LazyLock;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use utoipa::OpenApi;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{AnyOfBuilder, Object, Schema, SchemaType, Type};
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, OpenApi as Document, RefOr};
+use utoipa::openapi::{Components, OpenApi as Document, RefOr, Required};
+use utoipa::{OpenApi, PartialSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 use wire::rest::{ErrorBody, TradeUpdate, schema};
 
@@ -80,8 +81,18 @@ fn keys(components: &mut Components) {
     components.add_security_scheme("Basic", SecurityScheme::Http(basic));
 }
 
-/// What every operation can answer, and tells with it.
+/// What every operation takes, can answer, and tells with it.
 fn shared(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(Parameter {
+            required: Required::False,
+            schema: Some(schema),
+            ..
+        }) = parameter
+        {
+            or_empty(schema);
+        }
+    }
     let answers = &mut operation.responses.responses;
     for answer in answers.values_mut() {
         if let RefOr::T(answer) = answer {
@@ -96,6 +107,22 @@ fn shared(operation: &mut Operation) {
     for (status, answer) in always {
         answers.entry(status).or_insert(answer);
     }
+}
+
+/// A parameter that is empty is one that is absent: where that is no text of its schema, it is added.
+fn or_empty(schema: &mut RefOr<Schema>) {
+    let empty = schema::Nothing::schema();
+    match schema {
+        RefOr::T(Schema::AnyOf(any)) => any.items.push(empty),
+        RefOr::T(Schema::Object(object)) if !is_any_text(object) => {
+            *schema = AnyOfBuilder::new().item(schema.clone()).item(empty).into();
+        }
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
+fn is_any_text(object: &Object) -> bool {
+    object.schema_type == SchemaType::Type(Type::String) && object.enum_values.is_none() && object.pattern.is_none()
 }
 
 /// The document as it is served and committed.
