@@ -192,7 +192,7 @@ async fn wish(conn: &mut PgConnection, orders: &[&StoredOrder], cause: &str, now
     ledger::lock(conn, &accounts).await?;
     let mut sequences = orders::sequences(conn, &accounts).await?;
     let ids: Vec<OrderId> = orders.iter().map(|order| order.order_id).collect();
-    orders::wish_to_end(conn, &ids, WishKind::Cancel, now).await?;
+    orders::wish_to_end(conn, &ids, WishKind::Withdraw, now).await?;
     let mut events = Vec::with_capacity(orders.len());
     let mut messages = Vec::with_capacity(orders.len() * 2);
     for order in orders {

@@ -277,7 +277,7 @@ async fn write(
     orders::clear_cancel_wishes(conn, &Vec::from_iter(written.wishes_refused.iter().copied()), now).await?;
     if !written.wishes_forwarded.is_empty() {
         let forwarded = Vec::from_iter(written.wishes_forwarded.iter().copied());
-        orders::wish_to_end(conn, &forwarded, WishKind::Cancel, now).await?;
+        orders::wish_to_end(conn, &forwarded, WishKind::Withdraw, now).await?;
     }
     orders::append_events(conn, &written.events).await?;
     let numbers = written

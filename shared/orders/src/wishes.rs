@@ -7,8 +7,11 @@ use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp};
 /// Who wishes an order to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WishKind {
-    /// The customer: shown as `pending_cancel`, and counted as churn (RSK-8).
+    /// The customer, by a request: shown as `pending_cancel`, and counted as churn (RSK-8).
     Cancel,
+    /// Somebody else: an operator's kill switch, or the customer's cancel of an order that this one replaced. Shown alike,
+    /// and not counted.
+    Withdraw,
     /// A job, because the order's time is over: not shown.
     Expire,
 }
@@ -40,6 +43,14 @@ pub async fn wish_to_end(
               group by account_id, symbol
              on conflict on constraint order_cancels_key
                  do update set cancels = order_cancels.cancels + excluded.cancels",
+            &ids,
+            now,
+        ),
+        WishKind::Withdraw => sqlx::query!(
+            "update orders
+                set cancel_requested_at = coalesce(cancel_requested_at, $2),
+                    updated_at = $2
+              where order_id = any($1)",
             &ids,
             now,
         ),

@@ -359,3 +359,25 @@ async fn the_list_pages_through_its_index() {
         "{plan}"
     );
 }
+
+#[tokio::test]
+async fn rsk_8_only_cancels_that_customers_ask_for_are_counted() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let all: Vec<_> = (1..=4).map(|n| order(n, 1, "AAPL")).collect();
+    orders::insert(&mut conn, &all).await.expect("stored");
+    let now = start_of_time();
+    let ids: Vec<_> = all.iter().map(|order| order.order_id).collect();
+    for (ids, kind) in [
+        (&ids[..1], WishKind::Withdraw),
+        (&ids[1..2], WishKind::Expire),
+        (&ids[2..], WishKind::Cancel),
+    ] {
+        orders::wish_to_end(&mut conn, ids, kind, now).await.expect("stored");
+    }
+    let seen = orders::churn::activity(&mut conn, all[0].account_id, now)
+        .await
+        .expect("read");
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!((seen[0].orders, seen[0].cancels), ([4, 4], [2, 2]));
+}
