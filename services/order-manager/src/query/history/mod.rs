@@ -61,13 +61,7 @@ async fn known(deps: &Deps, account: AccountId, window: &Window, now: Timestamp)
     let equity = equity_now(deps, account).await?;
     let mut conn = deps.pool.acquire().await?;
     Ok(Known {
-        closes: closes(
-            &mut conn,
-            account,
-            window.first_date(),
-            to_new_york(window.end).date_naive(),
-        )
-        .await?,
+        closes: closes(&mut conn, account, window.first_date(), window.last_date()).await?,
         paid_in: paid_in(&mut conn, account).await?,
         now: Point { at: now, equity },
         today: to_new_york(now).date_naive(),

@@ -1,7 +1,7 @@
 //! From what is known to points and profits. Pure.
 
 use chrono::NaiveDate;
-use domain::calendar::{Calendar, SessionDate, to_new_york};
+use domain::calendar::{Calendar, SessionDate};
 use domain::{Money, Timestamp};
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -114,8 +114,8 @@ impl Known {
 
 /// A point for each close within the window, and one for today, as long as it has none and its session has begun.
 fn by_day(window: &Window, known: &Known, calendar: &Calendar) -> Vec<Measured> {
-    let first = window.first_date();
-    let closes = known.closes.iter().filter(|(date, _)| *date >= first).copied();
+    let dates = window.first_date()..=window.last_date();
+    let closes = known.closes.iter().filter(|(date, _)| dates.contains(date)).copied();
     let is_closed = known.closes.last().is_some_and(|(date, _)| *date >= known.today);
     let has_begun = opens_in_force(known.today, calendar).is_some_and(|open| open <= known.now.at);
     let today = (!is_closed && has_begun && window.end >= known.now.at).then_some((known.today, known.now));
@@ -130,7 +130,7 @@ fn by_day(window: &Window, known: &Known, calendar: &Calendar) -> Vec<Measured> 
 
 /// Steps of every session within the window.
 fn within_days(window: &Window, known: &Known, calendar: &Calendar) -> Vec<Measured> {
-    let last = to_new_york(window.end).date_naive();
+    let last = window.last_date();
     let dates = window.first_date().iter_days().take_while(|date| *date <= last);
     dates.flat_map(|date| steps_of(date, window, known, calendar)).collect()
 }
@@ -149,6 +149,8 @@ fn steps_of(date: NaiveDate, window: &Window, known: &Known, calendar: &Calendar
             let ends = (begins + length).min(close);
             let end = match closed {
                 Some(at_close) if ends == close => at_close,
+                // What the last step of today came to is not kept yet: it is what the account is worth now.
+                None if ends == close && date == known.today && ends <= known.now.at => known.now,
                 _ if begins <= known.now.at && known.now.at < ends => known.now,
                 _ => known.within(date, ends),
             };
@@ -167,6 +169,7 @@ mod tests {
 
     use super::super::window::Step;
     use super::*;
+    use domain::calendar::to_new_york;
 
     fn at(text: &str) -> Timestamp {
         text.parse().expect("a time")
@@ -201,12 +204,16 @@ mod tests {
     }
 
     fn shown(start: &str, end: &str, step: Step) -> (Vec<(String, i64, i64)>, Money) {
+        shown_of(&known(), start, end, step)
+    }
+
+    fn shown_of(known: &Known, start: &str, end: &str, step: Step) -> (Vec<(String, i64, i64)>, Money) {
         let window = Window {
             start: at(start),
             end: at(end),
             step,
         };
-        let series = series(&window, &known(), &Calendar::nyse());
+        let series = series(&window, known, &Calendar::nyse());
         let whole =
             |amount: Money| i64::try_from(amount.get().mantissa() / 10_i128.pow(amount.get().scale())).expect("small");
         let points = series.points.iter().zip(&series.profits);
@@ -240,6 +247,28 @@ mod tests {
     fn a_window_that_ends_earlier_does_not_show_today() {
         let (points, _) = shown("2026-11-20T05:00:00Z", "2026-11-21T05:00:00Z", Step::Day);
         assert_eq!(points, [row("20 09:30", 1_010, 10)]);
+    }
+
+    #[test]
+    fn a_window_that_ends_at_midnight_shows_nothing_of_the_day_that_begins() {
+        let (start, midnight) = ("2026-11-19T05:00:00Z", "2026-11-20T05:00:00Z");
+        let (points, _) = shown(start, midnight, Step::Day);
+        assert_eq!(points, [row("19 09:30", 1_000, 0)]);
+    }
+
+    #[test]
+    fn the_last_step_of_today_shows_now_until_its_close_is_kept() {
+        let after_the_close = Known {
+            now: point("2026-11-23T21:05:00Z", 1_530),
+            ..known()
+        };
+        let (points, _) = shown_of(
+            &after_the_close,
+            "2026-11-23T20:00:00Z",
+            "2026-11-23T21:05:00Z",
+            Step::Hour,
+        );
+        assert_eq!(points, [row("23 15:30", 1_530, 20)]);
     }
 
     #[test]

@@ -109,7 +109,7 @@ impl Step {
 pub(super) struct Window {
     /// From then on.
     pub(super) start: Timestamp,
-    /// Up to then.
+    /// Up to and without that moment.
     pub(super) end: Timestamp,
     /// In steps of this.
     pub(super) step: Step,
@@ -119,6 +119,11 @@ impl Window {
     /// The New York date of its beginning.
     pub(super) fn first_date(&self) -> NaiveDate {
         to_new_york(self.start).date_naive()
+    }
+
+    /// The New York date of its last moment: what ends at midnight has nothing of the day that begins.
+    pub(super) fn last_date(&self) -> NaiveDate {
+        last_date_before(self.end)
     }
 }
 
@@ -214,7 +219,7 @@ fn period(word: Option<&String>) -> Result<Option<Period>, ApiError> {
 impl Period {
     /// When a period begins that ends then: days are trading days, and begin with the day.
     fn before(self, end: Timestamp, calendar: &Calendar) -> Timestamp {
-        let last = to_new_york(end - TimeDelta::microseconds(1)).date_naive();
+        let last = last_date_before(end);
         let first = match self {
             Period(n, Unit::Day) => trading_days_back(last, n, calendar),
             Period(n, Unit::Week) => last.checked_sub_days(Days::new(7 * u64::from(n))),
@@ -233,6 +238,11 @@ impl Period {
         };
         end.unwrap_or(Timestamp::MAX_UTC)
     }
+}
+
+/// The New York date of the moment before this one.
+fn last_date_before(end: Timestamp) -> NaiveDate {
+    to_new_york(end - TimeDelta::microseconds(1)).date_naive()
 }
 
 /// The first of so many trading days up to this date.
