@@ -106,6 +106,7 @@ impl App {
             bus: deps.bus.clone(),
             sessions: deps.sessions.clone(),
             prices: prices.clone(),
+            request_limits: limits.clone(),
             controls: place.controls.clone(),
         };
         let cancel = CancelWork {

@@ -271,6 +271,11 @@ impl PlaceOrderError {
     pub fn reason(&self) -> &'static str {
         self.into()
     }
+
+    /// Refused for canceling too much (RSK-8).
+    pub const fn is_churn(&self) -> bool {
+        matches!(self, Self::Churning { .. })
+    }
 }
 
 /// What to write instead, where the message alone does not say it.

@@ -19,11 +19,10 @@ use std::collections::BTreeSet;
 use bus::{Bus, Topic};
 use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
-use db::{DbError, PgPool, Tx};
-use domain::AccountId;
+use db::{DbError, PgConnection, PgPool, Tx};
+use domain::{AccountId, Timestamp};
 use identity::limits::Limits as RequestLimits;
 use orders::StoredOrder;
-use orders::churn::Strike;
 use sessions::Sessions;
 use tracing::info;
 
@@ -32,7 +31,7 @@ use crate::error::PlaceOrderError;
 use crate::tries::{Fault, StoresOrders, commit, in_tries};
 pub(crate) use controls::{Controls, unreadable};
 pub(crate) use decide::new_order;
-use decide::{Accepted, Command, decide, strikes};
+use decide::{Accepted, Books, Command, decide, strikes};
 pub(crate) use look::{Known, books};
 use taken::Taken;
 pub(crate) use terms::terms;
@@ -160,27 +159,34 @@ impl PlaceWork {
         if !accepted.is_empty() {
             write::write(&mut tx, &accepted, &books).await?;
         }
-        let strikes = strikes(&books, batch, &decided, now);
-        note_churn(&decided, &strikes);
-        orders::churn::strike(&mut tx, &strikes).await?;
+        let refused = batch.iter().zip(&decided);
+        let refused = refused.filter(|(_, one)| one.as_ref().is_err_and(PlaceOrderError::is_churn));
+        let refused: Vec<&Command> = refused.map(|(command, _)| command).collect();
+        let struck = strike(&mut tx, &books, &refused, now).await?;
         Ok(Prepared {
-            is_empty: accepted.is_empty() && strikes.is_empty(),
+            is_empty: accepted.is_empty() && !struck,
             tx,
             decided,
         })
     }
 }
 
-/// A strike is worth a line: somebody may call about it.
-fn note_churn(decided: &[Result<Accepted, PlaceOrderError>], strikes: &[Strike]) {
-    let refused = decided
-        .iter()
-        .filter(|one| matches!(one, Err(PlaceOrderError::Churning { .. })));
-    metrics::counter!("daybook_order_manager_churn_refused_total").increment(refused.count() as u64);
-    for strike in strikes {
+/// Counts the orders that were refused for churn, and writes the strikes among them. True if there are any.
+pub(crate) async fn strike(
+    conn: &mut PgConnection,
+    books: &Books,
+    refused: &[&Command],
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    metrics::counter!("daybook_order_manager_churn_refused_total").increment(refused.len() as u64);
+    let strikes = strikes(books, refused, now);
+    for strike in &strikes {
+        // Worth a line: somebody may call about it.
         info!(
             account.id = %strike.account, strikes = strike.strikes, until = %strike.cool_off_until,
             "account {} cancels too much in {}", strike.account, strike.symbol
         );
     }
+    orders::churn::strike(conn, &strikes).await?;
+    Ok(!strikes.is_empty())
 }

@@ -7,14 +7,14 @@
 mod decide;
 mod write;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use bus::{Bus, Topic};
 use chassis::batch::BatchWork;
 use chassis::clock::SharedClock;
 use db::{DbError, PgPool, Tx};
 use domain::{AccountId, ClientOrderId, OrderId, RequestId};
-use identity::limits::{LimitTable, Usual};
+use identity::limits::Limits as RequestLimits;
 use orders::StoredOrder;
 use sessions::Sessions;
 
@@ -23,7 +23,7 @@ use crate::draft::Change;
 use crate::error::{PlaceOrderError, ReplaceError};
 use crate::place::decide::recent::Recent;
 use crate::place::decide::{Command, Replacement, decide_replacement};
-use crate::place::{Controls, Known, books};
+use crate::place::{Controls, Known, books, strike};
 use crate::prices::ReferencePrices;
 use crate::tries::{Fault, StoresOrders, commit, in_tries};
 
@@ -47,6 +47,14 @@ pub(crate) struct ReplaceCommand {
 /// The new order.
 pub(crate) type ReplaceReply = Result<StoredOrder, ReplaceError>;
 
+/// A transaction that only has to be committed.
+struct Prepared {
+    tx: Tx,
+    decided: Vec<Result<Replacement, ReplaceError>>,
+    /// Nothing was written.
+    is_empty: bool,
+}
+
 /// One batcher's worker.
 #[derive(Clone)]
 pub(crate) struct ReplaceWork {
@@ -55,6 +63,8 @@ pub(crate) struct ReplaceWork {
     pub(crate) bus: Bus,
     pub(crate) sessions: Sessions,
     pub(crate) prices: ReferencePrices,
+    /// When canceling is too much (RSK-8).
+    pub(crate) request_limits: RequestLimits,
     pub(crate) controls: Controls,
 }
 
@@ -97,9 +107,9 @@ impl StoresOrders for ReplaceWork {
     }
 
     async fn attempt(&self, batch: &[ReplaceCommand]) -> Result<Vec<ReplaceReply>, (Vec<ReplaceReply>, Fault)> {
-        let (tx, decided) = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
+        let Prepared { tx, decided, is_empty } = self.prepare(batch).await.map_err(|fault| (vec![], fault))?;
         let replies: Vec<ReplaceReply> = decided.into_iter().map(|one| one.map(|taken| taken.order)).collect();
-        if replies.iter().all(Result::is_err) {
+        if is_empty {
             // Nothing was written: a rollback says so in one round trip, and its failure changes nothing.
             let _ = tx.rollback().await;
             return Ok(replies);
@@ -117,21 +127,13 @@ impl StoresOrders for ReplaceWork {
     }
 }
 
-/// The churn rule refuses new orders alone (RSK-8): a replacement has an order to take the place of.
-fn no_churn_rule() -> LimitTable {
-    LimitTable::of(Usual {
-        churn: None,
-        ..Usual::default()
-    })
-}
-
 impl ReplaceWork {
     /// Everything up to, and without, the commit.
-    async fn prepare(&self, batch: &[ReplaceCommand]) -> Result<(Tx, Vec<Result<Replacement, ReplaceError>>), Fault> {
+    async fn prepare(&self, batch: &[ReplaceCommand]) -> Result<Prepared, Fault> {
         let mut tx = db::begin(&self.pool).await?;
         let asked: BTreeSet<OrderId> = batch.iter().map(|command| command.order).collect();
-        let stored = orders::lock_chains(&mut tx, &Vec::from_iter(asked)).await?;
-        let (now, calendar) = (self.clock.now(), self.sessions.calendar());
+        let stored = orders::lock_chains(&mut tx, &Vec::from_iter(asked), &[]).await?;
+        let (now, calendar, table) = (self.clock.now(), self.sessions.calendar(), self.request_limits.table());
         let wanted: Vec<Result<(&StoredOrder, Command), ReplaceError>> = batch
             .iter()
             .map(|command| {
@@ -147,23 +149,23 @@ impl ReplaceWork {
         let in_force = self.controls.in_force(&mut tx).await?;
         let known = Known {
             in_force: &in_force,
-            table: &no_churn_rule(),
+            table: &table,
             now,
         };
         let mut books = books(&mut tx, &commands, cash, known).await?;
         let none = Recent::default();
         let given = in_force.given(now, &calendar, &none);
-        let mut replaced: HashMap<OrderId, OrderId> = HashMap::new();
+        let mut replaced: BTreeSet<OrderId> = BTreeSet::new();
         let decided: Vec<Result<Replacement, ReplaceError>> = wanted
-            .into_iter()
+            .iter()
             .map(|wanted| {
-                let (old, wanted) = wanted?;
+                let (old, wanted) = wanted.as_ref().map_err(Clone::clone)?;
                 // Two of one batch may want the same order.
-                if replaced.contains_key(&old.order_id) {
+                if replaced.contains(&old.order_id) {
                     return Err(ReplaceError::NotOpen);
                 }
-                let taken = decide_replacement(&mut books, &wanted, old, given)?;
-                replaced.insert(old.order_id, wanted.order_id);
+                let taken = decide_replacement(&mut books, wanted, old, given)?;
+                replaced.insert(old.order_id);
                 Ok(taken)
             })
             .collect();
@@ -171,6 +173,18 @@ impl ReplaceWork {
         if !taken.is_empty() {
             write::write(&mut tx, &taken, &books, now).await?;
         }
-        Ok((tx, decided))
+        let refused = wanted
+            .iter()
+            .zip(&decided)
+            .filter_map(|(wanted, one)| match (wanted, one) {
+                (Ok((_, command)), Err(ReplaceError::Order(why))) if why.is_churn() => Some(command),
+                _ => None,
+            });
+        let struck = strike(&mut tx, &books, &Vec::from_iter(refused), now).await?;
+        Ok(Prepared {
+            is_empty: taken.is_empty() && !struck,
+            tx,
+            decided,
+        })
     }
 }

@@ -8,6 +8,7 @@ use order_manager::Config;
 use testkit::TestDb;
 
 use crate::house::{Answer, Customer, House};
+use crate::replacing;
 
 async fn house() -> House {
     House::strict(TestDb::new().await, roomy(), 1)
@@ -104,6 +105,42 @@ async fn rsk_8_step_1_refuses_new_orders_in_the_symbol_and_nothing_else() {
         None,
         "the minute is over"
     );
+}
+
+/// A replacement is a new order: who may place none may not place one by replacing another.
+#[tokio::test]
+async fn rsk_8_refuses_replacements_like_new_orders_and_strikes_who_goes_on() {
+    let house = house().await;
+    let ada = house.customer(1_000).await;
+    let mut working = Vec::new();
+    for _ in 0..2 {
+        working.push(replacing::working(&house, &ada, "buy", "1", "1").await);
+    }
+    churn(&house, &ada, 31).await;
+    let body = serde_json::json!({"qty": 2});
+    let (strikes, before) = ("select count(*) from churn_strikes", house.traces().await);
+    for expected in [10, 60] {
+        let refused = replacing::patch(&house, &ada, &working[0], body.clone()).await;
+        assert_eq!(told_to_wait(&refused), Some(expected));
+        assert_eq!(house.count(strikes).await, 1, "written down");
+        if expected == 10 {
+            assert_eq!(
+                house.traces().await,
+                before,
+                "a refused replace leaves nothing else behind"
+            );
+            house.clock.advance(Duration::from_secs(70));
+            churn(&house, &ada, 31).await;
+        }
+    }
+    let path = format!("/v2/orders/{}", working[1]);
+    assert_eq!(
+        house.delete(&ada, &path).await.status,
+        StatusCode::NO_CONTENT,
+        "cancels go on"
+    );
+    house.clock.advance(Duration::from_secs(70));
+    replacing::patch(&house, &ada, &working[0], body).await.ok();
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod promised;
 mod reading;
 mod refusing;
 mod replacing;
+mod replacing_risk;
 mod risk_controls;
 mod sizes;
 mod streams;

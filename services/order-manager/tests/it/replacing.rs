@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::house::{Answer, Customer, House, request};
 
-fn id_of(order: &Value) -> String {
+pub fn id_of(order: &Value) -> String {
     order["id"].as_str().unwrap().to_owned()
 }
 
@@ -28,19 +28,19 @@ async fn heard(house: &House, id: &str, events: &[OrderEvent]) {
 }
 
 /// An order that the venue works; its id.
-async fn working(house: &House, who: &Customer, side: &str, qty: &str, price: &str) -> String {
+pub async fn working(house: &House, who: &Customer, side: &str, qty: &str, price: &str) -> String {
     let id = id_of(&house.order(who, side, qty, price).await.ok());
     heard(house, &id, &[OrderEvent::Acknowledged]).await;
     id
 }
 
-async fn patch(house: &House, who: &Customer, id: &str, body: Value) -> Answer {
+pub async fn patch(house: &House, who: &Customer, id: &str, body: Value) -> Answer {
     let path = format!("/v2/orders/{id}");
     let request = request(who, Method::PATCH, &path).body(Body::from(body.to_string()));
     house.send(request.unwrap()).await
 }
 
-async fn shown(house: &House, who: &Customer, id: &str) -> Value {
+pub async fn shown(house: &House, who: &Customer, id: &str) -> Value {
     house.get(who, &format!("/v2/orders/{id}")).await.ok()
 }
 
@@ -298,50 +298,4 @@ async fn v2_the_view_of_holds_agrees_with_what_is_held() {
         .unwrap();
         assert_eq!(both, (Some(held.into()), held.into()), "{side} {change}");
     }
-}
-
-/// RSK-2, RSK-6: what stops a new order stops a replacement, and the old order works on.
-#[tokio::test]
-async fn rsk_6_a_replacement_is_measured_like_a_new_order() {
-    let house = House::with(order_manager::Config {
-        risk: risk::Settings {
-            max_order_value: domain::Money::from_decimal(1_000.into()),
-            max_open_value: domain::Money::from_decimal(1_200.into()),
-            ..risk::Settings::default()
-        },
-        ..order_manager::Config::default()
-    })
-    .await;
-    let ada = house.customer(10_000).await;
-    house.give(&ada, "AAPL", 5).await;
-    let old = working(&house, &ada, "buy", "5", "100").await;
-    let sell = id_of(&house.order(&ada, "sell", "1", "120").await.ok());
-    let refused = patch(&house, &ada, &old, json!({"qty": 11})).await;
-    let told = "order value 1100.00 is above the limit of 1000.00";
-    assert_eq!(refused.error(), (403, 40310000, told), "{}", refused.body);
-    let refused = patch(&house, &ada, &old, json!({"limit_price": "120"})).await;
-    assert_eq!(refused.body["existing_order_id"], json!(sell), "{}", refused.body);
-    // 500 and 120 are open; the larger of old and new counts.
-    house.order(&ada, "sell", "1", "400").await.ok();
-    let refused = patch(&house, &ada, &old, json!({"qty": 7})).await;
-    let told = "all open orders together may be worth at most 1200.00: cancel some first";
-    assert_eq!(refused.error(), (403, 40310000, told));
-    let mut tx = db::begin(house.pool()).await.unwrap();
-    let new = risk::desk::NewSwitch {
-        target: risk::Target::Firm,
-        mode: risk::Mode::BlockNew,
-        reason: "a test".to_owned(),
-        by: "ada".to_owned(),
-    };
-    risk::desk::set(&mut tx, &*house.ids, &new, testkit::start_of_time())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    // A process that starts knows of it at once.
-    let door = crate::house::router_of(&house, 2);
-    let path = format!("/v2/orders/{old}");
-    let asked = request(&ada, Method::PATCH, &path).body(Body::from(json!({"qty": 6}).to_string()));
-    let refused = House::answer(&door, asked.unwrap()).await;
-    assert_eq!(refused.error(), (403, 40310000, "new orders are stopped for everybody"));
-    assert_eq!(shown(&house, &ada, &old).await["status"], "new");
 }

@@ -26,7 +26,7 @@ fn aapl() -> Symbol {
 
 impl House {
     /// An operator's change of the risk controls.
-    async fn kill(&self, target: Target, mode: Mode) {
+    pub async fn kill(&self, target: Target, mode: Mode) {
         let mut tx = db::begin(self.pool()).await.unwrap();
         let new = NewSwitch {
             target,
@@ -69,7 +69,7 @@ impl House {
         last.into_inner().unwrap().unwrap()
     }
 
-    fn quote(&self, bid: &str, ask: &str) {
+    pub fn quote(&self, bid: &str, ask: &str) {
         self.instruments.set_quotes(vec![Quote {
             symbol: aapl(),
             bid: Price::parse(bid).ok(),

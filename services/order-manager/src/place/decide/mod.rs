@@ -105,19 +105,13 @@ fn too_large<E>(_: E) -> PlaceOrderError {
 }
 
 /// What is to be written of those who went on placing where they had canceled too much (RSK-8): one for each account
-/// and symbol of the batch.
-pub fn strikes(
-    books: &Books,
-    batch: &[Command],
-    decided: &[Result<Accepted, PlaceOrderError>],
-    now: Timestamp,
-) -> Vec<Strike> {
-    let refused = batch.iter().zip(decided);
-    let refused = refused.filter(|(_, outcome)| matches!(outcome, Err(PlaceOrderError::Churning { .. })));
+/// and symbol of those that were refused for it.
+pub fn strikes(books: &Books, refused: &[&Command], now: Timestamp) -> Vec<Strike> {
     let mut seen = HashSet::new();
     refused
-        .filter(|(command, _)| seen.insert((command.account, &command.symbol)))
-        .filter_map(|(command, _)| {
+        .iter()
+        .filter(|command| seen.insert((command.account, &command.symbol)))
+        .filter_map(|command| {
             let account = books.accounts.get(&command.account)?;
             let (rule, churn) = (account.churn_rule?, account.churn.get(&command.symbol)?);
             let Verdict::Strike(struck) = verdict(churn, rule, now) else {

@@ -1,4 +1,4 @@
-//! Placing and canceling for its own sake (RSK-8). Step 1 refuses new orders in the symbol while the account cancels too
+//! Placing and canceling for its own sake (RSK-8). Step 1 refuses new orders in the symbol, replacements too, while the account cancels too
 //! much there for what it trades. Step 2 is for who goes on: a cool-off, twice as long each time. Cancels are never
 //! refused, and never meet this check.
 

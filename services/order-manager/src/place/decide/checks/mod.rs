@@ -87,5 +87,6 @@ pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
     open_value::check(seen)?;
     collar::check(seen)?;
     self_cross::check(seen)?;
+    churn::check(seen)?;
     restricted::check(seen)
 }
