@@ -241,6 +241,17 @@ mod tests {
         notice(fact).map_or_else(|| "nothing".to_owned(), |n| format!("{} | {}", n.title, n.body))
     }
 
+    /// ORD-9: what filled so far is all that is wanted, so it is filled without one more trade.
+    #[test]
+    fn ord_9_an_order_that_is_filled_with_what_there_is_is_told_like_any_other() {
+        let fact = Fact {
+            execution: None,
+            qty: 6.into(),
+            ..fact(StreamEvent::Fill, 6, "599.40", "venue")
+        };
+        assert_eq!(told(&fact), "Buy of 6 AAPL: filled | 6 of 6 filled, average 99.90.");
+    }
+
     #[test]
     fn ux_3_each_end_says_in_plain_words_what_was_filled_and_at_what_price() {
         use StreamEvent::{Canceled, Expired, Fill, PartialFill, Rejected, TradeBust, TradeCorrect};

@@ -374,10 +374,10 @@ fn ord_9_a_total_that_fills_overtook_ends_the_rest_and_filled_beats_canceled() {
 }
 
 #[test]
-fn ord_9_an_overtaken_order_that_is_told_twice_to_be_over_is_restated_once() {
+fn ord_9_an_overtaken_order_ends_with_a_fill_that_is_told_once() {
     let once = "buy 10 @ 100.00 -> 5 @ 100.00; old fill 6 @ 100.00; refused 6; old cancel";
     let told = Pair::of(once).told();
-    assert!(told.ends_with("old restated:filled"), "{told}");
+    assert!(told.ends_with("new rejected:rejected, old fill:filled"), "{told}");
     check_told(&format!("{once}; old cancel"), &told);
 }
 

@@ -109,7 +109,7 @@ pub enum StreamEvent {
     New,
     /// One execution, more to come.
     PartialFill,
-    /// The execution that completes the order.
+    /// The order is complete: by this execution, or, where fills overtook a replace, by what there is (ORD-9).
     Fill,
     /// A cancel is asked for.
     PendingCancel,
@@ -382,7 +382,13 @@ impl OrderState {
             return self.refuse(OrderEvent::QtyReplaced { qty });
         }
         let next = Self { ordered, ..self }.settled();
-        Ok((next, vec![StreamEvent::Restated]))
+        // Filled without a trade: readers wait for the word that says so.
+        let word = if next.is_whole() {
+            StreamEvent::Fill
+        } else {
+            StreamEvent::Restated
+        };
+        Ok((next, vec![word]))
     }
 
     /// From here on it is in the place of the order it replaces. Fills that overtook the replace leave it nothing to do:
@@ -403,7 +409,7 @@ impl OrderState {
         let next = next.settled();
         let mut words = if unannounced { vec![StreamEvent::New] } else { vec![] };
         if next.is_whole() && self.status.is_open() {
-            words.push(StreamEvent::Restated);
+            words.push(StreamEvent::Fill);
         } else {
             words.extend(self.end_reached(&next));
         }

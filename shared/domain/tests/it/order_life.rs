@@ -238,7 +238,7 @@ fn ord_8_a_replacement_works_its_total_less_what_was_filled_before() {
         "replacement 12 @ 5; fill 8 @ 5; took over 4",
         "filled, filled 8, leaves 0, average 5",
     );
-    says("replacement 12 @ 5; fill 8 @ 5; took over 4", "partial_fill restated");
+    says("replacement 12 @ 5; fill 8 @ 5; took over 4", "partial_fill fill");
     check("replacement 12 @ 5; rejected", "rejected, filled 0, leaves 0");
 }
 
@@ -246,7 +246,7 @@ fn ord_8_a_replacement_works_its_total_less_what_was_filled_before() {
 #[test]
 fn ord_9_a_replacement_that_has_nothing_left_is_filled_with_what_there_is() {
     check("replacement 5 @ 5; took over 6", "filled, filled 0, leaves 0");
-    says("replacement 5 @ 5; took over 6", "new restated");
+    says("replacement 5 @ 5; took over 6", "new fill");
 }
 
 /// ORD-3: cancel before replace before the rest; an end before every wish; a job's wish is not the customer's.
