@@ -68,6 +68,7 @@ struct OpenRow {
     replace_requested_at: Option<Timestamp>,
     filed: bool,
     replaces: Option<Uuid>,
+    replaces_at_venue: Option<String>,
     now: Timestamp,
 }
 
@@ -207,7 +208,9 @@ async fn page(conn: &mut PgConnection, after: Option<(Uuid, Uuid)>, limit: i64) 
         r#"select w.account_id, w.order_id, o.symbol, o.side, o.qty, o.limit_price, o.time_in_force, o.session_date,
                   o.request_id, o.submitted_at, o.submit_at, w.expires_at, o.updated_at, o.status, o.end_kind,
                   o.cancel_requested_at, o.expire_requested_at, o.replace_requested_at, s.order_id is not null as "filed!",
-                  o.replaces, daybook_now() as "now!"
+                  o.replaces,
+                  (select p.venue_order_id from orders p where p.order_id = o.replaces) as replaces_at_venue,
+                  daybook_now() as "now!"
              from (select account_id, order_id, expires_at
                      from open_orders
                     where (account_id, order_id) > ($1, $2)
@@ -267,7 +270,15 @@ fn questions(row: &OpenRow, doubt: Doubt) -> Result<Vec<NewEvent>, DbError> {
 fn file_again(row: &OpenRow, request: RequestId) -> NewEvent {
     let order = accepted(row);
     match row.replaces {
-        Some(replaces) => NewEvent::replace_requested(&v1::ReplaceRequested { order, replaces }, request),
+        Some(replaces) => {
+            let at_venue = row.replaces_at_venue.clone();
+            let requested = v1::ReplaceRequested {
+                order,
+                replaces,
+                at_venue,
+            };
+            NewEvent::replace_requested(&requested, request)
+        }
         None => NewEvent::order_accepted(&order, request),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bus::Event;
-use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol};
+use domain::{AccountId, OrderId, Price, Qty, RequestId, Symbol, VenueOrderId};
 use uuid::Uuid;
 use venue::VenueOrder;
 use wire::events::v1::{CancelRequested, End, Fact, LookUpRequested, OrderAccepted, RejectRequested, ReplaceRequested};
@@ -83,8 +83,10 @@ impl Book {
             Wish::Replace(requested) if !is_known => {
                 let id = OrderId::new(requested.replaces);
                 let old = self.get(id).or_else(|| known.get(&id));
-                let at_venue = old.and_then(|old| old.venue_order_id.clone());
-                self.file_replacement(context, event, &requested, at_venue);
+                let heard = old.and_then(|old| old.venue_order_id.clone());
+                // The venue's stream may have named it before its own answer is recorded here.
+                let told = || VenueOrderId::new(requested.at_venue.as_deref()?).ok();
+                self.file_replacement(context, event, &requested, heard.or_else(told));
             }
             // Delivered again, or withdrawn before it came: the first word stands.
             Wish::Send(_) | Wish::Replace(_) => {}

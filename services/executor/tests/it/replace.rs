@@ -21,11 +21,18 @@ async fn replace(world: &World, old: OrderId, qty: Decimal) -> OrderId {
         qty,
         ..world.order("AAPL")
     };
+    ask_for(world, old, order, None).await
+}
+
+/// Asks for this order in the place of one that its readers know by a name at the venue.
+async fn ask_for(world: &World, old: OrderId, order: OrderAccepted, at_venue: Option<String>) -> OrderId {
     let new = OrderId::new(order.order_id);
-    let replaces = old.get();
-    world
-        .append(&[world.replacement(&ReplaceRequested { order, replaces })])
-        .await;
+    let requested = ReplaceRequested {
+        order,
+        replaces: old.get(),
+        at_venue,
+    };
+    world.append(&[world.replacement(&requested)]).await;
     new
 }
 
@@ -73,7 +80,12 @@ async fn a_replace_that_is_told_twice_is_one_call() {
     let old = world.working(&mut executor, "AAPL").await;
     let order = world.order("AAPL");
     let (new, replaces) = (OrderId::new(order.order_id), old.get());
-    let event = world.replacement(&ReplaceRequested { order, replaces });
+    let at_venue = None;
+    let event = world.replacement(&ReplaceRequested {
+        order,
+        replaces,
+        at_venue,
+    });
     world.append(&[event.clone(), event.clone()]).await;
     settle(&mut executor).await;
     world.append(&[event]).await;
@@ -92,6 +104,28 @@ async fn a_refused_replace_is_told_of_the_order_that_goes_on() {
     assert_eq!(world.told(new).await, "", "nothing else is said of it");
     assert_eq!(world.row(new).await, "ended/1/none");
     assert_eq!(world.open_rows().await, 0);
+}
+
+/// The stream told of the old order before its own answer, which is lost: whoever asks to replace it knows its name.
+#[tokio::test]
+async fn an_order_in_doubt_is_replaced_under_the_name_that_its_readers_know() {
+    let (world, mut executor) = World::started().await;
+    let old = world.in_doubt(&mut executor, "AAPL").await;
+    let name = world.venue.shown(old).unwrap().venue_order_id.to_string();
+    let new = ask_for(&world, old, world.order("AAPL"), Some(name)).await;
+    settle(&mut executor).await;
+    assert!(has_the_place(&world, new));
+    assert_eq!(world.told(new).await, "acknowledged@submit");
+    settle_for(&world, &mut executor, 3).await;
+    assert!(
+        world.told(old).await.ends_with("replaced 0@lookup"),
+        "{}",
+        world.told(old).await
+    );
+    assert_eq!(
+        (world.venue.count(CallKind::Submit, old), world.open_rows().await),
+        (1, 0)
+    );
 }
 
 /// replace::refused_or_filled: all of it traded on the way.

@@ -57,6 +57,7 @@ fn bus_events(taken: &Replacement) -> [NewEvent; 2] {
     let requested = v1::ReplaceRequested {
         order: order_accepted(&taken.order),
         replaces: taken.event.order_id.get(),
+        at_venue: taken.old_at_venue.as_ref().map(ToString::to_string),
     };
     let updated = v1::OrderUpdated {
         order_id: taken.event.order_id.get(),

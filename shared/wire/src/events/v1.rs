@@ -49,6 +49,9 @@ pub struct ReplaceRequested {
     pub order: OrderAccepted,
     /// The order whose place it is to take.
     pub replaces: Uuid,
+    /// The venue's name for that order: its readers may know it before the executor has an answer of its own.
+    #[serde(default)]
+    pub at_venue: Option<String>,
 }
 
 impl ReplaceRequested {

@@ -1,7 +1,7 @@
 //! A replacement: asked like any order, but for what its chain has counted and holds already (BP-4).
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{OrderStatus, Side};
+use domain::{OrderStatus, Side, VenueOrderId};
 use ledger::Transfer;
 use ledger::rules::Leg;
 use orders::{Chain, NewOrderEvent, StoredOrder};
@@ -22,6 +22,8 @@ pub struct Replacement {
     pub hold: Option<Transfer>,
     /// The event of the order it is to replace.
     pub event: NewOrderEvent,
+    /// The venue's name for that order.
+    pub old_at_venue: Option<VenueOrderId>,
 }
 
 /// Takes or refuses a replacement of `old`, which can be replaced: the first check that fails gives the reason.
@@ -66,7 +68,12 @@ pub fn decide_replacement(
     own.add(command.side, command.limit_price, command.order_id);
     books.taken.insert((command.account, command.client_order_id.clone()));
     let hold = (!hold.entries().is_empty()).then_some(hold);
-    Ok(Replacement { order, hold, event })
+    Ok(Replacement {
+        order,
+        hold,
+        event,
+        old_at_venue: old.venue_order_id.clone(),
+    })
 }
 
 /// The new order. Its session and its end stay the old one's, unless it is to work for another time.
