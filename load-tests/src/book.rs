@@ -203,6 +203,7 @@ impl Writer {
                 filled_qty: Qty::ZERO.get(),
                 reason: None,
                 at: now,
+                replaced_by: None,
             },
             source: "never_sent".to_owned(),
             received_at: now,

@@ -180,8 +180,7 @@ async fn burn<V: Venue>(venue: &V, order_id: OrderId, asked: &VenueOrder) -> Sub
     }
 }
 
-/// The answer is about the replacement. What the order before it had filled by then, only that one shows; should it not
-/// answer, it is asked for later.
+/// The answer is about the replacement. What the order before it had filled by then, only that one shows.
 async fn replace<V: Venue>(venue: &V, order_id: OrderId, old: &InPlaceOf, order: &VenueOrder) -> Outcome {
     let replacing = venue.replace(order_id, &old.at_venue, order).await;
     let is_decided = match &replacing {
@@ -192,12 +191,8 @@ async fn replace<V: Venue>(venue: &V, order_id: OrderId, old: &InPlaceOf, order:
     if !is_decided {
         return Outcome::Replaced(replacing, None);
     }
-    match venue.lookup(old.order_id).await {
-        Lookup::Found(view) if view.venue_order_id == old.at_venue => {
-            Outcome::Replaced(replacing, Some(Box::new(view)))
-        }
-        _ => Outcome::Replaced(replacing, None),
-    }
+    let old = venue.lookup(old.order_id).await;
+    Outcome::Replaced(replacing, Some(Box::new(old)))
 }
 
 /// "Too late" alone does not say what was sooner, so the order is looked at. Without that the outcome is not known:

@@ -13,7 +13,7 @@ use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use chrono::TimeDelta;
 use db::{DbError, PgConnection};
-use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp};
+use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp, VenueOrderId};
 use identity::FlagChange;
 use ledger::rules::FeeRates;
 use ledger::settlement::BatchError;
@@ -144,7 +144,8 @@ fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAsid
 /// Locks and reads what the reports may touch.
 async fn load(conn: &mut PgConnection, reports: &[Report], rates: Arc<FeeRates>) -> Result<Books, DbError> {
     let ids: BTreeSet<OrderId> = reports.iter().map(|report| report.order).collect();
-    let orders = orders::lock_chains(conn, &Vec::from_iter(ids)).await?;
+    let named: Vec<(OrderId, VenueOrderId)> = reports.iter().filter_map(Report::successor).collect();
+    let orders = orders::lock_chains(conn, &Vec::from_iter(ids), &named).await?;
     let accounts: Vec<AccountId> = BTreeSet::from_iter(orders.values().map(|order| order.account_id))
         .into_iter()
         .collect();

@@ -7,6 +7,7 @@
 //! | correction | as if it had been so from the beginning (LED-17) | reversed and booked anew | `trade_correct` |
 //! | bust | as if the fill had not been (ORD-12) | LED-16 | `trade_bust` |
 //! | end | once the fills the venue counted are here | LED-7, 9, 10: the rest of the hold | `canceled`, `expired`, `rejected` |
+//! | filled, by a count that falls short | `canceled`: trades were taken back (ORD-12) | as an end | `canceled` |
 //! | day over, next session | `done_for_day` and back | – | `done_for_day`, `restated` |
 //! | the order's place is another's | `replaced`, and that one goes on (see [`crate::replace`]) | one hold for both, BP-4 | `replaced`, `new` |
 //! | cancel refused | its wish is taken back | – | `order_cancel_rejected` |
@@ -22,7 +23,7 @@ use crate::replace::Successor;
 use crate::report::{Execution, Heard, Report};
 use crate::stamps::{end_as_meant, name_at_venue, stamp};
 use domain::calendar::{Calendar, to_new_york};
-use domain::order::{EndKind, OrderEvent, OrderState, StreamEvent};
+use domain::order::{EndKind, IllegalMove, OrderEvent, OrderState, StreamEvent};
 use domain::{Money, OrderId, OrderStatus, Qty, Timestamp};
 use ledger::rules::{self, Standing, TradeDates};
 use ledger::{Accrual, BookedTrade, Cause};
@@ -37,6 +38,15 @@ pub struct Desk<'a> {
     pub written: Written,
     calendar: &'a Calendar,
     pub(crate) now: Timestamp,
+}
+
+/// An end, as the venue told it.
+pub(crate) struct End<'a> {
+    pub(crate) why: EndKind,
+    /// Shares filled by then, by the venue's count.
+    pub(crate) filled: Qty,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) at: Timestamp,
 }
 
 /// One change of an order that a report asks for.
@@ -91,7 +101,18 @@ impl<'a> Desk<'a> {
                 filled,
                 reason,
                 at,
-            } => self.end(report, *why, *filled, reason.as_deref(), *at),
+                replaced_by,
+            } => {
+                let end = End {
+                    why: *why,
+                    filled: *filled,
+                    reason: reason.as_deref(),
+                    at: *at,
+                };
+                let successor = self.replaced_by(report, *why, replaced_by.as_ref());
+                self.end(report, &end, successor)
+            }
+            Heard::Completed { filled, at } => self.completed(report, *filled, *at),
             Heard::CancelRefused { reason } => self.cancel_refused(report, reason),
             Heard::DoneForDay => self.turn(report, &self.plain(report, OrderEvent::DoneForDay)).map(drop),
             Heard::Resumed => self.turn(report, &self.plain(report, OrderEvent::Resumed)).map(drop),
@@ -117,35 +138,50 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn end(
-        &mut self,
-        report: &Report,
-        why: EndKind,
-        filled: Qty,
-        reason: Option<&str>,
-        at: Timestamp,
-    ) -> Result<(), Refusal> {
+    fn end(&mut self, report: &Report, end: &End<'_>, successor: Option<OrderId>) -> Result<(), Refusal> {
         let order = self.order(report)?;
         let first = order.state.end.is_none();
         let waits = self.waits_for(order).is_some();
-        let event = end_as_meant(order, why, filled)?;
+        let event = end_as_meant(order, end.why, end.filled)?;
+        if let Some(successor) = successor.filter(|_| first) {
+            order.state.after(event)?;
+            self.place_taken(report, successor)?;
+        }
         self.turn(
             report,
             &Turn {
                 event,
                 cause: Cause::Release(report.order),
-                at,
+                at: end.at,
                 execution: None,
-                reason,
+                reason: end.reason,
             },
         )?;
         if let Some(order) = self.books.orders.get_mut(&report.order).filter(|_| first) {
-            order.end_reason = reason.map(str::to_owned);
+            order.end_reason = end.reason.map(str::to_owned);
         }
         if waits {
-            self.replacement_ended(report, reason);
+            self.replacement_ended(report, end);
         }
         Ok(())
+    }
+
+    /// It is filled, the venue says, by so many shares of its own. Where these and what its chain had filled are fewer than
+    /// were asked for, trades were taken back since, and the rest is not worked any more (ORD-12). While a replacement
+    /// waits for its place nobody knows what its chain had filled.
+    fn completed(&mut self, report: &Report, filled: Qty, at: Timestamp) -> Result<(), Refusal> {
+        let order = self.order(report)?;
+        let total = order.state.carried.plus(filled).map_err(IllegalMove::from)?;
+        if self.waits_for(order).is_some() || total >= order.state.ordered {
+            return Ok(());
+        }
+        let end = End {
+            why: EndKind::Canceled,
+            filled,
+            reason: Some("the exchange took a trade back and ended the order"),
+            at,
+        };
+        self.end(report, &end, None)
     }
 
     fn is_waiting(&self, report: &Report) -> bool {

@@ -47,6 +47,7 @@ impl Desk<'_> {
         };
         let cash = self.turn(report, &turn)?;
         self.remember(report, execution, cash, false);
+        self.overtakes_refused(report.order, execution.at);
         Ok(())
     }
 

@@ -4,20 +4,24 @@
 //! |---|---|---|
 //! | the order ended `replaced`, and its fills are here | `replaced` | `new`: works its total less what was filled along the chain |
 //! | the replacement is refused, or ended before it had the place | goes on, `order_replace_rejected` | `rejected`, or that end |
-//! | the replacement has more than is left to fill | goes on until its cancel is answered, then `filled` (ORD-9) | `rejected` |
+//! | the replacement is refused, and its total was filled by then | goes on until its cancel is answered, then `filled` (ORD-9) | `rejected` |
+//! | the order ended `replaced` by an earlier replacement, thought to be over | `replaced` | `rejected`, the later one |
+//!
+//! How many were filled when a replace was refused the venue's count says. Where it is not told, what is heard of counts, and
+//! fills of before that time count when they are heard of.
 //!
 //! Until one of these is heard the two hold together (BP-4). A wish to cancel either goes to the one that lives on. The
 //! venue's acknowledgement of a replacement only names it: that it has the place is news of the order that gave way.
 
-use crate::apply::{Desk, Turn};
+use crate::apply::{Desk, End, Turn};
 use crate::refuse::Refusal;
 use crate::report::Report;
 use bus::NewEvent;
 use domain::order::{EndKind, IllegalMove, OrderEvent, OrderState, StreamEvent};
-use domain::{OrderId, OrderStatus, Qty, RequestId, VenueOrderId};
+use domain::{OrderId, OrderStatus, Qty, RequestId, Timestamp, VenueOrderId};
 use ledger::Cause;
 use ledger::rules::{Beside, Leg};
-use orders::StoredOrder;
+use orders::{RefusedReplace, StoredOrder};
 use wire::events::v1::CancelRequested;
 
 /// A wish to cancel that moved to the order that lives on, for the executor.
@@ -52,6 +56,7 @@ impl Desk<'_> {
         successor: Option<&Successor>,
     ) -> (Option<Beside>, Option<Beside>) {
         let before = self.beside(order);
+        let successor = successor.filter(|successor| order.chain.replacement == Some(successor.id));
         let after = successor.zip(before).map(|(successor, before)| match before {
             Beside::Replacement(new) => Beside::Replacement(Leg {
                 state: successor.after,
@@ -99,7 +104,7 @@ impl Desk<'_> {
             new.state.after(event)?;
         }
         let reported = filled.and_then(|filled| old.state.carried.plus(filled).ok());
-        self.replace_is_over(report, report.order, reported, reason);
+        self.replace_is_over(report, report.order, (reported, report.received_at), reason);
         let waits = self
             .books
             .orders
@@ -126,7 +131,7 @@ impl Desk<'_> {
 
     /// A replacement ended that never had its place, as far as is known: the order goes on. Should the news that it had
     /// the place come later, the order is `replaced` then.
-    pub(crate) fn replacement_ended(&mut self, report: &Report, reason: Option<&str>) {
+    pub(crate) fn replacement_ended(&mut self, report: &Report, end: &End<'_>) {
         let Some(new) = self.books.orders.get(&report.order) else {
             return;
         };
@@ -139,42 +144,111 @@ impl Desk<'_> {
             .get(&old)
             .is_some_and(|old| old.chain.replacement == Some(report.order));
         if is_current && !new.state.status.is_open() {
-            self.replace_is_over(report, old, None, reason.unwrap_or("the replacement is over"));
+            let reason = end.reason.unwrap_or("the replacement is over");
+            self.replace_is_over(report, old, (None, end.at), reason);
             self.forward_wish(report.order, old);
         }
     }
 
-    /// The order goes on. Where its fills overtook the replace, no more of it is wanted (ORD-9).
-    fn replace_is_over(&mut self, report: &Report, old: OrderId, reported: Option<Qty>, reason: &str) {
+    /// The order goes on. Where its fills overtook the replace, no more of it is wanted (ORD-9): by the venue's count at
+    /// that time, where it is told, since fills of afterwards may have been heard of first.
+    fn replace_is_over(
+        &mut self,
+        report: &Report,
+        old: OrderId,
+        (counted, at): (Option<Qty>, Timestamp),
+        reason: &str,
+    ) {
         let now = self.now;
-        let total = |desk: &Self, id: OrderId| desk.books.orders.get(&id).map(|new| new.state.ordered);
         let asked = self.books.orders.get(&old).and_then(|order| order.chain.replacement);
-        let total = asked.and_then(|new| total(self, new));
+        let total = asked.and_then(|new| Some(self.books.orders.get(&new)?.state.ordered));
         let Some(order) = self.books.orders.get_mut(&old) else {
             return;
         };
-        if order.chain.requested_at.take().is_none() {
+        let first = order.chain.requested_at.take().is_some();
+        // Told again, unless now with the count that was missing.
+        if !first && (counted.is_none() || order.chain.refused.is_none()) {
             return;
         }
-        // By the venue's count where it is told: fills of afterwards may have been heard of first.
-        let filled = reported.unwrap_or_else(|| order.state.cumulative());
-        let overtaken = order.state.status.is_open() && total.is_some_and(|total| filled >= total);
-        order.chain.overtaken |= overtaken;
+        let filled = counted.unwrap_or_else(|| order.state.cumulative());
+        let overtaken = total.is_some_and(|total| filled >= total);
+        let unsettled = total.filter(|_| counted.is_none() && !overtaken);
+        order.chain.refused = unsettled.map(|total| RefusedReplace { total, at });
         order.updated_at = now;
         let state = order.state;
         self.written.moved.insert(old);
-        let cause = format!("{}: {reason}", report.speaker);
-        self.tell(old, StreamEvent::OrderReplaceRejected, &state, None, cause);
-        if overtaken {
-            self.wish_to_cancel(old, "replace");
+        if first {
+            let cause = format!("{}: {reason}", report.speaker);
+            self.tell(old, StreamEvent::OrderReplaceRejected, &state, None, cause);
         }
+        if overtaken {
+            self.overtaken(old);
+        }
+    }
+
+    /// A fill was heard of. One that was made before a replace was refused counts towards what that replace asked for, where
+    /// the venue did not say how much had filled by then (ORD-9).
+    pub(crate) fn overtakes_refused(&mut self, id: OrderId, made_at: Timestamp) {
+        let order = self.books.orders.get(&id);
+        let overtakes = order.is_some_and(|order| {
+            let reached = |refused: RefusedReplace| made_at <= refused.at && order.state.cumulative() >= refused.total;
+            order.chain.refused.is_some_and(reached)
+        });
+        if overtakes {
+            self.overtaken(id);
+        }
+    }
+
+    /// No more of it is wanted (ORD-9).
+    fn overtaken(&mut self, id: OrderId) {
+        let order = self.books.orders.get_mut(&id);
+        let Some(order) = order.filter(|order| order.state.status.is_open()) else {
+            return;
+        };
+        order.chain.refused = None;
+        order.chain.overtaken = true;
+        self.written.moved.insert(id);
+        self.wish_to_cancel(id, "replace");
+    }
+
+    /// Which order took the place of the one that a report ends: the one that the venue names, or else the last that was
+    /// asked for.
+    pub(crate) fn replaced_by(&self, report: &Report, why: EndKind, name: Option<&VenueOrderId>) -> Option<OrderId> {
+        let old = self
+            .books
+            .orders
+            .get(&report.order)
+            .filter(|_| why == EndKind::Replaced)?;
+        let is_named = |order: &&StoredOrder| {
+            order.chain.replaces == Some(old.order_id) && name.is_some() && order.venue_order_id.as_ref() == name
+        };
+        let named = self.books.orders.values().find(is_named);
+        named.map(|order| order.order_id).or(old.chain.replacement)
+    }
+
+    /// Another order than the last one that was asked for has the place: an earlier replacement that was thought to be over.
+    /// So the later one will never have it.
+    pub(crate) fn place_taken(&mut self, report: &Report, by: OrderId) -> Result<(), Refusal> {
+        let last = self.order(report)?.chain.replacement;
+        if let Some(last) = last.filter(|last| *last != by) {
+            self.replace_refused(report, last, "another order has its place", Some(Qty::ZERO))?;
+        }
+        if let Some(old) = self.books.orders.get_mut(&report.order) {
+            old.chain.replaced_by = Some(by);
+            self.written.moved.insert(report.order);
+        }
+        Ok(())
     }
 
     /// The replacement that goes on where this change makes an order `replaced`: what its total leaves after what was
     /// filled along the chain.
     pub(crate) fn successor(&self, order: &StoredOrder, after: &OrderState) -> Result<Option<Successor>, IllegalMove> {
         let gives_way = order.state.status != OrderStatus::Replaced && after.status == OrderStatus::Replaced;
-        let replacement = order.chain.replacement.filter(|_| gives_way);
+        let replacement = order
+            .chain
+            .replaced_by
+            .or(order.chain.replacement)
+            .filter(|_| gives_way);
         let Some(new) = replacement.and_then(|id| self.books.orders.get(&id)) else {
             return Ok(None);
         };

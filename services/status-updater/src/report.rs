@@ -65,6 +65,15 @@ pub enum Heard {
         reason: Option<String>,
         /// When.
         at: Timestamp,
+        /// The venue's name for the order that took its place, where it was replaced and that is known.
+        replaced_by: Option<VenueOrderId>,
+    },
+    /// The venue shows it filled and works it no more.
+    Completed {
+        /// Shares filled by then, its own, by the venue's count.
+        filled: Qty,
+        /// When.
+        at: Timestamp,
     },
     /// The venue refused the cancel.
     CancelRefused {
@@ -97,6 +106,7 @@ impl Heard {
             Self::Corrected(_) => "corrected",
             Self::Unmatched { .. } => "unmatched",
             Self::Ended { .. } => "ended",
+            Self::Completed { .. } => "completed",
             Self::CancelRefused { .. } => "cancel_refused",
             Self::ReplaceRefused { .. } => "replace_refused",
             Self::DoneForDay => "done_for_day",
@@ -203,6 +213,17 @@ impl Report {
         }
     }
 
+    /// The order it ends and the venue's name for the one that took its place, if it tells of that.
+    pub fn successor(&self) -> Option<(OrderId, VenueOrderId)> {
+        match &self.heard {
+            Heard::Ended {
+                replaced_by: Some(name),
+                ..
+            } => Some((self.order, name.clone())),
+            _ => None,
+        }
+    }
+
     /// The execution it tells of, if any.
     pub const fn execution(&self) -> Option<&Execution> {
         match &self.heard {
@@ -291,10 +312,16 @@ fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
             filled_qty,
             reason,
             at,
+            replaced_by,
         } => Heard::Ended {
             why: end_kind(*end),
-            filled: Qty::new(*filled_qty).map_err(|why| number("filled_qty", filled_qty, why))?,
+            filled: count(*filled_qty)?,
             reason: reason.clone(),
+            at: *at,
+            replaced_by: replaced_by.as_deref().and_then(venue_order),
+        },
+        Fact::Completed { filled_qty, at } => Heard::Completed {
+            filled: count(*filled_qty)?,
             at: *at,
         },
         Fact::CancelRefused { reason } => Heard::CancelRefused { reason: reason.clone() },
@@ -305,9 +332,7 @@ fn heard(fact: &Fact) -> Result<Heard, Unreadable> {
         } => Heard::ReplaceRefused {
             replacement: OrderId::new(*replacement_id),
             reason: reason.clone(),
-            filled: filled_qty
-                .map(|qty| Qty::new(qty).map_err(|why| number("filled_qty", &qty, why)))
-                .transpose()?,
+            filled: filled_qty.map(count).transpose()?,
         },
         Fact::DoneForDay => Heard::DoneForDay,
         Fact::Resumed => Heard::Resumed,
@@ -332,6 +357,11 @@ fn execution(
         price: Price::new(price).map_err(|why| number("price", &price, why))?,
         at,
     })
+}
+
+/// Shares filled, by the venue's count.
+fn count(shares: rust_decimal::Decimal) -> Result<Qty, Unreadable> {
+    Qty::new(shares).map_err(|why| number("filled_qty", &shares, why))
 }
 
 /// The order's name at the venue is a convenience, so one that cannot be read is left out.

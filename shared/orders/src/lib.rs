@@ -16,6 +16,6 @@ mod write;
 pub use events::{Execution, NewOrderEvent, append_events};
 pub use fills::{CorrectedFill, KnownFill, NewFill, VenueExec, correct_fills, insert_fills, known_fills, mark_busted};
 pub use sequence::{Sequence, open_sequence, open_value_of_all, sequences, store_sequences};
-pub use stored::{Chain, StoredOrder, open_value};
+pub use stored::{Chain, RefusedReplace, StoredOrder, open_value};
 pub use wishes::{Expiring, WishKind, clear_cancel_wishes, wish_to_end, wish_to_expire, wish_to_replace};
 pub use write::{NewOrder, Replaces, advance, insert, lock, lock_chains, taken_client_ids};

@@ -94,6 +94,18 @@ pub struct Chain {
     pub replaced_at: Option<Timestamp>,
     /// Fills overtook its replace: the venue is asked to end the rest, and then it is filled, not canceled (ORD-9).
     pub overtaken: bool,
+    /// Its last replace was refused, and the venue did not say how much was filled by then.
+    pub refused: Option<RefusedReplace>,
+}
+
+/// A replace that was refused: fills of before then that make up its total overtook it, however late they are heard of
+/// (ORD-9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusedReplace {
+    /// Shares it asked for, of its whole chain.
+    pub total: Qty,
+    /// When it was refused.
+    pub at: Timestamp,
 }
 
 impl StoredOrder {
@@ -180,6 +192,8 @@ pub(crate) struct OrderRow {
     pub(crate) replaced_by: Option<Uuid>,
     pub(crate) replaced_at: Option<Timestamp>,
     pub(crate) overtaken: bool,
+    pub(crate) refused_qty: Option<Decimal>,
+    pub(crate) refused_at: Option<Timestamp>,
     pub(crate) carried_qty: Decimal,
 }
 
@@ -196,7 +210,7 @@ impl TryFrom<OrderRow> for StoredOrder {
             }
         };
         let state = state_of(&row).ok_or_else(bad("state"))?;
-        let chain = chain_of(&row);
+        let chain = chain_of(&row).ok_or_else(bad("refused replace"))?;
         Ok(Self {
             order_id: OrderId::new(row.order_id),
             account_id: AccountId::new(row.account_id),
@@ -238,8 +252,15 @@ impl TryFrom<OrderRow> for StoredOrder {
     }
 }
 
-fn chain_of(row: &OrderRow) -> Chain {
-    Chain {
+fn chain_of(row: &OrderRow) -> Option<Chain> {
+    let refused = match (row.refused_qty, row.refused_at) {
+        (Some(total), Some(at)) => Some(RefusedReplace {
+            total: Qty::new(total).ok()?,
+            at,
+        }),
+        _ => None,
+    };
+    Some(Chain {
         root: row.chain_id.map(OrderId::new),
         replaces: row.replaces.map(OrderId::new),
         replacement: row.replacement_id.map(OrderId::new),
@@ -247,7 +268,8 @@ fn chain_of(row: &OrderRow) -> Chain {
         replaced_by: row.replaced_by.map(OrderId::new),
         replaced_at: row.replaced_at,
         overtaken: row.overtaken,
-    }
+        refused,
+    })
 }
 
 fn state_of(row: &OrderRow) -> Option<OrderState> {

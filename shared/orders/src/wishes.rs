@@ -81,6 +81,8 @@ pub async fn wish_to_replace(
         "update orders o
             set replacement_id = n.replacement_id,
                 replace_requested_at = $3,
+                refused_qty = null,
+                refused_at = null,
                 updated_at = $3
            from unnest($1::uuid[], $2::uuid[]) as n (order_id, replacement_id)
           where o.order_id = n.order_id",

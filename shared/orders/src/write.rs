@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use db::{DbError, PgConnection};
 use domain::{
     AccountId, AssetId, ClientOrderId, Money, OrderId, OrderStatus, OrderType, Price, Qty, RequestId, Side, Symbol,
-    TimeInForce, Timestamp,
+    TimeInForce, Timestamp, VenueOrderId,
 };
 use rust_decimal::Decimal;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -207,7 +207,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
                 filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
                 submit_at, explicit_expiry, notional, chain_id, replaces, replacement_id, replace_requested_at,
-                replaced_by, replaced_at, overtaken, carried_qty,
+                replaced_by, replaced_at, overtaken, refused_qty, refused_at, carried_qty,
                 coalesce(expires_at, usual_expiry(time_in_force, session_date, created_at)) as "expires_at!"
            from orders
           where order_id = any($1)
@@ -223,19 +223,27 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
 }
 
 /// Locks the orders like [`lock`], and with each the order it replaces and the one asked for in its place: what is held
-/// for them is held together (BP-4).
+/// for them is held together (BP-4). `named` are orders with the venue's name for one that took their place: if that is an
+/// earlier replacement of theirs, it comes along.
 ///
 /// # Errors
 /// What the database says, or a row this program cannot have written.
 pub async fn lock_chains(
     conn: &mut PgConnection,
     orders: &[OrderId],
+    named: &[(OrderId, VenueOrderId)],
 ) -> Result<HashMap<OrderId, StoredOrder>, DbError> {
     let rows = sqlx::query_scalar!(
         r#"select unnest(array[order_id, replaces, replacement_id]) as "order_id"
              from orders
-            where order_id = any($1)"#,
+            where order_id = any($1)
+            union
+           select o.order_id
+             from unnest($2::uuid[], $3::text[]) as n (replaces, venue_order_id)
+             join orders o using (replaces, venue_order_id)"#,
         &uuids(orders, |o| o.get()),
+        &uuids(named, |(order, _)| order.get()),
+        &texts(named, |(_, name)| name.as_str()),
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -277,14 +285,17 @@ async fn update_rows(conn: &mut PgConnection, orders: &[StoredOrder]) -> Result<
                 end_filled_qty = n.end_filled_qty, end_reason = n.end_reason, acknowledged_at = n.acknowledged_at,
                 venue_order_id = n.venue_order_id, filled_at = n.filled_at, canceled_at = n.canceled_at,
                 expired_at = n.expired_at, failed_at = n.failed_at, updated_at = n.updated_at, qty = n.qty,
-                carried_qty = n.carried_qty, replaced_by = n.replaced_by, replaced_at = n.replaced_at, replace_requested_at = n.replace_requested_at, overtaken = n.overtaken
+                carried_qty = n.carried_qty, replaced_by = n.replaced_by, replaced_at = n.replaced_at, replace_requested_at = n.replace_requested_at, overtaken = n.overtaken,
+                refused_qty = n.refused_qty, refused_at = n.refused_at
            from unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::numeric[], $6::numeric[], $7::text[],
                        $8::numeric[], $9::text[], $10::timestamptz[], $11::text[], $12::timestamptz[],
                        $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::numeric[],
-                       $18::numeric[], $19::uuid[], $20::timestamptz[], $21::timestamptz[], $22::boolean[])
+                       $18::numeric[], $19::uuid[], $20::timestamptz[], $21::timestamptz[], $22::boolean[],
+                       $23::numeric[], $24::timestamptz[])
              as n (order_id, status, filled_qty, busted_qty, filled_notional, posted_cash, end_kind, end_filled_qty,
                    end_reason, acknowledged_at, venue_order_id, filled_at, canceled_at, expired_at, failed_at,
-                   updated_at, qty, carried_qty, replaced_by, replaced_at, replace_requested_at, overtaken)
+                   updated_at, qty, carried_qty, replaced_by, replaced_at, replace_requested_at, overtaken,
+                   refused_qty, refused_at)
           where o.order_id = n.order_id",
         &uuids(orders, |o| o.order_id.get()),
         &texts(orders, |o| o.state.status.as_str()),
@@ -317,6 +328,11 @@ async fn update_rows(conn: &mut PgConnection, orders: &[StoredOrder]) -> Result<
         &optional_times(orders, |o| o.chain.replaced_at) as &[Option<Timestamp>],
         &optional_times(orders, |o| o.chain.requested_at) as &[Option<Timestamp>],
         &orders.iter().map(|o| o.chain.overtaken).collect::<Vec<_>>(),
+        &orders
+            .iter()
+            .map(|o| o.chain.refused.map(|refused| refused.total.get()))
+            .collect::<Vec<_>>() as &[Option<_>],
+        &optional_times(orders, |o| o.chain.refused.map(|refused| refused.at)) as &[Option<Timestamp>],
     )
     .execute(conn)
     .await?;

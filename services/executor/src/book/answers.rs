@@ -6,9 +6,9 @@ use venue::{Canceling, Fault, Lookup, Refusal, Replacing, Submitted, VenueOrderV
 use wire::events::v1::{End, Fact};
 
 use super::burn::{differs_from_both, end_short_of};
-use super::changes::{Lane, ended};
+use super::changes::{Lane, end_shown, ended};
+use super::replace::completed;
 use super::submission::{CancelState, State, Submission};
-use super::words::end_of;
 use super::{Book, Context};
 
 /// A finished call.
@@ -27,8 +27,8 @@ pub struct Answer {
 pub enum Outcome {
     /// Of handing in.
     Submitted(Submitted),
-    /// Of asking to put it in another order's place; once that is decided, with the other order as it then was.
-    Replaced(Replacing, Option<Box<VenueOrderView>>),
+    /// Of asking to put it in another order's place; once that is decided, with what came of asking for that order.
+    Replaced(Replacing, Option<Box<Lookup>>),
     /// Of asking.
     Looked(Lookup),
     /// Of asking to end; when it was too late, with the order as it then was.
@@ -75,7 +75,7 @@ impl Book {
             match (answer.lane, answer.outcome) {
                 (Lane::Submit, Outcome::Submitted(outcome)) => book.submitted(context, submission, outcome),
                 (Lane::Submit, Outcome::Replaced(outcome, old)) => {
-                    book.replaced(context, submission, outcome, old.as_deref());
+                    book.replaced(context, submission, outcome, old.map(|old| *old));
                 }
                 (Lane::Lookup, Outcome::Looked(outcome)) => book.looked(context, submission, outcome),
                 (Lane::Cancel, Outcome::Canceled(outcome, view)) => {
@@ -261,18 +261,23 @@ impl Book {
             }
             VenueStatus::Filled => {
                 submission.state = State::Ended;
-                if let Some((end, reason)) = end_short_of(submission, view) {
-                    let fact = ended(end, view.filled_qty, Some(reason), view.updated_at);
+                let told = match end_short_of(submission, view) {
+                    Some((end, reason)) => Some(ended(end, view.filled_qty, Some(reason), view.updated_at)),
+                    None => completed(view),
+                };
+                let is_short = matches!(told, Some(Fact::Ended { .. }));
+                if let Some(fact) = told {
                     self.changes
                         .report(context.venue, submission, fact, source, context.now);
-                } else if submission.cancel == CancelState::Wanted {
+                }
+                if !is_short && submission.cancel == CancelState::Wanted {
                     let reason = "order is already in \"filled\" state".to_owned();
                     self.cancel_refused(context, submission, reason);
                 }
             }
             VenueStatus::Ended(kind) => {
                 submission.state = State::Ended;
-                let fact = ended(end_of(kind), view.filled_qty, None, view.updated_at);
+                let fact = end_shown(kind, view);
                 self.changes
                     .report(context.venue, submission, fact, source, context.now);
             }
@@ -351,7 +356,7 @@ impl Book {
             Some((VenueStatus::Ended(kind), view)) => {
                 submission.cancel = CancelState::Sent;
                 submission.state = State::Ended;
-                let fact = ended(end_of(kind), view.filled_qty, None, view.updated_at);
+                let fact = end_shown(kind, view);
                 self.changes
                     .report(context.venue, submission, fact, "lookup", context.now);
             }

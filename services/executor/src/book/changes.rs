@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use bus::NewEvent;
+use domain::order::EndKind;
 use domain::{OrderId, Qty, Timestamp, VenueOrderId};
-use venue::VenueOrder;
+use venue::{VenueOrder, VenueOrderView};
 use wire::events::v1::{End, Fact, VenueReport};
 
 use super::replace::InPlaceOf;
 use super::saga::StepRow;
 use super::submission::Submission;
+use super::words::end_of;
 
 /// Which call an answer belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,5 +107,17 @@ pub fn ended(end: End, filled: Qty, reason: Option<String>, at: Timestamp) -> Fa
         filled_qty: filled.get(),
         reason,
         at,
+        replaced_by: None,
+    }
+}
+
+/// An end as the venue shows it.
+pub fn end_shown(kind: EndKind, view: &VenueOrderView) -> Fact {
+    Fact::Ended {
+        end: end_of(kind),
+        filled_qty: view.filled_qty.get(),
+        reason: None,
+        at: view.updated_at,
+        replaced_by: view.replaced_by.as_ref().map(ToString::to_string),
     }
 }

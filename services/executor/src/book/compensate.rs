@@ -180,11 +180,20 @@ impl Book {
                 filled_qty,
                 reason,
                 at,
+                replaced_by: None,
             };
             self.changes
                 .report(context.venue, submission, fact, "saga", context.now);
-        } else if submission.cancel == CancelState::Wanted {
-            self.cancel_refused(context, submission, "order is already in \"filled\" state".to_owned());
+        } else {
+            if submission.replaces.is_some() {
+                let (filled_qty, at) = (ending.filled_qty, ending.at);
+                let fact = Fact::Completed { filled_qty, at };
+                self.changes
+                    .report(context.venue, submission, fact, "saga", context.now);
+            }
+            if submission.cancel == CancelState::Wanted {
+                self.cancel_refused(context, submission, "order is already in \"filled\" state".to_owned());
+            }
         }
         // Its call may have been the one that came through.
         self.ask_about_replaced(context, submission);

@@ -6,13 +6,12 @@
 use bus::{Event, NewEvent};
 use domain::{AccountId, OrderId, Qty, VenueOrderId};
 use tracing::info;
-use venue::{Refusal, Replacing, Submitted, VenueOrderView, VenueStatus};
+use venue::{Fault, Lookup, Refusal, Replacing, Submitted, VenueOrderView, VenueStatus};
 use wire::events::v1::{End, Fact, LookUpRequested, ReplaceRequested};
 
-use super::changes::ended;
+use super::changes::end_shown;
 use super::inbox::{blank, terms};
-use super::submission::{State, Submission};
-use super::words::end_of;
+use super::submission::{CancelState, State, Submission};
 use super::{Book, Context};
 
 /// The order whose place a replacement is to take.
@@ -54,14 +53,21 @@ impl Book {
         self.put(submission);
     }
 
-    /// The venue's answer, with the order that was to give way as it then was.
+    /// The venue's answer, with what came of asking for the order that was to give way.
     pub(super) fn replaced(
         &mut self,
         context: &Context<'_>,
         submission: &mut Submission,
         outcome: Replacing,
-        old: Option<&VenueOrderView>,
+        old: Option<Lookup>,
     ) {
+        let name = submission.replaces.as_ref().map(|old| &old.at_venue);
+        let (old, fault) = match old {
+            Some(Lookup::Found(view)) => (Some(view).filter(|view| Some(&view.venue_order_id) == name), None),
+            Some(Lookup::Unknown(fault)) => (None, Some(fault)),
+            Some(Lookup::NotFound) | None => (None, None),
+        };
+        let old = old.as_ref();
         match outcome {
             Replacing::Replaced(view) => {
                 fail::fail_point!("replace::done_not_recorded");
@@ -73,15 +79,32 @@ impl Book {
             Replacing::Refused(refusal) => {
                 fail::fail_point!("replace::refused_or_filled");
                 let has_given_way = old.is_some_and(VenueOrderView::is_replaced);
-                if submission.attempts <= 1 && !has_given_way {
-                    self.leave_line(submission);
-                    self.turned_down(context, submission, refusal, old);
-                } else {
+                match fault {
                     // It may be this very replacement that has the place: asked by its key.
-                    self.submitted(context, submission, Submitted::Refused(refusal));
+                    _ if submission.attempts > 1 || has_given_way => {
+                        self.submitted(context, submission, Submitted::Refused(refusal));
+                    }
+                    Some(fault) => self.ask_again_later(context, submission, &fault),
+                    None => self.turned_down(context, submission, refusal, old),
                 }
             }
             Replacing::Unknown(fault) => self.submitted(context, submission, Submitted::Unknown(fault)),
+        }
+    }
+
+    /// How much of the order had filled when the venue said no decides whether the rest of it is wanted (ORD-9), and nobody
+    /// knows. A no to the first try leaves nothing at the venue, so it is as if the call had never been made.
+    fn ask_again_later(&mut self, context: &Context<'_>, submission: &mut Submission, fault: &Fault) {
+        self.leave_line(submission);
+        submission.memory.busy = false;
+        submission.memory.asks += 1;
+        submission.last_error = Some(fault.to_string());
+        submission.attempts -= 1;
+        submission.first_sent_at = None;
+        submission.state = State::Queued;
+        submission.due = Some(context.retry_at(submission.memory.asks));
+        if submission.cancel == CancelState::Wanted {
+            self.never_send(context, submission, End::Canceled, None);
         }
     }
 
@@ -96,6 +119,7 @@ impl Book {
             order.id = %submission.order_id, request.id = %submission.request_id, code = refusal.code,
             "the venue refused the replacement: {}", refusal.reason
         );
+        self.leave_line(submission);
         submission.memory.busy = false;
         submission.state = State::Ended;
         submission.due = None;
@@ -125,7 +149,7 @@ impl Book {
         };
         match old.map(|view| (view, view.status)) {
             Some((view, VenueStatus::Ended(kind))) => {
-                let fact = ended(end_of(kind), view.filled_qty, None, view.updated_at);
+                let fact = end_shown(kind, view);
                 let id = replaced.order_id;
                 self.changes
                     .report_of(id, context.venue, submission, fact, "lookup", context.now);
@@ -150,6 +174,16 @@ impl Book {
         let event = NewEvent::look_up_requested(&question, submission.request_id.clone());
         self.changes.reports.push(event);
     }
+}
+
+/// What is told of a replacement that the venue shows as filled: whether that is all of it, only who knows its chain can
+/// say. Any other order is whole then, or seen to be short here.
+pub fn completed(view: &VenueOrderView) -> Option<Fact> {
+    view.replaces.as_ref()?;
+    Some(Fact::Completed {
+        filled_qty: view.filled_qty.get(),
+        at: view.updated_at,
+    })
 }
 
 /// Whether the venue shows fewer shares filled than were asked for, for no reason of a replacement's own: what its chain

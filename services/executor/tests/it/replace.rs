@@ -106,6 +106,80 @@ async fn a_refused_replace_is_told_of_the_order_that_goes_on() {
     assert_eq!(world.open_rows().await, 0);
 }
 
+/// ORD-9, replace::refused_or_filled: how much had filled decides whether the rest is wanted, so a refusal without that
+/// number is no answer yet.
+#[tokio::test]
+async fn ord_9_a_refused_replace_is_asked_again_until_the_count_of_the_old_order_is_known() {
+    let (world, mut executor) = World::started().await;
+    let (old, new) = asked(&mut executor, &world, dec!(5)).await;
+    world.venue.fill(old, shares(6), dollars(dec!(50)));
+    world.venue.script_for(old, CallKind::Lookup, [Act::Fail, Act::Fail]);
+    settle(&mut executor).await;
+    assert_eq!(world.told(old).await, "acknowledged@submit");
+    assert_eq!(world.row(new).await, "queued/0/none");
+    settle_for(&world, &mut executor, 20).await;
+    assert_eq!(refusal(&world, old).await, (new.get(), Some(dec!(6))));
+    assert_eq!(world.venue.count(CallKind::Replace, new), 3);
+    assert_eq!(
+        (world.row(new).await.as_str(), world.open_rows().await),
+        ("ended/1/none", 0)
+    );
+}
+
+#[tokio::test]
+async fn a_refused_replace_that_waits_to_be_asked_again_can_be_canceled() {
+    let (world, mut executor) = World::started().await;
+    let (old, new) = asked(&mut executor, &world, dec!(5)).await;
+    world.venue.fill(old, shares(6), dollars(dec!(50)));
+    world.venue.script_for(old, CallKind::Lookup, [Act::Fail]);
+    settle(&mut executor).await;
+    world.cancel(new, "AAPL").await;
+    settle_for(&world, &mut executor, 3).await;
+    assert_eq!(world.told(new).await, "canceled 0@never_sent");
+    assert_eq!(world.venue.count(CallKind::Replace, new), 1);
+}
+
+/// The venue has lost the old order: no number is to be had, and waiting would bring none.
+#[tokio::test]
+async fn a_refused_replace_of_an_order_that_the_venue_denies_is_told_without_a_count() {
+    let (world, mut executor) = World::started().await;
+    let (old, new) = asked(&mut executor, &world, dec!(5)).await;
+    world.venue.fill(old, shares(6), dollars(dec!(50)));
+    world.venue.script_for(old, CallKind::Lookup, [Act::Deny]);
+    settle(&mut executor).await;
+    assert_eq!(refusal(&world, old).await, (new.get(), None));
+}
+
+/// replace::done_not_recorded: the status-updater has to know which replacement it was.
+#[tokio::test]
+async fn the_end_of_a_replaced_order_names_the_one_that_took_its_place() {
+    let (world, mut executor) = World::started().await;
+    let (old, new) = asked(&mut executor, &world, dec!(12)).await;
+    settle(&mut executor).await;
+    let name = world.venue.shown(new).unwrap().venue_order_id.to_string();
+    world.ask(old, "AAPL").await;
+    settle(&mut executor).await;
+    let reports = world.reports(old).await;
+    let told = reports.iter().filter_map(|(fact, source)| match fact {
+        Fact::Ended { replaced_by, .. } => Some((replaced_by.as_deref(), source.as_str())),
+        _ => None,
+    });
+    assert_eq!(Vec::from_iter(told), [(Some(name.as_str()), "lookup"); 2]);
+}
+
+/// ORD-12: whether a replacement's own count makes it whole depends on its chain, so the count is told.
+#[tokio::test]
+async fn ord_12_a_filled_replacement_is_told_with_its_count() {
+    let (world, mut executor) = World::started().await;
+    let (old, new) = asked(&mut executor, &world, dec!(12)).await;
+    world.venue.fill(old, shares(4), dollars(dec!(50)));
+    settle(&mut executor).await;
+    world.venue.fill(new, shares(8), dollars(dec!(50)));
+    world.ask(new, "AAPL").await;
+    settle(&mut executor).await;
+    assert_eq!(world.told(new).await, "acknowledged@submit, completed 8@lookup");
+}
+
 /// The stream told of the old order before its own answer, which is lost: whoever asks to replace it knows its name.
 #[tokio::test]
 async fn an_order_in_doubt_is_replaced_under_the_name_that_its_readers_know() {

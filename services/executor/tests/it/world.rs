@@ -273,6 +273,7 @@ fn word(fact: &Fact) -> String {
             };
             format!("{end} {}", filled_qty.normalize())
         }
+        Fact::Completed { filled_qty, .. } => format!("completed {}", filled_qty.normalize()),
         Fact::CancelRefused { .. } => "cancel_refused".to_owned(),
         Fact::ReplaceRefused { .. } => "replace_refused".to_owned(),
         Fact::Filled { .. }

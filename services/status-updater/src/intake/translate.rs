@@ -71,6 +71,7 @@ pub(super) fn update(update: &VenueUpdate) -> Option<Told> {
                     filled_qty: order.filled_qty.get(),
                     reason,
                     at,
+                    replaced_by: order.replaced_by.as_ref().map(ToString::to_string),
                 },
                 None,
             )

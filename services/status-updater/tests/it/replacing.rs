@@ -5,10 +5,13 @@
 //! | `buy 10 @ 100.00 -> 12 @ 110.00` | an order at the venue, and the replacement that is asked for; the account has just what both hold |
 //! | `old fill 4 @ 99.90`, `new fill#a 3 @ 100.00` | an execution of either |
 //! | `old bust#a 4 @ 99.90` | it is taken back |
-//! | `replaced`, `replaced 4` | the old order gave way, with the venue's count if it is not what was heard so far |
+//! | `replaced`, `replaced 4`, `replaced 4 by v-2` | the old order gave way, with the venue's count if it is not what was heard so far, and to whom |
 //! | `refused`, `refused 4` | the replacement is refused, with the venue's count where it is told |
 //! | `named` | the venue has the replacement |
 //! | `old cancel`, `new expire 3`, `new reject` | an end |
+//! | `new complete 5` | the venue shows it filled, by its count |
+//! | `early old fill 4 @ 99.90` | an execution that was made before all of this, and is heard of now |
+//! | `again 14 @ 100.00` | one more replacement of the old order is asked for; v-3 |
 //! | `wish old`, `wish new` | the customer asks to cancel |
 
 use crate::script::{ACCOUNT, ORDER, Scene, VENUE};
@@ -24,11 +27,14 @@ use uuid::Uuid;
 use wire::events::v1::{End, Fact, VenueReport};
 
 const NEW: OrderId = OrderId::new(Uuid::from_u128(0x0e));
+const LATER: OrderId = OrderId::new(Uuid::from_u128(0x0f));
 
 struct Pair {
     scene: Scene,
     heard: [(Vec<String>, Decimal); 2],
     now: domain::Timestamp,
+    /// When the next execution was made, if not now.
+    made_at: Option<domain::Timestamp>,
     /// The least free cash and free shares there ever were.
     least: Decimal,
 }
@@ -44,18 +50,34 @@ impl Pair {
     /// As the order manager leaves it: the account has what both may cost, and no more.
     fn asked(text: &str) -> Self {
         let (old, new) = text.split_once(" -> ").unwrap();
-        let mut scene = Scene::of(&format!("{old}; ack"));
-        let books = &mut scene.desk.books;
-        let old = books.orders.get_mut(&ORDER).unwrap();
+        let scene = Scene::of(&format!("{old}; ack"));
+        let now = scene.desk.books.orders[&ORDER].updated_at;
+        let (heard, made_at, least) = (Default::default(), None, Decimal::ZERO);
+        let mut pair = Self {
+            scene,
+            heard,
+            now,
+            made_at,
+            least,
+        };
         let (qty, limit) = new.split_once(" @ ").unwrap();
-        let now = old.updated_at;
-        old.chain.replacement = Some(NEW);
-        old.chain.requested_at = Some(now);
+        pair.ask(NEW, qty, limit);
+        pair.scene.desk.written.events.clear();
+        pair
+    }
+
+    /// A replacement with its hold, which takes whatever the account has free.
+    fn ask(&mut self, id: OrderId, qty: &str, limit: &str) {
+        let books = &mut self.scene.desk.books;
+        let old = books.orders.get_mut(&ORDER).unwrap();
+        old.chain.replacement = Some(id);
+        old.chain.requested_at = Some(self.now);
         let replacement = StoredOrder {
-            order_id: NEW,
-            client_order_id: ClientOrderId::new("new").unwrap(),
+            order_id: id,
+            client_order_id: ClientOrderId::new(&id.to_string()).unwrap(),
             limit_price: Price::parse(limit).unwrap(),
             state: OrderState::replacement(Qty::parse(qty).unwrap()),
+            posted_cash: Money::ZERO,
             venue_order_id: None,
             acknowledged_at: None,
             chain: Chain {
@@ -68,37 +90,34 @@ impl Pair {
         let leg = Leg {
             limit: old.limit_price,
             state: old.state,
-            posted: Money::ZERO,
+            posted: old.posted_cash,
         };
         let terms = rules::Order {
             account: ACCOUNT,
-            order: NEW,
+            order: id,
             symbol: old.symbol.clone(),
             side: old.side,
             limit_price: replacement.limit_price,
             strict: false,
         };
-        let hold = rules::hold_beside(&terms, &replacement.state, &leg, now).unwrap();
+        let hold = rules::hold_beside(&terms, &replacement.state, &leg, self.now).unwrap();
         books.post(&hold);
         books.sequences.get_mut(&ACCOUNT).unwrap().open_orders += 1;
-        books.orders.insert(NEW, replacement);
+        books.orders.insert(id, replacement);
         books.cash.get_mut(&ACCOUNT).unwrap().avail = Money::ZERO;
         let symbol = terms.symbol;
         books.shares.get_mut(&(ACCOUNT, symbol)).unwrap().avail = Qty::ZERO;
-        scene.desk.written.events.clear();
-        let (heard, least) = (Default::default(), Decimal::ZERO);
-        Self {
-            scene,
-            heard,
-            now,
-            least,
-        }
     }
 
     fn step(&mut self, step: &str) {
         self.now += TimeDelta::seconds(1);
-        let words: Vec<&str> = step.split_whitespace().collect();
+        let mut words: Vec<&str> = step.split_whitespace().collect();
+        if words[0] == "early" {
+            self.made_at = Some(testkit::start_of_time());
+            words.remove(0);
+        }
         match (words[0], words.get(1)) {
+            ("again", Some(qty)) => self.ask(LATER, qty, words[3]),
             ("old", _) => self.about(0, &words[1..]),
             ("new", _) => self.about(1, &words[1..]),
             ("wish", Some(which)) => {
@@ -113,11 +132,11 @@ impl Pair {
                     at: self.now,
                 },
             ),
-            ("replaced", count) => self.end(0, End::Replaced, count.copied()),
+            ("replaced", count) => self.end(0, End::Replaced, count.copied(), words.get(3).copied()),
             ("refused", count) => self.hear(
                 ORDER,
                 Fact::ReplaceRefused {
-                    replacement_id: NEW.get(),
+                    replacement_id: self.order(ORDER).chain.replacement.unwrap().get(),
                     reason: "order is not open".into(),
                     filled_qty: count.map(|count| count.parse().unwrap()),
                 },
@@ -138,9 +157,13 @@ impl Pair {
             "cancel" => End::Canceled,
             "expire" => End::Expired,
             "reject" => End::Rejected,
+            "complete" => {
+                let (filled_qty, at) = (words[1].parse().unwrap(), self.now);
+                return self.hear([ORDER, NEW][which], Fact::Completed { filled_qty, at });
+            }
             other => panic!("no such word: {other}"),
         };
-        self.end(which, end, words.get(1).copied());
+        self.end(which, end, words.get(1).copied(), None);
     }
 
     fn fill(&mut self, which: usize, name: &str, qty: &str, price: &str) {
@@ -161,7 +184,7 @@ impl Pair {
             venue_order_id: format!("v-{}", which + 1),
             qty,
             price: price.parse().unwrap(),
-            at: self.now,
+            at: self.made_at.take().unwrap_or(self.now),
         };
         self.hear([ORDER, NEW][which], fact);
     }
@@ -176,7 +199,7 @@ impl Pair {
         self.hear([ORDER, NEW][which], fact);
     }
 
-    fn end(&mut self, which: usize, end: End, count: Option<&str>) {
+    fn end(&mut self, which: usize, end: End, count: Option<&str>, by: Option<&str>) {
         let filled_qty = count.map_or(self.heard[which].1, |count| count.parse().unwrap());
         let (reason, at) = (None, self.now);
         let fact = Fact::Ended {
@@ -184,6 +207,7 @@ impl Pair {
             filled_qty,
             reason,
             at,
+            replaced_by: by.map(str::to_owned),
         };
         self.hear([ORDER, NEW][which], fact);
     }
@@ -224,7 +248,11 @@ impl Pair {
                 order.state.ordered
             )
         };
-        let mut text = format!("{}, {}, held {}", one(ORDER), one(NEW), self.held().normalize());
+        let mut text = format!("{}, {}", one(ORDER), one(NEW));
+        if self.scene.desk.books.orders.contains_key(&LATER) {
+            text.push_str(&format!(", {}", one(LATER)));
+        }
+        text.push_str(&format!(", held {}", self.held().normalize()));
         let aside = self.scene.desk.written.aside.len();
         if aside > 0 {
             text.push_str(&format!(", set aside {aside}"));
@@ -234,7 +262,11 @@ impl Pair {
 
     fn told(&self) -> String {
         let word = |e: &orders::NewOrderEvent| {
-            let which = if e.order_id == ORDER { "old" } else { "new" };
+            let which = match e.order_id {
+                ORDER => "old",
+                NEW => "new",
+                _ => "later",
+            };
             format!("{which} {}:{}", e.event, e.status)
         };
         let words: Vec<String> = self.scene.desk.written.events.iter().map(word).collect();
@@ -379,6 +411,93 @@ fn ord_9_an_overtaken_order_ends_with_a_fill_that_is_told_once() {
     let told = Pair::of(once).told();
     assert!(told.ends_with("new rejected:rejected, old fill:filled"), "{told}");
     check_told(&format!("{once}; old cancel"), &told);
+}
+
+/// The venue's stream told of the refusal, or its key was burnt: nobody said how many were filled by then.
+#[test]
+fn ord_9_fills_of_before_a_refusal_overtake_the_replace_when_they_are_heard_of() {
+    for refused in ["new reject", "named; new cancel", "refused"] {
+        let asked = format!("buy 10 @ 100.00 -> 5 @ 100.00; {refused}");
+        let end = if refused.contains("cancel") {
+            "canceled"
+        } else {
+            "rejected"
+        };
+        let overtaken = format!("{asked}; early old fill 3 @ 100.00; early old fill 3 @ 100.00");
+        check(&overtaken, &format!("pending_cancel 6/10, {end} 0/5, held 400"));
+        check(
+            &format!("{overtaken}; old cancel"),
+            &format!("filled 6/6, {end} 0/5, held 0"),
+        );
+        // Made afterwards: it overtook nothing.
+        check(
+            &format!("{asked}; old fill 6 @ 100.00; old cancel"),
+            &format!("canceled 6/10, {end} 0/5, held 0"),
+        );
+        // The venue's count comes later and settles it, whatever is heard of then.
+        check(
+            &format!("{asked}; refused 6; old cancel 6; early old fill 6 @ 100.00"),
+            &format!("filled 6/6, {end} 0/5, held 0"),
+        );
+        check(
+            &format!("{asked}; refused 4; early old fill 6 @ 100.00; old cancel"),
+            &format!("canceled 6/10, {end} 0/5, held 0"),
+        );
+    }
+    let told = Pair::of("buy 10 @ 100.00 -> 5 @ 100.00; new reject; refused 6; refused 6").told();
+    assert_eq!(
+        told,
+        "new rejected:rejected, old order_replace_rejected:new, old pending_cancel:pending_cancel"
+    );
+}
+
+/// The key of the first replacement was burnt too late: it has the place, which a second one was asked for meanwhile.
+#[test]
+fn ord_8_the_order_that_the_venue_names_has_the_place() {
+    let asked = "buy 10 @ 100.00 -> 12 @ 100.00; named; new cancel; again 14 @ 100.00";
+    check(
+        asked,
+        "pending_replace 0/10, canceled 0/12, pending_new 0/14, held 1400",
+    );
+    let expected = "replaced 4/10, canceled 0/12, rejected 0/14, held 0";
+    check(&format!("{asked}; old fill 4 @ 100.00; replaced 4 by v-2"), expected);
+    // Its fills are heard of later, and the end is told again without a name.
+    let late = format!("{asked}; replaced 4 by v-2; replaced 4; old fill 4 @ 100.00; replaced 4");
+    check(&late, expected);
+    let pair = Pair::of(&late);
+    assert_eq!(pair.order(ORDER).chain.replaced_by, Some(NEW));
+    // The venue refuses the second one, of course.
+    check(&format!("{late}; refused 4"), expected);
+    check_told(
+        &format!("{asked}; replaced 0 by v-2; refused 0"),
+        "new canceled:canceled, old order_replace_rejected:new, old order_replace_rejected:new, \
+         later rejected:rejected, old replaced:replaced",
+    );
+    // A name that is not known yet is that of the last one that was asked for.
+    check(
+        &format!("{asked}; replaced 0 by v-3"),
+        "replaced 0/10, canceled 0/12, new 0/14, held 1400",
+    );
+}
+
+/// ORD-12: the venue works a filled replacement no more, so a trade that it takes back leaves a rest that nobody works.
+#[test]
+fn ord_12_a_filled_replacement_that_lost_a_trade_ends_and_gives_its_hold_back() {
+    let filled =
+        "buy 10 @ 100.00 -> 12 @ 100.00; old fill 4 @ 100.00; replaced; new fill#a 5 @ 100.00; new fill#b 3 @ 100.00";
+    let busted = format!("{filled}; new bust#b 3 @ 100.00");
+    check(&busted, "replaced 4/10, partially_filled 5/12, held 300");
+    let over = "replaced 4/10, canceled 5/12, held 0";
+    check(&format!("{busted}; new complete 5"), over);
+    check(&format!("{filled}; new complete 5; new bust#b 3 @ 100.00"), over);
+    // With what its chain had filled it is whole.
+    check(
+        &format!("{filled}; new complete 8"),
+        "replaced 4/10, filled 8/12, held 0",
+    );
+    // Nobody knows yet what its chain had filled.
+    let waits = "buy 10 @ 100.00 -> 12 @ 100.00; new fill 8 @ 100.00; new complete 8; replaced 4; old fill 4 @ 100.00";
+    check(waits, "replaced 4/10, filled 8/12, held 0");
 }
 
 #[test]

@@ -333,6 +333,7 @@ fn the_customer_is_told_why() {
         filled_qty: 0.into(),
         reason: reason.clone(),
         at,
+        replaced_by: None,
     });
     let order = &scene.desk.books.orders[&ORDER];
     assert_eq!((order.end_reason.clone(), order.failed_at), (reason, Some(at)));

@@ -246,6 +246,7 @@ impl Scene {
             filled_qty,
             reason: None,
             at: self.now,
+            replaced_by: None,
         });
     }
 

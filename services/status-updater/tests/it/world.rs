@@ -432,5 +432,6 @@ pub fn ended(end: End, filled: &str) -> Fact {
         filled_qty: filled.parse().unwrap(),
         reason: Some("as asked".into()),
         at,
+        replaced_by: None,
     }
 }

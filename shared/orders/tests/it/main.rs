@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 use domain::order::{EndKind, OrderEvent};
 use domain::{
     AccountId, AssetId, ClientOrderId, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce, Timestamp,
+    VenueOrderId,
 };
 use orders::read::{self, Direction, ListFilter, ListStatus};
-use orders::{NewOrder, WishKind};
+use orders::{NewOrder, RefusedReplace, Replaces, WishKind};
 use testkit::{TestDb, start_of_time};
 use uuid::Uuid;
 
@@ -358,6 +359,73 @@ async fn the_list_pages_through_its_index() {
         plan.contains("orders_account_submitted") && !plan.contains("Sort"),
         "{plan}"
     );
+}
+
+/// An order that is replaced, what was asked for in its place first, and last.
+async fn replaced_twice(conn: &mut db::PgConnection) -> [OrderId; 3] {
+    let [old, first, last] = [1, 2, 3].map(|n| order(n, 1, "AAPL"));
+    let ids = [old.order_id, first.order_id, last.order_id];
+    let replacement = |new: NewOrder| NewOrder {
+        replaces: Some(Replaces {
+            order: ids[0],
+            root: ids[0],
+        }),
+        ..new
+    };
+    let all = [old, replacement(first), replacement(last)];
+    orders::insert(conn, &all).await.expect("stored");
+    for new in &ids[1..] {
+        orders::wish_to_replace(conn, &[(ids[0], *new)], start_of_time())
+            .await
+            .expect("stored");
+    }
+    ids
+}
+
+#[tokio::test]
+async fn ord_8_an_earlier_replacement_is_locked_with_its_order_where_the_venue_names_it() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let [old, first, last] = replaced_twice(&mut conn).await;
+    let mut named = orders::lock(&mut conn, &[first]).await.expect("read");
+    let mut order = named.remove(&first).expect("stored");
+    let name = VenueOrderId::new("v-1").expect("plain text");
+    order.venue_order_id = Some(name.clone());
+    orders::advance(&mut conn, &[order]).await.expect("stored");
+    for (named, expected) in [
+        (vec![], vec![old, last]),
+        (vec![(old, name.clone())], vec![old, first, last]),
+        (vec![(last, name)], vec![old, last]),
+    ] {
+        let locked = orders::lock_chains(&mut conn, &[old], &named).await.expect("read");
+        let mut ids: Vec<OrderId> = locked.into_keys().collect();
+        ids.sort();
+        assert_eq!(ids, expected, "{named:?}");
+    }
+}
+
+#[tokio::test]
+async fn ord_9_a_refused_replace_is_remembered_until_the_next_one_is_asked_for() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.expect("a connection");
+    let [old, first, _] = replaced_twice(&mut conn).await;
+    let mut order = orders::lock(&mut conn, &[old])
+        .await
+        .expect("read")
+        .remove(&old)
+        .expect("stored");
+    order.chain.refused = Some(RefusedReplace {
+        total: Qty::parse("5").expect("a quantity"),
+        at: start_of_time(),
+    });
+    orders::advance(&mut conn, &[order.clone()]).await.expect("stored");
+    let locked = orders::lock(&mut conn, &[old]).await.expect("read");
+    assert_eq!(locked[&old].chain.refused, order.chain.refused);
+    orders::wish_to_replace(&mut conn, &[(old, first)], start_of_time())
+        .await
+        .expect("stored");
+    let locked = orders::lock(&mut conn, &[old]).await.expect("read");
+    assert_eq!(locked[&old].chain.refused, None);
 }
 
 #[tokio::test]

@@ -222,6 +222,17 @@ pub enum Fact {
         reason: Option<String>,
         /// When.
         at: DateTime<Utc>,
+        /// The venue's name for the order that took its place, where it was replaced and that is known.
+        #[serde(default)]
+        replaced_by: Option<String>,
+    },
+    /// The venue shows it filled and works it no more. Its executions tell what was filled; of a replacement only the
+    /// reader knows whether the count makes it whole (ORD-8).
+    Completed {
+        /// Shares filled by then, its own, by the venue's count.
+        filled_qty: Decimal,
+        /// When.
+        at: DateTime<Utc>,
     },
     /// The venue refused the cancel, e.g. because it came too late.
     CancelRefused {
