@@ -114,6 +114,9 @@ pub struct Settings {
     /// Most stream connections of one account in one process.
     #[serde(default)]
     pub stream_connections_per_account: Option<usize>,
+    /// Most WebSockets of one address that have not said who they are.
+    #[serde(default)]
+    pub stream_strangers_per_address: Option<usize>,
     /// Most dollars that one order may be worth.
     #[serde(default)]
     pub max_order_value: Option<Decimal>,
@@ -248,6 +251,9 @@ impl Settings {
         }
         if self.stream_connections_per_account == Some(0) {
             return Err(bad("STREAM_CONNECTIONS_PER_ACCOUNT", "must be at least 1"));
+        }
+        if self.stream_strangers_per_address == Some(0) {
+            return Err(bad("STREAM_STRANGERS_PER_ADDRESS", "must be at least 1"));
         }
         self.risk()?;
         if !(500..=600_000).contains(&self.lease_ms) {
@@ -542,6 +548,7 @@ mod tests {
             ("DAYBOOK_MARKET_COLLAR_PERCENT", "51"),
             ("DAYBOOK_STREAM_CONNECTIONS", "0"),
             ("DAYBOOK_STREAM_CONNECTIONS_PER_ACCOUNT", "0"),
+            ("DAYBOOK_STREAM_STRANGERS_PER_ADDRESS", "0"),
             ("DAYBOOK_MAX_ORDER_VALUE", "much"),
             ("DAYBOOK_MAX_OPEN_VALUE", "0"),
             ("DAYBOOK_MAX_FIRM_OPEN_VALUE", "-1"),

@@ -473,6 +473,9 @@ pub enum StreamError {
     /// The account has no room.
     #[error("too many stream connections of this account")]
     AccountFull,
+    /// The address has no room for those who have not said who they are.
+    #[error("too many stream connections of this address that are not authenticated")]
+    AddressFull,
     /// The process stops before it has begun.
     #[error("the server is stopping, connect again")]
     Stopping,

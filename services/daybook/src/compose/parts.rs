@@ -418,6 +418,9 @@ fn order_manager_config(settings: &Settings) -> anyhow::Result<order_manager::Co
             connections_per_account: settings
                 .stream_connections_per_account
                 .unwrap_or(usual.streams.connections_per_account),
+            strangers_per_address: settings
+                .stream_strangers_per_address
+                .unwrap_or(usual.streams.strangers_per_address),
             ..usual.streams
         },
         risk: settings.risk()?,

@@ -271,7 +271,7 @@ impl Meter {
 }
 
 /// Whoever has an address of version 6 has 2⁶⁴ of them.
-fn network(from: IpAddr) -> IpAddr {
+pub(crate) fn network(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();

@@ -11,6 +11,8 @@ pub struct StreamSettings {
     pub connections_per_account: usize,
     /// Most WebSockets that have not said yet who they are.
     pub strangers: usize,
+    /// Most of those from one address (for version 6: from its /64 network).
+    pub strangers_per_address: usize,
     /// How long those may take.
     pub name_within: Duration,
     /// How often a quiet connection hears that it lives. One that does not answer three times in a row is cut.
@@ -35,6 +37,7 @@ impl Default for StreamSettings {
             connections: 20_000,
             connections_per_account: 250,
             strangers: 1_000,
+            strangers_per_address: 100,
             name_within: Duration::from_secs(10),
             heartbeat: Duration::from_secs(15),
             read_within: Duration::from_secs(10),

@@ -321,6 +321,7 @@ pub(super) fn stream() -> Vec<StreamError> {
         StreamError::UnknownEvent("since_id"),
         StreamError::Full,
         StreamError::AccountFull,
+        StreamError::AddressFull,
         StreamError::Stopping,
     ]
 }

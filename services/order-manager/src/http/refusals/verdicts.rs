@@ -221,9 +221,26 @@ impl Refusal for StreamError {
                 Kind::Later(5),
                 "close connections that are not needed, connect again later",
             ),
+            Self::AddressFull => (
+                Kind::Limited(5),
+                "say who you are in the headers of the handshake, or sooner after it",
+            ),
             Self::Stopping => (Kind::Later(1), "connect again, with the last event that was received"),
             Self::TimeAndEvent(_) => (Kind::Parameter, "leave one of them out"),
             Self::NoEventId(_) | Self::UnknownEvent(_) => (Kind::Parameter, "send the `event_id` of an update"),
+        }
+    }
+
+    fn context(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::AddressFull => vec![("reject_reason", self.to_string().into())],
+            Self::NoHandshake
+            | Self::Full
+            | Self::AccountFull
+            | Self::Stopping
+            | Self::TimeAndEvent(_)
+            | Self::NoEventId(_)
+            | Self::UnknownEvent(_) => vec![],
         }
     }
 }

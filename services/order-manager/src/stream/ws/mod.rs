@@ -65,7 +65,7 @@ pub(crate) async fn open(
     let caller = caller.map(|KeyHolder(caller)| caller);
     let visit = match &caller {
         Some(caller) => streams.door().enter_as("websocket", caller.account)?,
-        None => streams.door().enter("websocket")?,
+        None => streams.door().enter("websocket", from.0)?,
     };
     let tracked = streams.0.sessions.token();
     let upgrade = upgrade

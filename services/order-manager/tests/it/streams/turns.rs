@@ -6,6 +6,8 @@ use futures::future::join_all;
 use order_manager::StreamSettings;
 use serde_json::{Value, json};
 use testkit::wait_until;
+use tokio::net::TcpSocket;
+use tokio_tungstenite::{client_async, tungstenite};
 
 use crate::house::Customer;
 use crate::street::{PATIENCE, Socket, Street, pair};
@@ -160,4 +162,46 @@ async fn strangers_keep_out_nobody_who_is_known() {
     );
     street.order(&ada).await;
     assert_eq!(events.numbers(1).await, [1]);
+}
+
+/// One address cannot keep those of another from saying who they are.
+#[tokio::test]
+async fn rsk_7_an_address_has_only_so_much_room_for_strangers() {
+    let street = Street::with(StreamSettings {
+        strangers_per_address: 1,
+        name_within: Duration::from_secs(3_600),
+        ..StreamSettings::default()
+    })
+    .await;
+    let ada = street.house.customer(100).await;
+    let mut first = street.socket().await;
+    let tungstenite::Error::Http(refused) = stranger(&street, 1).await.unwrap_err() else {
+        panic!("it is answered");
+    };
+    let told: Value = serde_json::from_slice(refused.body().as_deref().unwrap()).unwrap();
+    let reason = "too many stream connections of this address that are not authenticated";
+    assert_eq!(
+        told,
+        json!({"code": 42910000, "message": "rate limit exceeded", "reject_reason": reason})
+    );
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["retry-after"]),
+        (429, &"5".parse().unwrap())
+    );
+    assert!(refused.headers().contains_key("x-ratelimit-limit"));
+    stranger(&street, 2).await.expect("another address is not concerned");
+    let known = street.socket_with_headers(&ada.key_id, &ada.secret).await;
+    assert!(known.is_ok(), "nor is who is known");
+    first.authenticate(&ada).await;
+    stranger(&street, 1).await.expect("it has said who it is");
+}
+
+/// A handshake without a key from 127.0.0.`host`.
+async fn stranger(street: &Street, host: u8) -> Result<(), tungstenite::Error> {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, host], 0).into()).unwrap();
+    let stream = socket.connect(street.address).await.unwrap();
+    client_async(format!("ws://{}/stream", street.address), stream)
+        .await
+        .map(|_| ())
 }
