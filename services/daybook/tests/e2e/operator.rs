@@ -157,6 +157,45 @@ async fn the_listener_wants_its_token_and_customers_do_not_reach_it() {
     assert_eq!(health.status(), 404, "health is asked for at the customers' door");
 }
 
+/// Each way in which a customer may show a key is a stranger's on the operator's listener, whatever is asked for.
+#[tokio::test]
+async fn a_customers_key_opens_nothing_of_the_operators() {
+    let house = House::open().await;
+    let ada = house.customer(1).await;
+    let done = acts(&house).await;
+    let id = "11111111-2222-4333-8444-555555555555";
+    let run = format!("/admin/v1/jobs/housekeeping/runs/{id}");
+    let routes = [
+        (Method::GET, "/admin/v1/jobs".to_owned()),
+        (Method::POST, "/admin/v1/jobs".to_owned()),
+        (Method::GET, "/admin/v1/jobs/housekeeping".to_owned()),
+        (Method::DELETE, "/admin/v1/jobs/housekeeping".to_owned()),
+        (Method::POST, "/admin/v1/jobs/housekeeping/run".to_owned()),
+        (Method::POST, "/admin/v1/jobs/housekeeping/pause".to_owned()),
+        (Method::POST, "/admin/v1/jobs/housekeeping/resume".to_owned()),
+        (Method::GET, "/admin/v1/jobs/housekeeping/runs".to_owned()),
+        (Method::GET, run.clone()),
+        (Method::GET, format!("{run}/lines")),
+        (Method::GET, "/admin/v1/alerts".to_owned()),
+        (Method::POST, format!("/admin/v1/alerts/{id}/ack")),
+    ];
+    for (method, path) in routes {
+        let ask = || http().request(method.clone(), format!("{}{path}", house.admin_url()));
+        let ways = [
+            ask()
+                .header("APCA-API-KEY-ID", &ada.key_id)
+                .header("APCA-API-SECRET-KEY", &ada.secret),
+            ask().basic_auth(&ada.key_id, Some(&ada.secret)),
+            ask().bearer_auth(&ada.secret),
+        ];
+        for way in ways {
+            let answer = way.send().await.unwrap();
+            assert_eq!(answer.status(), 401, "{method} {path}");
+        }
+    }
+    assert_eq!(acts(&house).await, done, "nothing was done");
+}
+
 #[tokio::test]
 async fn the_commands_show_what_the_listener_shows() {
     let house = House::open().await;

@@ -15,6 +15,7 @@ mod history;
 mod house;
 mod limits;
 mod market;
+mod matrix;
 mod placing;
 mod promised;
 mod reading;
