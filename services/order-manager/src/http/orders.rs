@@ -32,7 +32,11 @@ struct OrderPath {
 }
 
 /// Places an order.
-#[utoipa::path(post, path = "/v2/orders", operation_id = "place_order", tag = ORDERS, request_body = PlaceOrder,
+#[utoipa::path(post, path = "/v2/orders", operation_id = "place_order", tag = ORDERS,
+    request_body(content = PlaceOrder, examples(
+        ("limit" = (value = json!({"symbol": "AAPL", "qty": "1", "side": "buy", "type": "limit", "time_in_force": "gtc", "limit_price": "10.25"}))),
+        ("shares" = (value = json!({"symbol": "MSFT", "qty": "2", "side": "buy", "type": "market", "time_in_force": "day"}))),
+        ("dollars" = (value = json!({"symbol": "AAPL", "notional": "25.50", "side": "buy", "type": "market", "time_in_force": "day"}))))),
     responses((status = 200, description = "The order, committed with its hold", body = Order),
         refused::NoJson, refused::Forbidden, refused::TooLarge, refused::MalformedOrAgainstRules))]
 pub(super) async fn place(

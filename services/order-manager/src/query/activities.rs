@@ -95,11 +95,11 @@ pub(crate) async fn activities(
 
 impl ActivityQuery {
     fn filter(&self, account: AccountId, only: Option<&str>) -> Result<Filter, ApiError> {
-        let types = match only {
-            Some(word) => vec![word],
-            None => words(self.activity_types.as_ref()),
-        };
-        if let Some(unknown) = types.iter().find(|word| !schema::ACTIVITY_TYPES.contains(word)) {
+        let listed = words(self.activity_types.as_ref());
+        // The path decides, where it names one; a list beside it has to be one all the same.
+        let types = only.map_or_else(|| listed.clone(), |word| vec![word]);
+        let mut all = types.iter().chain(&listed);
+        if let Some(unknown) = all.find(|word| !schema::ACTIVITY_TYPES.contains(word)) {
             return Err(ReadError::UnknownActivity((*unknown).to_owned()).into());
         }
         let categories = [("trade_activity", true), ("non_trade_activity", false)];

@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use domain::{AccountId, Timestamp};
 use serde::Deserialize;
 use tokio::time::Instant;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use wire::rest::schema;
 
 use super::Streams;
@@ -104,12 +104,21 @@ fn event(field: &'static str, value: Option<&String>) -> Result<Option<i64>, Api
     Ok(Some(seq))
 }
 
+/// A server-sent event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is written by hand")]
+pub(crate) struct TradeEvent {
+    /// A `TradeUpdate`.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// Trade updates as server-sent events.
 ///
 /// Each is a line of `data: ` and a `TradeUpdate`, and an empty line. Lines that begin with a colon are comments.
 #[utoipa::path(get, path = "/v2/events/trades", operation_id = "stream_trade_updates", tag = UPDATES, params(TradesQuery),
     responses(
-        (status = 200, description = "The updates, until the client leaves or `until`", body = String,
+        (status = 200, description = "The updates, until the client leaves or `until`", body = TradeEvent,
             content_type = "text/event-stream"),
         refused::Malformed))]
 pub(crate) async fn trades(

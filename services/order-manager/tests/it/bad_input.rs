@@ -290,6 +290,11 @@ const PATHS: &[(&str, (u16, i64), &str)] = &[
     ("/v2/calendar?start=soon", (422, 40010001), "start must be a date like"),
     ("/v2/account/activities/PARTY", (422, 40010001), "invalid activity type"),
     (
+        "/v2/account/activities/FILL?activity_types=PARTY",
+        (422, 40010001),
+        "invalid activity type",
+    ),
+    (
         "/v2/account/activities?page_size=101",
         (422, 40010001),
         "page_size must be a whole number from 1 to 100",

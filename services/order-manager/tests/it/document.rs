@@ -135,3 +135,29 @@ async fn the_document_and_its_page_are_for_everybody_and_need_no_other_server() 
         "{settings}"
     );
 }
+
+/// What is empty is absent, as the document says of every parameter of a query that may be absent.
+#[tokio::test]
+async fn a_parameter_that_may_be_absent_may_be_empty() {
+    let house = House::open().await;
+    let ada = house.customer(100).await;
+    let mut tried = 0;
+    for (path, item) in paths().filter(|(path, _)| *path != "/v2/events/trades") {
+        let path = path.replace("{activity_type}", "FILL");
+        for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
+            if parameter["in"] != "query" || parameter["required"] == true {
+                continue;
+            }
+            let name = parameter["name"].as_str().unwrap();
+            let with = house.get(&ada, &format!("{path}?{name}=")).await;
+            let without = house.get(&ada, &path).await;
+            assert_eq!(
+                (with.status, with.body),
+                (without.status, without.body),
+                "{path} {name}"
+            );
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+}

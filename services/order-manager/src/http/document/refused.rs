@@ -51,7 +51,7 @@ refusals! {
     Malformed = [ApiError::parameter("")];
     /// A parameter is malformed, missing or contradicts another (40010001), or a rule says no (42210000).
     MalformedOrAgainstRules = [ApiError::parameter(""), ApiError::rule("")];
-    /// Too many requests, or too many cancels in a symbol for what trades there.
+    /// Too many requests, too many cancels in a symbol for what trades there, or too many sockets that say not who they are.
     RateLimited = [ApiError::rate_limited(1)];
     /// A defect of ours. An order may exist: look it up by its client_order_id.
     Internal = [ApiError::internal()];

@@ -98,7 +98,12 @@ async fn whoever_is_not_known_hears_the_same_on_every_route() {
         for way in ways.iter().filter(|way| !may_be_nobody(way)) {
             from += 1;
             let this = heard(&house, line, way, from).await;
-            assert_eq!(this, first, "{} {} {way:?}", line.method, line.route);
+            let what = format!("{} {} {way:?}", line.method, line.route);
+            if line.heard == Heard::Open {
+                assert_eq!(this.0, StatusCode::OK, "{what}");
+            } else {
+                assert_eq!(this, first, "{what}");
+            }
         }
     }
 }

@@ -1,10 +1,13 @@
 //! The matrix: each route, with requests to it that name something of another account.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::Value;
 
 use crate::house::{Answer, Customer, House, request};
+use crate::promised;
 
 /// What somebody hears who names what is not theirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Heard {
     Own,
     /// What every customer hears.
     TheSame,
+    /// What everybody hears, known or not.
+    Open,
     /// A stream; it is tried by itself.
     Stream,
 }
@@ -107,7 +112,7 @@ const PLACE: &str = r#"{"symbol":"AAPL","qty":"1","side":"buy","type":"limit","t
 
 /// All of them.
 pub fn matrix() -> Vec<Line> {
-    use Heard::{Empty, Own, Refused, Stream, TheSame};
+    use Heard::{Empty, Open, Own, Refused, Stream, TheSame};
     let get = |route, rest, heard| line(Method::GET, route, rest, heard);
     let delete = |route, rest, heard| line(Method::DELETE, route, rest, heard);
     let (order, position) = ("/v2/orders/{order_id}", "/v2/positions/{symbol_or_asset_id}");
@@ -142,6 +147,7 @@ pub fn matrix() -> Vec<Line> {
         get("/v2/calendar", "?start=2026-11-23&end=2026-11-27", TheSame),
         get("/v2/events/trades", "?since_id={event}", Refused(422)),
         get("/stream", "", Stream),
+        get("/openapi.json", "", Open),
     ]
 }
 
@@ -153,4 +159,20 @@ const fn line(method: Method, route: &'static str, rest: &'static str, heard: He
         body: None,
         heard,
     }
+}
+
+#[test]
+fn every_route_of_the_document_has_a_line_and_each_line_a_route() {
+    let methods = |(route, item): (&String, &Value)| {
+        let operations = item.as_object().unwrap().keys();
+        operations
+            .map(|method| format!("{} {route}", method.to_uppercase()))
+            .collect::<Vec<_>>()
+    };
+    let described: BTreeSet<String> = promised::paths().flat_map(methods).collect();
+    let lines: BTreeSet<String> = matrix()
+        .iter()
+        .map(|line| format!("{} {}", line.method, line.route))
+        .collect();
+    assert_eq!(lines, described);
 }
