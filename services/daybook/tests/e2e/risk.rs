@@ -166,7 +166,11 @@ async fn rsk_3_an_operator_sets_limits_by_account_and_sees_who_said_what() {
 async fn v16_audit_chain_holds_over_the_acts_of_a_house_and_names_what_was_changed() {
     let house = House::open().await;
     let ada = house.customer(100).await;
-    house.desk.run_job("seal-audit", &serde_json::Map::new()).await.unwrap();
+    wait_until("the schedules are there", PATIENCE, async || {
+        let run = house.desk.run_job("seal-audit", &serde_json::Map::new()).await;
+        run.is_ok()
+    })
+    .await;
     wait_until("the acts are sealed", PATIENCE, async || {
         let sealed: i64 = sqlx::query_scalar("select count(*) from audit_chain")
             .fetch_one(&house.db.pool)

@@ -33,6 +33,10 @@ impl Listener {
             let answer = timeout(SILENCE, socket.next()).await.ok()??.ok()?;
             let answer: Value = serde_json::from_slice(&answer.into_data()).ok()?;
             assert!(answer["data"]["status"] != "unauthorized", "{answer}");
+            // A busy brokerage may say "listen again": a client that does not would wait for ever.
+            if answer["action"] == "error" {
+                return None;
+            }
         }
         Some(Listener::Socket(Box::new(socket)))
     }
