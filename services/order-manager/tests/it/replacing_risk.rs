@@ -6,13 +6,14 @@ use axum::http::Method;
 use domain::{Money, Symbol};
 use order_manager::Config;
 use risk::desk::Restriction;
-use risk::{Mode, Settings, Target};
+use risk::{Mode, Settings};
 use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::start_of_time;
 
 use crate::house::{Answer, Customer, House, request, router_of};
 use crate::replacing::{id_of, patch, shown, working};
+use crate::risk_controls::target_of;
 
 fn dollars(n: i64) -> Money {
     Money::from_decimal(n.into())
@@ -124,13 +125,7 @@ async fn rsk_6_a_kill_switch_stops_replacements(#[case] level: &str, #[case] tol
     let house = House::open().await;
     let ada = house.customer(10_000).await;
     let old = working(&house, &ada, "buy", "5", "100").await;
-    let target = match level {
-        "symbol" => Target::Symbol(Symbol::parse("AAPL").unwrap()),
-        "account" => Target::Account(ada.account),
-        "venue" => Target::Venue("exchange".to_owned()),
-        _ => Target::Firm,
-    };
-    house.kill(target, Mode::BlockNew).await;
+    house.kill(target_of(level, &ada), Mode::BlockNew).await;
     let answer = at_another_door(&house, &ada, &old, json!({"qty": 6})).await;
     assert_eq!(answer.error(), (403, 40310000, told));
     assert_eq!(shown(&house, &ada, &old).await["status"], "new");

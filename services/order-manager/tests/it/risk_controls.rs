@@ -79,6 +79,16 @@ impl House {
     }
 }
 
+/// What a switch of this level stops, to stop this customer's orders in AAPL.
+pub fn target_of(level: &str, who: &Customer) -> Target {
+    match level {
+        "symbol" => Target::Symbol(aapl()),
+        "account" => Target::Account(who.account),
+        "venue" => Target::Venue("exchange".to_owned()),
+        _ => Target::Firm,
+    }
+}
+
 #[rstest]
 #[case("symbol", "new orders are stopped in this symbol")]
 #[case("account", "new orders are stopped for this account")]
@@ -89,12 +99,7 @@ async fn rsk_6_a_kill_switch_stops_new_orders_and_no_cancel(#[case] level: &str,
     let house = House::open().await;
     let ada = house.customer(1_000).await;
     let before = house.order(&ada, "buy", "1", "10").await.ok();
-    let target = match level {
-        "symbol" => Target::Symbol(aapl()),
-        "account" => Target::Account(ada.account),
-        "venue" => Target::Venue("exchange".to_owned()),
-        _ => Target::Firm,
-    };
+    let target = target_of(level, &ada);
     house.kill(target.clone(), Mode::BlockNew).await;
     let refused = house
         .until(&ada, "the switch is felt", |answer| !answer.status.is_success())
