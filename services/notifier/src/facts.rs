@@ -78,7 +78,8 @@ pub async fn read(conn: &mut PgConnection, pointers: &[(AccountId, i64)]) -> Res
         r#"select e.account_id, e.seq, e.order_id, e.event, e.at, o.symbol, o.side, o.qty, e.filled_qty,
                   e.filled_notional, e.exec_id, e.exec_qty, e.exec_price, e.cause,
                   exists (select from order_events f
-                           where f.order_id = e.order_id
+                           where f.account_id = e.account_id
+                             and f.order_id = e.order_id
                              and f.seq < e.seq
                              and f.event in ('canceled', 'expired', 'rejected')) as "ended_before!"
              from unnest($1::uuid[], $2::bigint[]) as w (account_id, seq)

@@ -24,7 +24,7 @@ pub async fn insert(
         "insert into notices (notice_id, account_id, order_id, kind, about, event_seq, title, body, created_at)
          select n.*, $9
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[]) n
-             on conflict do nothing
+             on conflict (notice_id) do nothing
       returning kind",
         &each(notices, |_, n| n.id),
         &each(notices, |f, _| f.account.get()),

@@ -366,10 +366,11 @@ pub struct TimelineRow {
 pub async fn timeline(conn: &mut PgConnection, order: OrderId) -> Result<Vec<TimelineRow>, DbError> {
     let rows = sqlx::query_as!(
         TimelineRow,
-        "select seq, at, event, status, filled_qty, exec_qty, exec_price, cause, request_id
-           from order_events
-          where order_id = $1
-          order by seq",
+        "select e.seq, e.at, e.event, e.status, e.filled_qty, e.exec_qty, e.exec_price, e.cause, e.request_id
+           from orders o
+           join order_events e using (account_id, order_id)
+          where o.order_id = $1
+          order by e.seq",
         order.get(),
     )
     .fetch_all(conn)

@@ -234,9 +234,11 @@ pub async fn lock_chains(
     named: &[(OrderId, VenueOrderId)],
 ) -> Result<HashMap<OrderId, StoredOrder>, DbError> {
     let rows = sqlx::query_scalar!(
-        r#"select unnest(array[order_id, replaces, replacement_id]) as "order_id"
+        // Few orders ever replace or are replaced: those have an index of their own, orders_linked.
+        r#"select unnest(array[replaces, replacement_id]) as "order_id"
              from orders
             where order_id = any($1)
+              and (replaces is not null or replacement_id is not null)
             union
            select o.order_id
              from unnest($2::uuid[], $3::text[]) as n (replaces, venue_order_id)
@@ -247,7 +249,8 @@ pub async fn lock_chains(
     )
     .fetch_all(&mut *conn)
     .await?;
-    let linked: BTreeSet<OrderId> = rows.into_iter().flatten().map(OrderId::new).collect();
+    let others = rows.into_iter().flatten().map(OrderId::new);
+    let linked: BTreeSet<OrderId> = orders.iter().copied().chain(others).collect();
     let mut locked = lock(conn, &Vec::from_iter(linked)).await?;
     // A replace that was asked for between the two statements: its order is the youngest of all, so it comes last.
     let asked_since: BTreeSet<OrderId> = orders
