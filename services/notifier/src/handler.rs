@@ -65,6 +65,11 @@ impl Handler for Notifier {
         self.write(conn, events).await
     }
 
+    /// Customers read notices later.
+    fn can_wait(&self, _events: &[Event]) -> bool {
+        true
+    }
+
     fn committed(&mut self) {
         for kind in self.written.drain(..) {
             metrics::counter!("daybook_notifier_notices_total", "kind" => kind).increment(1);

@@ -24,7 +24,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
-use wire::events::v1::OrderUpdated;
+use wire::events::v1::{End, Fact, OrderUpdated, VenueReport};
 
 /// The consumer group.
 pub const GROUP: &str = "status-updater";
@@ -107,6 +107,11 @@ impl Handler for Applier {
         self.apply(conn, events).await
     }
 
+    /// Orders whose time is over: of these ends there may be very many at once.
+    fn can_wait(&self, events: &[Event]) -> bool {
+        events.iter().all(is_expiry)
+    }
+
     fn committed(&mut self) {
         fail::fail_point!("updater::commit_unknown");
         std::mem::take(&mut self.tidings).tell(&self.bus);
@@ -121,13 +126,18 @@ impl Handler for Applier {
 fn read(events: &[Event]) -> Result<(Vec<Report>, Vec<SetAside>), BusError> {
     let (mut reports, mut unreadable) = (Vec::with_capacity(events.len()), Vec::new());
     for event in events {
-        let wire: wire::events::v1::VenueReport = event.decode()?;
+        let wire: VenueReport = event.decode()?;
         match Report::read(&wire, &event.payload) {
             Ok(report) => reports.push(report),
             Err(why) => unreadable.push(not_readable(event, wire.account_id, &why)),
         }
     }
     Ok((reports, unreadable))
+}
+
+fn is_expiry(event: &Event) -> bool {
+    let report = event.decode::<VenueReport>();
+    report.is_ok_and(|report| matches!(report.fact, Fact::Ended { end: End::Expired, .. }))
 }
 
 fn not_readable(event: &Event, account: uuid::Uuid, why: &Unreadable) -> SetAside {

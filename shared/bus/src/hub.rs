@@ -9,6 +9,7 @@ use sqlx::PgPool;
 use strum::VariantArray;
 use uuid::Uuid;
 
+use crate::way::{Hurry, Turn, Way};
 use crate::{BusError, Consumer, Follower, NamedLease, Topic, lease, positions};
 
 /// How a process takes part.
@@ -44,6 +45,7 @@ struct Shared {
     settings: BusSettings,
     wakes: Vec<Mutex<Vec<Wake>>>,
     owners: Mutex<Vec<Uuid>>,
+    way: Way,
 }
 
 impl Bus {
@@ -56,6 +58,7 @@ impl Bus {
             settings,
             wakes,
             owners: Mutex::default(),
+            way: Way::default(),
         }))
     }
 
@@ -65,6 +68,21 @@ impl Bus {
         for wake in lock(&self.0.wakes[topic.index()]).iter() {
             wake.wake();
         }
+    }
+
+    /// While somebody waits for what this process does: turns of work that can wait begin when it is over.
+    pub fn hurry(&self) -> Hurry<'_> {
+        self.0.way.hurry()
+    }
+
+    /// Whether somebody waited for this process a moment ago.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.0.way.is_in_use()
+    }
+
+    /// A turn of work that can wait, when it is time for one.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        self.0.way.turn().await
     }
 
     /// A wake-up of its own for one loop.

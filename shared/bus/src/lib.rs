@@ -14,6 +14,7 @@
 //! | `backend`      | what differs between engines: which rows come next, who gets which partition      |
 //! | `parked`       | messages that could not be handled; list, requeue, discard                        |
 //! | `lease`        | [`NamedLease`]: one owner for work that is not a partition                        |
+//! | `way`          | who goes first: what somebody waits for, before what nobody does                  |
 //! | `housekeeping` | daily partitions of the outbox made ahead and dropped when read                   |
 //! | `observe`      | the metrics                                                                       |
 //!
@@ -36,6 +37,7 @@ mod positions;
 mod rows;
 mod runner;
 mod topic;
+mod way;
 
 pub use consumer::{Consumer, Fetched, LeaseChange, Partition};
 pub use error::BusError;
@@ -48,3 +50,4 @@ pub use observe::observe;
 pub use outbox::append;
 pub use runner::{HandleError, Handler, Runner};
 pub use topic::{PARTITIONS, Topic, partition_of};
+pub use way::Hurry;

@@ -17,6 +17,9 @@ use crate::{BusError, Consumer, Event, Fetched, LeaseChange};
 /// How soon to look again at what waits above the horizon.
 const HELD_BACK: Duration = Duration::from_millis(1);
 
+/// Events of one turn of work that can wait, while others are served.
+const SHORT_TURN: usize = 128;
+
 /// Turns events into effects.
 pub trait Handler: Send {
     /// Writes the effect of all events, in order, in this transaction. It may be called again with the same events, or
@@ -26,6 +29,12 @@ pub trait Handler: Send {
         conn: &mut PgConnection,
         events: &[Event],
     ) -> impl Future<Output = Result<(), HandleError>> + Send;
+
+    /// Whether nobody waits for what becomes of these events, so that it is done in short turns between the requests of
+    /// those who do wait (see [`crate::Bus::hurry`]).
+    fn can_wait(&self, _events: &[Event]) -> bool {
+        false
+    }
 
     /// The transaction of the last [`Handler::handle`] was committed: wake others, publish to memory.
     fn committed(&mut self) {}
@@ -172,12 +181,29 @@ impl<H: Handler> Runner<H> {
         let requeued = self.work_off_requeued().await?;
         let batch = self.consumer.bus().settings().batch;
         let Fetched { events, held_back } = self.consumer.fetch(batch).await?;
-        self.work_off(&events).await?;
+        if self.consumer.bus().is_hurried() && self.handler.can_wait(&events) {
+            self.work_off_in_turns(&events).await?;
+        } else {
+            self.work_off(&events).await?;
+        }
         Ok(match (requeued || !events.is_empty(), held_back) {
             (true, _) => Progress::Worked,
             (false, true) => Progress::Soon(HELD_BACK),
             (false, false) => Progress::Idle,
         })
+    }
+
+    /// Works a batch off that can wait: in short turns while others are served, else at once.
+    async fn work_off_in_turns(&mut self, mut events: &[Event]) -> Result<(), HandleError> {
+        let bus = self.consumer.bus().clone();
+        while !events.is_empty() {
+            let _turn = bus.turn().await;
+            let most = if bus.is_hurried() { SHORT_TURN } else { events.len() };
+            let (now, later) = events.split_at(most.min(events.len()));
+            self.work_off(now).await?;
+            events = later;
+        }
+        Ok(())
     }
 
     /// Works a batch off, splitting it where a message is at fault.

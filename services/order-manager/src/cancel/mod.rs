@@ -49,6 +49,7 @@ impl BatchWork for CancelWork {
     type Reply = CancelReply;
 
     async fn run(&mut self, batch: Vec<CancelCommand>) -> Vec<CancelReply> {
+        let _first = self.bus.hurry();
         in_halves(self, &batch).await
     }
 }

@@ -72,6 +72,7 @@ impl BatchWork for PlaceWork {
 
     async fn run(&mut self, batch: Vec<Command>) -> Vec<Reply> {
         fail::fail_point!("api::before_tx");
+        let _first = self.bus.hurry();
         in_halves(self, &batch).await
     }
 }

@@ -73,6 +73,7 @@ impl BatchWork for ReplaceWork {
     type Reply = ReplaceReply;
 
     async fn run(&mut self, batch: Vec<ReplaceCommand>) -> Vec<ReplaceReply> {
+        let _first = self.bus.hurry();
         in_halves(self, &batch).await
     }
 }

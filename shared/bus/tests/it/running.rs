@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{HandleError, Handler, Runner};
+use bus::{HandleError, Handler, Runner, Topic};
 use chassis::step::{Progress, Step};
 use db::DbError;
 
@@ -41,6 +41,42 @@ async fn what_is_held_back_is_looked_at_again_soon() {
         world.effects().await,
         [(order(1), "first".into()), (order(2), "second".into())]
     );
+}
+
+/// Nobody waits for what it does.
+struct Patient(Recorder);
+
+impl Handler for Patient {
+    async fn handle(&mut self, conn: &mut sqlx::PgConnection, events: &[bus::Event]) -> Result<(), HandleError> {
+        self.0.handle(conn, events).await
+    }
+
+    fn can_wait(&self, _: &[bus::Event]) -> bool {
+        true
+    }
+}
+
+#[tokio::test]
+async fn what_can_wait_comes_in_short_turns_while_somebody_is_served() {
+    let world = World::new().await;
+    let (patient, pressing) = (Recorder::default(), Recorder::default());
+    let mut quiet = Runner::new("patient", world.consumer(), Patient(patient.clone()));
+    let mut loud = Runner::new(
+        "pressing",
+        world.bus.consumer("pressing", Topic::Orders),
+        pressing.clone(),
+    );
+    let events: Vec<_> = (0..300).map(|n| event("AAPL", n, "a")).collect();
+    world.publish(&events).await;
+    quiet.step().await.unwrap();
+    assert_eq!(patient.calls(), [300], "nobody is served");
+    world.publish(&events).await;
+    let _served = world.bus.hurry();
+    quiet.step().await.unwrap();
+    loud.step().await.unwrap();
+    assert_eq!(patient.calls(), [300, 128, 128, 44]);
+    assert_eq!(pressing.calls(), [600], "what somebody waits for is done at once");
+    assert_eq!(world.effects().await.len(), 1_200, "all of it, by both");
 }
 
 /// A failure that has nothing to do with the messages must not park them, however often it comes.
