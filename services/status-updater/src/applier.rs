@@ -360,3 +360,51 @@ impl Tidings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bus::Position;
+    use uuid::Uuid;
+
+    fn event(fact: Fact) -> Event {
+        let at = Timestamp::UNIX_EPOCH;
+        let report = VenueReport {
+            venue: "venue".to_owned(),
+            order_id: Uuid::from_u128(1),
+            account_id: Uuid::from_u128(2),
+            fact,
+            source: "stream".to_owned(),
+            received_at: at,
+        };
+        let new = NewEvent::venue_report(&report, RequestId::new("r-1").expect("a short text"));
+        Event {
+            topic: new.topic,
+            partition: 0,
+            position: Position::default(),
+            order_id: new.order_id,
+            kind: new.kind.to_owned(),
+            payload: new.payload,
+            request_id: new.request_id,
+            created_at: at,
+        }
+    }
+
+    fn ended(end: End) -> Event {
+        event(Fact::Ended {
+            end,
+            filled_qty: rust_decimal::Decimal::ZERO,
+            reason: None,
+            at: Timestamp::UNIX_EPOCH,
+            replaced_by: None,
+        })
+    }
+
+    #[test]
+    fn of_reports_only_the_end_of_an_order_whose_time_is_over_can_wait() {
+        assert!(is_expiry(&ended(End::Expired)));
+        for pressing in [ended(End::Canceled), ended(End::Rejected), event(Fact::DoneForDay)] {
+            assert!(!is_expiry(&pressing), "{}", pressing.payload);
+        }
+    }
+}
