@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use daybook::cli::{ClassName, SetLimit};
 use domain::Money;
+use identity::limits::Class;
 use reqwest::Method;
 use rust_decimal::{Decimal, dec};
 use testkit::wait_until;
 use uuid::Uuid;
 
+use crate::harness::Customer;
 use crate::harness::customer::limit_order;
 use crate::house::House;
 
@@ -245,4 +248,69 @@ async fn the_folder_of_an_installation_is_all_that_the_commands_need() {
     assert!(code == 0 && audit.contains("All"), "{audit}");
     let report: serde_json::Value = serde_json::from_str(&run(&["audit", "--json"]).1).unwrap();
     assert_eq!(report["ok"], true);
+}
+
+/// Whether a request is answered 429.
+async fn is_limited(who: &Customer) -> bool {
+    who.call(Method::GET, "/v2/clock", None).await.0 == 429
+}
+
+#[tokio::test]
+async fn rsk_7_a_customers_limits_are_felt_within_moments_survive_a_restart_and_are_written_down() {
+    let mut house = House::open().await;
+    house.market.pin("AAPL", "99.00", "100.00", 50).await;
+    let ada = house.customer(1_000).await;
+    let named = ada.account.to_string();
+    house.desk.set_tier(&named, "standard").await.unwrap();
+    let three = SetLimit {
+        account: Some(named.clone()),
+        tier: None,
+        class: ClassName::Read,
+        per_minute: Some(3),
+        burst: None,
+        unlimited: false,
+    };
+    house.desk.set_limit(&three).await.unwrap();
+    wait_until("the limit", Duration::from_secs(60), || is_limited(&ada)).await;
+    ada.buy(1, "AAPL", "50.00").await;
+
+    house.stop().await;
+    house.start().await;
+    wait_until("the limit again", Duration::from_secs(60), || is_limited(&ada)).await;
+    house.desk.clear_limit(&named, Class::Read).await.unwrap();
+    house.desk.set_tier(&named, "unlimited").await.unwrap();
+    let ten_pass = async || {
+        for _ in 0..10 {
+            if is_limited(&ada).await {
+                return false;
+            }
+        }
+        true
+    };
+    wait_until("no limit", Duration::from_secs(60), ten_pass).await;
+    let misspelt = house.desk.set_tier(&named, "unlimted").await.unwrap_err();
+    assert!(
+        misspelt.to_string().contains("nothing is set for a tier unlimted"),
+        "{misspelt}"
+    );
+
+    let acts: Vec<(String, String)> = sqlx::query_as(
+        "select act, detail from admin_acts where subject = $1 and act like '%\\_limit' or act = 'set_tier' order by at, act_id",
+    )
+    .bind(&named)
+    .fetch_all(&house.db.pool)
+    .await
+    .unwrap();
+    let acts: Vec<(&str, &str)> = acts
+        .iter()
+        .map(|(act, detail)| (act.as_str(), detail.as_str()))
+        .collect();
+    let expected = [
+        ("set_tier", "unlimited"),
+        ("set_tier", "standard"),
+        ("set_limit", "read 3 a minute, 3 at once"),
+        ("clear_limit", "read"),
+        ("set_tier", "unlimited"),
+    ];
+    assert_eq!(acts, expected);
 }
