@@ -7,10 +7,10 @@ use domain::OrderId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::backend::postgres as backend;
+use crate::backend::{Settled, Source};
 use crate::lease::Term;
 use crate::positions::{self, Member, Place};
-use crate::{Bus, BusError, Event, PARTITIONS, Position, Topic, parked};
+use crate::{Bus, BusError, Event, PARTITIONS, Position, Topic, engine, parked};
 
 /// A partition this member owns, and the epoch under which it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +55,11 @@ pub struct Consumer {
     turn: i16,
     registered: bool,
     look_for_requeued: bool,
+    source: Source,
 }
 
 impl Consumer {
-    pub(crate) fn new(bus: Bus, group: &'static str, topic: Topic, owner: Uuid) -> Self {
+    pub(crate) fn new(bus: Bus, group: &'static str, topic: Topic, owner: Uuid, source: Source) -> Self {
         let term = Term::new(bus.settings().lease);
         Consumer {
             bus,
@@ -72,6 +73,7 @@ impl Consumer {
             turn: 0,
             registered: false,
             look_for_requeued: false,
+            source,
         }
     }
 
@@ -95,27 +97,22 @@ impl Consumer {
     /// Call it before each batch. What is gained or lost changes only here, except that [`Consumer::owned`] is empty
     /// while the lease is about to end by this process' own clock.
     pub async fn keep_leases(&mut self) -> Result<LeaseChange, BusError> {
+        if self.source.is_restless()? {
+            self.term.look_now();
+        }
         let asked = Instant::now();
         if !self.term.is_due(asked) {
             return Ok(LeaseChange::default());
         }
         let (pool, lease) = (self.bus.pool().clone(), self.bus.settings().lease);
+        engine::require(&pool, self.bus.engine()).await?;
         if !self.registered {
             positions::register(&pool, self.member).await?;
             self.registered = true;
         }
-        let standing = backend::join(&pool, self.member, lease).await?;
-        let mut places = positions::renew(&pool, self.member, lease).await?;
-        let share = share(standing);
-        if places.len() > share {
-            let surplus: Vec<i16> = places.drain(share..).map(|place| place.partition).collect();
-            positions::release(&pool, self.member, &surplus).await?;
-        } else if places.len() < share {
-            backend::claim(&pool, self.member, lease, share - places.len()).await?;
-            places = positions::renew(&pool, self.member, lease).await?;
-        }
+        let Settled { places, complete } = self.source.settle(&pool, self.member, lease).await?;
         let change = self.take_over(places).await?;
-        self.term.renewed(asked, self.places.len() == share);
+        self.term.renewed(asked, complete);
         Ok(change)
     }
 
@@ -144,14 +141,15 @@ impl Consumer {
         if places.is_empty() {
             return Ok(Fetched::default());
         }
-        let (pool, topic) = (self.bus.pool(), self.member.topic);
-        let events = backend::events_after(pool, topic, &places, limit).await?;
-        let held_back = events.is_empty() && backend::held_back(pool, topic, &places).await?;
+        let fetched = self
+            .source
+            .fetch(self.bus.pool(), self.member.topic, &places, limit)
+            .await?;
         fail::fail_point!("consumer::fetched");
-        if let Some(last) = events.last() {
+        if let Some(last) = fetched.events.last() {
             self.turn = (last.partition + 1) % PARTITIONS;
         }
-        Ok(Fetched { events, held_back })
+        Ok(fetched)
     }
 
     /// Stores the position behind `events`, in the transaction of their effect: both happen or neither.
@@ -193,6 +191,7 @@ impl Consumer {
                 place.position = *end;
             }
         }
+        self.source.done(&self.places);
     }
 
     /// After a commit of unknown outcome, or a fence: positions are read again before the next fetch.
@@ -326,7 +325,7 @@ impl Consumer {
         self.places = places;
     }
 
-    fn place(&self, partition: i16) -> Option<Place> {
+    pub(crate) fn place(&self, partition: i16) -> Option<Place> {
         self.places.iter().find(|place| place.partition == partition).copied()
     }
 
@@ -352,27 +351,4 @@ fn ends(events: &[Event]) -> BTreeMap<i16, Position> {
         *end = event.position.max(*end);
     }
     ends
-}
-
-/// How many partitions are a member's: equal shares, the first in rank take the remainder.
-fn share(standing: backend::Standing) -> usize {
-    let all = usize::from(PARTITIONS.unsigned_abs());
-    all / standing.members + usize::from(standing.rank < all % standing.members)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_add_up_and_differ_by_one_at_most() {
-        for members in 1..=20 {
-            let shares: Vec<usize> = (0..members)
-                .map(|rank| share(backend::Standing { rank, members }))
-                .collect();
-            assert_eq!(shares.iter().sum::<usize>(), 16, "{members} members");
-            let (least, most) = (shares.iter().min().expect("one"), shares.iter().max().expect("one"));
-            assert!(most - least <= 1, "{shares:?}");
-        }
-    }
 }

@@ -33,6 +33,20 @@ pub enum BusError {
         /// What the database says.
         current: i64,
     },
+    /// The installation runs on another engine than this process.
+    #[error("this process is set to the engine {engine}, the installation runs on {in_force}")]
+    Engine {
+        /// What the process is set to.
+        engine: &'static str,
+        /// What the installation runs on.
+        in_force: String,
+    },
+    /// The executable was built without a client for Kafka.
+    #[error("this build cannot speak to Kafka: build it with `--features kafka`, which wants OpenSSL")]
+    NoKafka,
+    /// The broker, or the way to it, failed.
+    #[error("Kafka: {0}")]
+    Kafka(String),
     /// The database failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -47,5 +61,12 @@ impl From<sqlx::Error> for BusError {
 impl db::Transient for BusError {
     fn is_transient(&self) -> bool {
         matches!(self, BusError::Db(error) if error.is_transient())
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl From<rdkafka::error::KafkaError> for BusError {
+    fn from(error: rdkafka::error::KafkaError) -> Self {
+        BusError::Kafka(error.to_string())
     }
 }

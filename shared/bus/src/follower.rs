@@ -4,7 +4,7 @@
 //! begins with the present, so who needs the past looks there first; after a pause, an outage or a restored database
 //! it may miss events, so who cannot afford that looks again by itself from time to time.
 
-use crate::backend::postgres as backend;
+use crate::backend::Source;
 use crate::positions::{self, Place};
 use crate::{Bus, BusError, Fetched, PARTITIONS, Topic};
 
@@ -14,11 +14,13 @@ pub struct Follower {
     topic: Topic,
     /// Empty until it has begun.
     places: Vec<Place>,
+    source: Source,
 }
 
 impl Follower {
     pub(crate) fn new(bus: Bus, topic: Topic) -> Self {
         Follower {
+            source: Source::of_follower(&bus, topic),
             bus,
             topic,
             places: Vec::new(),
@@ -30,6 +32,8 @@ impl Follower {
     pub async fn fetch(&mut self, limit: i64) -> Result<Fetched, BusError> {
         let pool = self.bus.pool();
         if self.places.is_empty() {
+            // In this order: what the source had before it began lies before the present.
+            self.source.begin().await?;
             let position = positions::present(pool).await?;
             let place = |partition| Place {
                 partition,
@@ -38,20 +42,20 @@ impl Follower {
             };
             self.places = (0..PARTITIONS).map(place).collect();
         }
-        let events = backend::events_after(pool, self.topic, &self.places, limit).await?;
-        let held_back = events.is_empty() && backend::held_back(pool, self.topic, &self.places).await?;
-        for event in &events {
+        let fetched = self.source.fetch(pool, self.topic, &self.places, limit).await?;
+        for event in &fetched.events {
             if let Some(place) = self.places.iter_mut().find(|place| place.partition == event.partition) {
                 place.position = event.position;
             }
         }
-        if let Some(last) = events.last() {
+        self.source.done(&self.places);
+        if let Some(last) = fetched.events.last() {
             // Places behind the one that was cut short come first the next time.
             let after = self.places.iter().position(|place| place.partition == last.partition);
             let places = self.places.len();
             self.places.rotate_left(after.map_or(0, |at| (at + 1) % places));
         }
-        Ok(Fetched { events, held_back })
+        Ok(fetched)
     }
 
     /// Nobody needs it for now: the next call begins anew.

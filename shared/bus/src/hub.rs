@@ -9,8 +9,9 @@ use sqlx::PgPool;
 use strum::VariantArray;
 use uuid::Uuid;
 
+use crate::backend::Source;
 use crate::way::{Hurry, Turn, Way};
-use crate::{BusError, Consumer, Follower, NamedLease, Topic, lease, positions};
+use crate::{BusError, Consumer, Engine, Follower, KafkaSettings, NamedLease, Topic, lease, positions};
 
 /// How a process takes part.
 #[derive(Debug, Clone, Copy)]
@@ -43,22 +44,43 @@ struct Shared {
     pool: PgPool,
     ids: SharedIds,
     settings: BusSettings,
+    engine: Engine,
     wakes: Vec<Mutex<Vec<Wake>>>,
     owners: Mutex<Vec<Uuid>>,
     way: Way,
+    #[cfg(feature = "kafka")]
+    members: Mutex<Vec<(&'static str, Topic)>>,
 }
 
 impl Bus {
-    /// A bus on this database.
+    /// A bus on this database, which carries events itself.
     pub fn new(pool: PgPool, ids: SharedIds, settings: BusSettings) -> Self {
+        Bus::build(pool, ids, settings, Engine::Postgres)
+    }
+
+    /// A bus on this database and with this engine.
+    ///
+    /// # Errors
+    /// [`BusError::NoKafka`] when this executable cannot speak to a broker.
+    pub fn with_engine(pool: PgPool, ids: SharedIds, settings: BusSettings, engine: Engine) -> Result<Self, BusError> {
+        if matches!(engine, Engine::Kafka(_)) && !cfg!(feature = "kafka") {
+            return Err(BusError::NoKafka);
+        }
+        Ok(Bus::build(pool, ids, settings, engine))
+    }
+
+    fn build(pool: PgPool, ids: SharedIds, settings: BusSettings, engine: Engine) -> Self {
         let wakes = Topic::VARIANTS.iter().map(|_| Mutex::default()).collect();
         Bus(Arc::new(Shared {
             pool,
             ids,
             settings,
+            engine,
             wakes,
             owners: Mutex::default(),
             way: Way::default(),
+            #[cfg(feature = "kafka")]
+            members: Mutex::default(),
         }))
     }
 
@@ -95,7 +117,14 @@ impl Bus {
     /// A member of a consumer group. Groups read independently of each other; members of one share its partitions.
     /// A group that is new starts with the oldest event kept.
     pub fn consumer(&self, group: &'static str, topic: Topic) -> Consumer {
-        Consumer::new(self.clone(), group, topic, self.new_owner())
+        let source = Source::of_member(self, group, topic);
+        Consumer::new(self.clone(), group, topic, self.new_owner(), source)
+    }
+
+    /// A member of a group that reads the outbox itself, whatever the engine.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn outbox_consumer(&self, group: &'static str, topic: Topic) -> Consumer {
+        Consumer::new(self.clone(), group, topic, self.new_owner(), Source::Postgres)
     }
 
     /// A reader of a topic from now on, beside all groups.
@@ -134,6 +163,27 @@ impl Bus {
     /// How it was set up.
     pub fn settings(&self) -> BusSettings {
         self.0.settings
+    }
+
+    /// The name of its engine.
+    pub fn engine(&self) -> &'static str {
+        self.0.engine.as_str()
+    }
+
+    /// Where the broker is, if there is one.
+    pub fn kafka(&self) -> Option<&KafkaSettings> {
+        match &self.0.engine {
+            Engine::Postgres => None,
+            Engine::Kafka(settings) => Some(settings),
+        }
+    }
+
+    /// Numbers the members of one group in this process, in the same way after a restart.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn ordinal(&self, group: &'static str, topic: Topic) -> usize {
+        let mut members = lock(&self.0.members);
+        members.push((group, topic));
+        members.iter().filter(|one| **one == (group, topic)).count()
     }
 
     fn new_owner(&self) -> Uuid {

@@ -11,7 +11,9 @@
 //! | `follower`     | [`Follower`]: reading along outside any group, from now on                        |
 //! | `runner`       | [`Runner`]: a consumer and a [`Handler`] as a step, poison messages parked        |
 //! | `positions`    | a group's place in each partition and who may move it, one row for both           |
-//! | `backend`      | what differs between engines: which rows come next, who gets which partition      |
+//! | `backend`      | what differs between engines: which events come next, who gets which partition    |
+//! | `engine`       | [`Engine`]: which one is in force, and how an installation changes it             |
+//! | `relay`        | `Relay`: ships the outbox to Kafka; with the feature `kafka`                      |
 //! | `parked`       | messages that could not be handled; list, requeue, discard                        |
 //! | `lease`        | [`NamedLease`]: one owner for work that is not a partition                        |
 //! | `way`          | who goes first: what somebody waits for, before what nobody does                  |
@@ -24,6 +26,7 @@
 
 mod backend;
 mod consumer;
+pub mod engine;
 mod error;
 mod event;
 mod follower;
@@ -34,12 +37,15 @@ pub mod observe;
 mod outbox;
 pub mod parked;
 mod positions;
+#[cfg(feature = "kafka")]
+mod relay;
 mod rows;
 mod runner;
 mod topic;
 mod way;
 
 pub use consumer::{Consumer, Fetched, LeaseChange, Partition};
+pub use engine::{Engine, KafkaSettings};
 pub use error::BusError;
 pub use event::{Event, NewEvent, Position};
 pub use follower::Follower;
@@ -48,6 +54,8 @@ pub use hub::{Bus, BusSettings};
 pub use lease::NamedLease;
 pub use observe::observe;
 pub use outbox::append;
+#[cfg(feature = "kafka")]
+pub use relay::Relay;
 pub use runner::{HandleError, Handler, Runner};
 pub use topic::{PARTITIONS, Topic, partition_of};
 pub use way::Hurry;

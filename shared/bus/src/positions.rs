@@ -218,3 +218,61 @@ pub(crate) async fn hold(conn: &mut PgConnection, member: Member, places: &[Plac
         Err(BusError::Fenced)
     }
 }
+
+/// Takes partitions that the group assigned: those that are `fresh` from whoever has them, who is fenced by the epoch;
+/// the others once nobody has them. Waits for an owner that is in the middle of a transaction.
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(dead_code, reason = "checked with all queries, called by the Kafka engine")
+)]
+pub(crate) async fn claim_assigned(
+    pool: &PgPool,
+    member: Member,
+    lease: Duration,
+    partitions: &[i16],
+    fresh: &[i16],
+) -> Result<(), BusError> {
+    let claimed = sqlx::query!(
+        "update bus_positions
+            set owner = $3, epoch = epoch + 1, lease_until = daybook_now() + $4
+          where consumer_group = $1
+            and topic = $2
+            and partition = any($5)
+            and (partition = any($6) or lease_until < daybook_now())",
+        member.group,
+        member.topic.as_str(),
+        member.owner,
+        interval(lease),
+        partitions,
+        fresh,
+    );
+    if claimed.execute(pool).await?.rows_affected() > 0 {
+        fail::fail_point!("lease::acquired");
+    }
+    Ok(())
+}
+
+/// How far the relay has shipped each partition of a topic.
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(dead_code, reason = "checked with all queries, called by the Kafka engine")
+)]
+pub(crate) async fn of_relay(
+    pool: &PgPool,
+    topic: Topic,
+) -> Result<std::collections::BTreeMap<i16, Position>, BusError> {
+    let rows = sqlx::query!(
+        r#"select partition, xid::text::bigint as "xid!", id
+             from bus_positions
+            where consumer_group = $1
+              and topic = $2"#,
+        crate::engine::RELAY,
+        topic.as_str(),
+    );
+    let rows = rows.fetch_all(pool).await?;
+    let place = |xid, id| Position { xid, id };
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.partition, place(row.xid, row.id)))
+        .collect())
+}

@@ -86,7 +86,10 @@ impl HandleError {
     fn verdict(&self) -> Verdict {
         match self {
             HandleError::Poison(_) | HandleError::Bus(BusError::Decode { .. }) => Verdict::Park,
-            HandleError::Later(_) | HandleError::Bus(BusError::Incarnation { .. }) => Verdict::Again,
+            HandleError::Later(_)
+            | HandleError::Bus(
+                BusError::Incarnation { .. } | BusError::Engine { .. } | BusError::NoKafka | BusError::Kafka(_),
+            ) => Verdict::Again,
             HandleError::Bus(BusError::Fenced) => Verdict::Fenced,
             HandleError::Bus(BusError::Db(error)) | HandleError::Db(error) if is_of_the_data(error) => Verdict::Count,
             HandleError::Bus(BusError::Db(_)) | HandleError::Db(_) => Verdict::Again,

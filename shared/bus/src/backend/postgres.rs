@@ -10,19 +10,42 @@ use std::time::Duration;
 use domain::OrderId;
 use sqlx::PgPool;
 
-use crate::positions::{Member, Place};
+use super::Settled;
+use crate::positions::{self, Member, Place};
 use crate::rows::{interval, place_columns, request_id};
-use crate::{BusError, Event, Position, Topic};
+use crate::{BusError, Event, Fetched, PARTITIONS, Position, Topic};
 
 /// A member's rank among those that live, and how many they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) rank: usize,
-    pub(crate) members: usize,
+struct Standing {
+    rank: usize,
+    members: usize,
 }
 
-/// Shows that this member lives, forgets those that do not, and says where it stands.
-pub(crate) async fn join(pool: &PgPool, member: Member, lease: Duration) -> Result<Standing, BusError> {
+/// Living members share the partitions: takes what is missing of this one's share, or gives up what is too much.
+pub(crate) async fn settle(pool: &PgPool, member: Member, lease: Duration) -> Result<Settled, BusError> {
+    let standing = join(pool, member, lease).await?;
+    let mut places = positions::renew(pool, member, lease).await?;
+    let share = share(standing);
+    if places.len() > share {
+        let surplus: Vec<i16> = places.drain(share..).map(|place| place.partition).collect();
+        positions::release(pool, member, &surplus).await?;
+    } else if places.len() < share {
+        claim(pool, member, lease, share - places.len()).await?;
+        places = positions::renew(pool, member, lease).await?;
+    }
+    let complete = places.len() == share;
+    Ok(Settled { places, complete })
+}
+
+/// How many partitions are a member's: equal shares, the first in rank take the remainder.
+fn share(standing: Standing) -> usize {
+    let all = usize::from(PARTITIONS.unsigned_abs());
+    all / standing.members + usize::from(standing.rank < all % standing.members)
+}
+
+/// Shows that this member lives, on whichever engine, and forgets those that do not.
+pub(crate) async fn announce(pool: &PgPool, member: Member, lease: Duration) -> Result<(), BusError> {
     let Member { group, topic, owner } = member;
     sqlx::query!(
         "insert into bus_members as m (consumer_group, topic, owner, seen_until)
@@ -48,6 +71,13 @@ pub(crate) async fn join(pool: &PgPool, member: Member, lease: Duration) -> Resu
         topic.as_str(),
     );
     gone.execute(pool).await?;
+    Ok(())
+}
+
+/// Shows that this member lives, and says where it stands.
+async fn join(pool: &PgPool, member: Member, lease: Duration) -> Result<Standing, BusError> {
+    announce(pool, member, lease).await?;
+    let Member { group, topic, owner } = member;
     let living = sqlx::query_scalar!(
         "select owner from bus_members
           where consumer_group = $1
@@ -69,7 +99,7 @@ pub(crate) async fn join(pool: &PgPool, member: Member, lease: Duration) -> Resu
 ///
 /// One conditional update: of two that claim, one finds the row locked or changed. A row whose owner is in the middle
 /// of a transaction is locked too, and is left to it.
-pub(crate) async fn claim(pool: &PgPool, member: Member, lease: Duration, most: usize) -> Result<(), BusError> {
+async fn claim(pool: &PgPool, member: Member, lease: Duration, most: usize) -> Result<(), BusError> {
     let claimed = sqlx::query!(
         "with free as materialized (
               select partition from bus_positions
@@ -98,6 +128,13 @@ pub(crate) async fn claim(pool: &PgPool, member: Member, lease: Duration, most: 
         fail::fail_point!("lease::acquired");
     }
     Ok(())
+}
+
+/// The next events that are committed for good, and whether more are held back.
+pub(crate) async fn fetch(pool: &PgPool, topic: Topic, places: &[Place], limit: i64) -> Result<Fetched, BusError> {
+    let events = events_after(pool, topic, places, limit).await?;
+    let held_back = events.is_empty() && held_back(pool, topic, places).await?;
+    Ok(Fetched { events, held_back })
 }
 
 /// The next events after each place, at most `limit`, in the order of `places`: when there is more than that, the last
@@ -157,7 +194,7 @@ pub(crate) async fn events_after(
 }
 
 /// True when events wait above the horizon: they are committed, but something older is still being written.
-pub(crate) async fn held_back(pool: &PgPool, topic: Topic, places: &[Place]) -> Result<bool, BusError> {
+async fn held_back(pool: &PgPool, topic: Topic, places: &[Place]) -> Result<bool, BusError> {
     let (partitions, _, _) = place_columns(places);
     let held_back = sqlx::query_scalar!(
         r#"select bus_held_back($1, $2) as "held_back!""#,
@@ -165,4 +202,19 @@ pub(crate) async fn held_back(pool: &PgPool, topic: Topic, places: &[Place]) -> 
         &partitions,
     );
     Ok(held_back.fetch_one(pool).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_and_differ_by_one_at_most() {
+        for members in 1..=20 {
+            let shares: Vec<usize> = (0..members).map(|rank| share(Standing { rank, members })).collect();
+            assert_eq!(shares.iter().sum::<usize>(), 16, "{members} members");
+            let (least, most) = (shares.iter().min().expect("one"), shares.iter().max().expect("one"));
+            assert!(most - least <= 1, "{shares:?}");
+        }
+    }
 }

@@ -1,0 +1,106 @@
+//! The relay: a broker that is away, two of it, rows that Kafka does not take.
+
+use bus::{Relay, Topic};
+use chassis::step::{Progress, Step};
+use domain::RequestId;
+
+use crate::cell::{Cell, check_once_and_in_order, process, read, ship};
+use crate::support::{LEASE, event, order};
+
+async fn marked(cell: &Cell) -> bool {
+    let depths = bus::observe::depths(&bus::observe::lags(cell.world.pool()).await.unwrap());
+    depths.iter().all(|depth| depth.group != "relay" || depth.rows == 0)
+}
+
+/// relay::broker_gone
+#[tokio::test]
+async fn rows_wait_for_a_broker_that_is_away_and_the_position_waits_for_them() {
+    let cell = Cell::new().await;
+    let mut relay = cell.relay();
+    cell.world.publish(&[event("AAPL", 1, "a")]).await;
+    ship(&mut relay).await;
+    cell.broker.broker_down(-1).unwrap();
+    cell.world.publish(&[event("AAPL", 2, "a")]).await;
+    for _ in 0..3 {
+        assert!(
+            matches!(relay.step().await.unwrap(), Progress::Soon(_)),
+            "it goes on waiting"
+        );
+    }
+    assert!(!marked(&cell).await, "what did not arrive is not marked");
+    cell.broker.broker_up(-1).unwrap();
+    ship(&mut relay).await;
+    assert!(marked(&cell).await);
+    cell.bus_released().await;
+    let mut consumer = cell.member().await;
+    check_once_and_in_order(&read(&mut consumer, &cell.bus, 2).await, 1..3);
+}
+
+/// relay::two_relays: one was taken for dead in the middle of a batch.
+#[tokio::test]
+async fn two_relays_ship_twice_and_readers_get_each_event_once() {
+    let cell = Cell::new().await;
+    let mut first = cell.relay();
+    ship(&mut first).await;
+    let sent: Vec<_> = (0..50).map(|n| event("AAPL", n, "a")).collect();
+    cell.world.publish(&sent[..1]).await;
+    ship(&mut first).await;
+    cell.broker.broker_down(-1).unwrap();
+    cell.world.publish(&sent[1..]).await;
+    assert!(
+        matches!(first.step().await.unwrap(), Progress::Soon(_)),
+        "sent, and not known to have arrived"
+    );
+
+    cell.world.later(LEASE + 1).await;
+    cell.broker.broker_up(-1).unwrap();
+    let other = process(&cell.world, &cell.broker, 12);
+    let mut second = Relay::new(&other, Topic::Orders).unwrap();
+    ship(&mut second).await;
+    assert!(marked(&cell).await, "V10: the second one has the partitions now");
+    ship(&mut first).await;
+    cell.bus_released().await;
+
+    let mut consumer = cell.member().await;
+    check_once_and_in_order(&read(&mut consumer, &cell.bus, 50).await, 0..50);
+    assert_eq!(consumer.fetch(10).await.unwrap().events, [], "and nothing more");
+}
+
+/// relay::poison_row
+#[tokio::test]
+async fn a_row_that_kafka_does_not_take_reaches_its_readers_from_the_outbox() {
+    let cell = Cell::new().await;
+    let mut large = event("AAPL", 1, "large");
+    large.payload = format!("\"{}\"", "x".repeat(2_000_000));
+    let request_id = RequestId::new("r-1").unwrap();
+    assert_eq!(large.request_id, request_id);
+    cell.world
+        .publish(&[event("AAPL", 0, "a"), large, event("AAPL", 2, "a")])
+        .await;
+    cell.ship().await;
+    let mut consumer = cell.member().await;
+    let events = read(&mut consumer, &cell.bus, 3).await;
+    check_once_and_in_order(&events, 0..3);
+    assert_eq!((events[1].order_id, events[1].payload.len()), (order(1), 2_000_002));
+}
+
+#[tokio::test]
+async fn the_relay_makes_no_use_of_a_topic_with_other_partitions() {
+    let cell = Cell::new().await;
+    cell.broker.create_topic("odd.orders", 3, 1).unwrap();
+    let settings = bus::KafkaSettings {
+        prefix: "odd.".to_owned(),
+        ..cell.bus.kafka().unwrap().clone()
+    };
+    let engine = bus::Engine::Kafka(settings);
+    let pool = cell.world.pool().clone();
+    let odd = bus::Bus::with_engine(pool, testkit::ids(12), crate::support::settings(), engine).unwrap();
+    cell.world.publish(&[event("AAPL", 1, "a")]).await;
+    let mut relay = Relay::new(&odd, Topic::Orders).unwrap();
+    let refused = relay.step().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("odd.orders has 3 partitions, it must have 16"),
+        "{refused}"
+    );
+    assert!(!marked(&cell).await);
+}
