@@ -18,8 +18,12 @@ from pathlib import Path
 import yaml
 
 HERE = Path("deploy/observability")
-# What Prometheus and the client library add by themselves.
+# What Prometheus adds by itself, and what metrics-process does: the names that every client library has for a process.
 OF_PROMETHEUS = {"up": {"job", "instance", "part"}}
+OF_PROCESS = dict.fromkeys(
+    ["max_fds", "open_fds", "resident_memory_bytes", "start_time_seconds", "threads", "virtual_memory_bytes", "virtual_memory_max_bytes"],
+    "gauge",
+) | {"cpu_seconds_total": "counter"}
 ADDED_LABELS = {"job", "instance", "part", "le", "quantile"}
 GRAFANA = {"$__rate_interval": "5m", "$__range": "1h", "$instance": ".*"}
 MACRO = re.compile(r'\b(counter|gauge|histogram)!\(\s*("[^"]*"|[^,)]*)(.*?)(?:;|\.(?:increment|decrement|set|record)\()', re.S)
@@ -28,7 +32,7 @@ WORDS = "and or unless by without on ignoring group_left group_right bool offset
 
 def exported():
     """Each metric that the code records: its type and its labels, by name."""
-    metrics = {}
+    metrics = {f"process_{name}": (kind, set()) for name, kind in OF_PROCESS.items()}
     for file in sorted([*Path("shared").glob("*/src/**/*.rs"), *Path("services").glob("*/src/**/*.rs")]):
         text = "\n".join(line for line in source(file) if not line.lstrip().startswith("//"))
         for kind, name, rest in MACRO.findall(text):
@@ -38,7 +42,9 @@ def exported():
             if known[0] != kind:
                 fail(f"{file}: {name} is a {kind} here and a {known[0]} elsewhere")
             known[1].update(re.findall(r'"(\w+)"\s*=>', rest))
-    if len(metrics) < 50:
+            for variable in re.findall(r"&(\w+)", rest):
+                known[1].update(re.findall(r'\("(\w+)",', "".join(re.findall(rf"let {variable} = \[(.*?)\];", text, re.S))))
+    if len(metrics) < 60:
         fail(f"found only {metrics.keys()} in the source: the reader is broken")
     return metrics
 

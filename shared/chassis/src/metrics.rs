@@ -7,6 +7,7 @@ use std::time::Duration;
 
 pub use metrics_exporter_prometheus::PrometheusHandle;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+use metrics_process::Collector;
 
 /// How often recorded samples are folded into their buckets, scraped or not.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -23,9 +24,13 @@ pub fn install() -> PrometheusHandle {
     HANDLE.get_or_init(install_recorder).clone()
 }
 
-/// All metrics as Prometheus text; empty when nothing was installed.
+/// All metrics as Prometheus text, what the process uses of the machine among them; empty when nothing was installed.
 pub fn render() -> String {
-    HANDLE.get().map(PrometheusHandle::render).unwrap_or_default()
+    let Some(handle) = HANDLE.get() else {
+        return String::new();
+    };
+    Collector::default().collect();
+    handle.render()
 }
 
 /// Says what a counter means, in the `# HELP` line.
@@ -61,6 +66,7 @@ fn install_recorder() -> PrometheusHandle {
         .and_then(PrometheusBuilder::install_recorder)
         .expect("the buckets are not empty and no other recorder is installed");
     describe_own();
+    Collector::default().describe();
     keep_up(handle.clone());
     handle
 }
@@ -122,6 +128,22 @@ mod tests {
         );
         assert!(text.contains("daybook_example_size_bucket{le=\"512\"} 1"), "{text}");
         assert!(text.contains("daybook_example_size_bucket{le=\"256\"} 0"), "{text}");
+    }
+
+    #[test]
+    fn what_the_process_uses_is_shown_under_the_names_that_dashboards_know() {
+        install();
+        let text = render();
+        for name in [
+            "process_resident_memory_bytes ",
+            "process_cpu_seconds_total ",
+            "process_open_fds ",
+        ] {
+            assert!(
+                text.lines().any(|line| line.starts_with(name)),
+                "{name} is not in {text}"
+            );
+        }
     }
 
     #[test]

@@ -436,4 +436,15 @@ async fn eod_1_a_part_that_is_late_is_an_alert_until_it_is_done() {
     .await;
     watch.step().await.unwrap();
     assert_eq!(alerts(&db).await, "eod_late 2026-11-23 date");
+    assert_eq!(
+        watch.late().iter().map(|(part, by)| (*part, *by)).collect::<Vec<_>>(),
+        [("date", 60), ("orders", 0), ("proof", 0)]
+    );
+    sql(&db, "update eod_dates set state = 'closed', closed_at = daybook_now()").await;
+    watch.step().await.unwrap();
+    assert!(
+        watch.late().is_empty(),
+        "a date that is closed is late no more: {:?}",
+        watch.late()
+    );
 }

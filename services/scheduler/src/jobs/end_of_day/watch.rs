@@ -2,6 +2,7 @@
 //! one that is late is an alert (EOD-1); an order that was unresolved when its date was closed is struck out when it resolves (EOD-3). A loop of its
 //! own, so that it tells even when no job runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::NamedLease;
@@ -56,13 +57,25 @@ pub struct Watch<V> {
     settings: Settings,
     deps: Arc<Deps<V>>,
     lease: NamedLease,
+    late: BTreeMap<&'static str, i64>,
 }
 
 impl<V> Watch<V> {
     /// One that has not looked yet.
     pub fn new(settings: Settings, deps: Arc<Deps<V>>) -> Self {
         let lease = deps.bus.lease("scheduler-eod-watch");
-        Watch { settings, deps, lease }
+        let late = BTreeMap::new();
+        Watch {
+            settings,
+            deps,
+            lease,
+            late,
+        }
+    }
+
+    /// How many seconds each part is late, of the date that is the furthest behind; nothing is where this process does not watch.
+    pub fn late(&self) -> &BTreeMap<&'static str, i64> {
+        &self.late
     }
 
     /// Begins the end of each date that is over and has none: at once where no session ticked for it, else after a while and
@@ -103,7 +116,8 @@ impl<V> Watch<V> {
     }
 
     /// Raises what is late, takes back what is not any more, and shows where the dates are.
-    async fn look_at_running(&self, now: Timestamp) -> Result<(), StepError> {
+    async fn look_at_running(&mut self, now: Timestamp) -> Result<(), StepError> {
+        let mut late = BTreeMap::new();
         let mut tx = db::begin(&self.deps.pool).await?;
         self.lease.check(&mut tx).await?;
         let running = store::running(&mut tx).await?;
@@ -113,13 +127,26 @@ impl<V> Watch<V> {
             };
             begun_after_all(&mut tx, *date, now).await?;
             for (part, step) in PARTS {
-                self.look_at(&mut tx, &day, part, step, now).await?;
+                let behind = self.look_at(&mut tx, &day, part, step, now).await?;
+                late.entry(part)
+                    .and_modify(|most: &mut i64| *most = behind.max(*most))
+                    .or_insert(behind);
             }
         }
         tx.commit().await?;
+        self.tell(late);
         metrics::gauge!("daybook_scheduler_eod_dates_running")
             .set(gauge(i64::try_from(running.len()).unwrap_or(i64::MAX)));
         Ok(())
+    }
+
+    /// Every part each time: one whose date was closed, or that another process watches over by now, is not late any more.
+    fn tell(&mut self, late: BTreeMap<&'static str, i64>) {
+        for (part, _) in PARTS {
+            let behind = late.get(part).copied().unwrap_or(0);
+            metrics::gauge!("daybook_scheduler_eod_late_seconds", "part" => part).set(gauge(behind));
+        }
+        self.late = late;
     }
 
     /// Strikes out orders that were resolved after their date's last look, also of dates that an operator let close. A
@@ -137,6 +164,7 @@ impl<V> Watch<V> {
         Ok(())
     }
 
+    /// How many seconds the part is late.
     async fn look_at(
         &self,
         conn: &mut PgConnection,
@@ -144,15 +172,13 @@ impl<V> Watch<V> {
         part: &'static str,
         step: EodStep,
         now: Timestamp,
-    ) -> Result<(), DbError> {
+    ) -> Result<i64, DbError> {
         let by = day.close_at + span(self.deadline(step));
         let subject = format!("{} {part}", day.date);
         let late = !day.is_done(step) && now > by;
-        let behind = if late { (now - by).num_seconds() } else { 0 };
-        metrics::gauge!("daybook_scheduler_eod_late_seconds", "part" => part).set(gauge(behind));
         if !late {
             alerts::clear(conn, LATE, &subject, now).await?;
-            return Ok(());
+            return Ok(0);
         }
         let at = day.next_step().unwrap_or(step);
         let waits = day.row(at).and_then(|row| row.summary.clone());
@@ -177,7 +203,7 @@ impl<V> Watch<V> {
             warn!("the end of {} is late: {part}", day.date);
             metrics::counter!("daybook_scheduler_eod_breaches_total", "part" => part).increment(1);
         }
-        Ok(())
+        Ok((now - by).num_seconds())
     }
 
     const fn deadline(&self, step: EodStep) -> std::time::Duration {
@@ -200,6 +226,8 @@ impl<V: venue::Venue> Step for Watch<V> {
             self.begin_missed(now).await?;
             self.look_at_running(now).await?;
             self.look_at_unresolved(now).await?;
+        } else {
+            self.tell(BTreeMap::new());
         }
         Ok(Progress::Idle)
     }
