@@ -7,14 +7,13 @@
 use crate::apply::Desk;
 use crate::aside;
 use crate::books::{Books, SetAside, Written};
-use crate::metrics::{Before, tell_left};
 use crate::replace::Forwarded;
 use crate::report::{Heard, Report, Unreadable, aside_id, aside_id_raw};
 use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use chrono::TimeDelta;
 use db::{DbError, PgConnection};
-use domain::{AccountId, Money, OrderId, OrderStatus, RequestId, Symbol, Timestamp, VenueOrderId};
+use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp, VenueOrderId};
 use identity::FlagChange;
 use ledger::rules::FeeRates;
 use ledger::settlement::BatchError;
@@ -50,8 +49,6 @@ struct Tidings {
     facts: HashMap<&'static str, u64>,
     /// How long ago the first of them was heard.
     delay: Option<Duration>,
-    /// The states that orders left, and how long each had lasted.
-    left: Vec<(OrderStatus, Duration)>,
     updates: Vec<(OrderUpdated, RequestId)>,
     aside: Vec<SetAside>,
     indebted: BTreeSet<AccountId>,
@@ -77,7 +74,6 @@ impl Applier {
         let books = load(conn, &reports, rates).await?;
         // Under the locks, so that what waited for them is not told with a time from before.
         let now = self.clock.now();
-        let before = Before::of(&books.orders);
         let calendar = self.sessions.calendar();
         let mut desk = Desk::new(books, &calendar, now);
         for report in &reports {
@@ -87,7 +83,6 @@ impl Applier {
         written.aside.extend(unreadable);
         write(conn, &books, &mut written, now).await?;
         self.tidings = Tidings::of(&reports, written, now);
-        self.tidings.left = before.left(&books.orders, now);
         Ok(())
     }
 }
@@ -334,7 +329,6 @@ impl Tidings {
             aside: written.aside,
             indebted: written.indebted,
             asked: !written.forwarded.is_empty(),
-            left: Vec::new(),
         }
     }
 
@@ -352,7 +346,6 @@ impl Tidings {
         if let Some(delay) = self.delay {
             metrics::histogram!("daybook_status_updater_delay_seconds").record(delay);
         }
-        tell_left(&self.left);
         for (fact, count) in self.facts {
             metrics::counter!("daybook_status_updater_reports_total", "fact" => fact).increment(count);
         }

@@ -67,7 +67,6 @@ impl<V: Venue> Deps<V> {
 
 /// Runs the service until the process drains.
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
-    crate::metrics::describe();
     let mut loops = tokio::task::JoinSet::new();
     for _ in 0..config.appliers.max(1) {
         let wake = deps.bus.waker(Topic::VenueReports);

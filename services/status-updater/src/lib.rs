@@ -15,7 +15,6 @@
 //! | `refuse` `aside` | reports that no rule allows: suspense, and a row for the operator |
 //! | `applier` | loads, has it decided, writes set-based |
 //! | `intake` | the venue's stream and record of executions, onto the bus |
-//! | `metrics` | what is counted |
 //!
 //! Late, repeated and reordered reports give the same end (ORD-6): an execution is known by its id, an end waits for the
 //! fills that the venue had counted.
@@ -28,7 +27,6 @@ mod config;
 mod corrections;
 mod executions;
 pub mod intake;
-mod metrics;
 pub mod refuse;
 pub mod replace;
 pub mod report;

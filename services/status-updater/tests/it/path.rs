@@ -40,31 +40,6 @@ async fn a_buy_is_filled_in_parts_and_the_difference_comes_back_at_once() {
     world.prove().await;
 }
 
-/// The states are counted for the whole process, whatever other tests do: nobody else keeps an order as new for 977 s and more.
-#[tokio::test]
-async fn how_long_a_state_lasted_and_what_was_posted_can_be_seen() {
-    chassis::metrics::install();
-    let mut world = World::new().await;
-    let account = world.account(10_000, 0).await;
-    let order = world.place(account, "buy 10 XYZ @ 100.00").await;
-    world.report(&[(order, account, acknowledged())]).await;
-    world.settle().await;
-    world.advance(977);
-    world.report(&[(order, account, filled("a", "10", "100.00"))]).await;
-    world.settle().await;
-    let shown = |name: &str| {
-        let text = chassis::metrics::render();
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        line.unwrap_or_else(|| panic!("no {name} in {text}"))
-    };
-    let all = shown("daybook_status_updater_in_state_seconds_count{status=\"new\"}");
-    let within_a_minute = shown("daybook_status_updater_in_state_seconds_bucket{status=\"new\",le=\"60\"}");
-    assert!(within_a_minute < all, "{within_a_minute} of {all}");
-    assert!(shown("daybook_ledger_transfers_total{kind=\"fill\"}") >= 1);
-}
-
 #[tokio::test]
 async fn a_sell_delivers_its_shares_and_is_canceled_with_the_rest_given_back() {
     let mut world = World::new().await;

@@ -30,19 +30,7 @@ pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<Has
     let costs = move_shares(conn, &deltas, &fresh).await?;
     insert_trades(conn, &fresh, &costs).await?;
     insert_accruals(conn, &fresh).await?;
-    count(&fresh);
     Ok(new)
-}
-
-/// Those of a transaction that is rolled back afterwards are counted, too: the number is for seeing, not for booking.
-fn count(transfers: &[&Transfer]) {
-    let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
-    for transfer in transfers {
-        *kinds.entry(transfer.kind().into()).or_default() += 1;
-    }
-    for (kind, transfers) in kinds {
-        metrics::counter!("daybook_ledger_transfers_total", "kind" => kind).increment(transfers);
-    }
 }
 
 async fn insert_transfers(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<HashSet<TransferId>, DbError> {
