@@ -185,36 +185,9 @@ pg_psql() {
     "$DAYBOOK_PG_BIN/psql" -X -q -At -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$(<"$dir/port")" -U postgres -d "$db" "$@"
 }
 
-# A role that may log in, with the password of its file. Repeatable.
-pg_role() {
-  local dir=$1 role=$2
-  pg_psql "$dir" postgres <<SQL
-select 'create role $role login' where not exists (select from pg_roles where rolname = '$role') \gexec
-alter role $role with login nosuperuser nocreatedb nocreaterole password '$(pg_secret "$dir" "$role")';
-SQL
-}
-
-# A database of one owner that nobody else may enter unless a migration grants it. Repeatable.
-pg_database() {
-  local dir=$1 name=$2 owner=$3
-  pg_psql "$dir" postgres <<SQL
-select 'create database $name owner $owner' where not exists (select from pg_database where datname = '$name') \gexec
-revoke connect, temporary on database $name from public;
-SQL
-}
-
-# What Daybook and the bundled exchange need before their migrations run: owner migrates, app role works, the exchange is apart.
+# What Daybook and the bundled exchange need before their migrations run: roles with the passwords of their files, and databases.
 pg_provision() {
   local dir=$1
-  pg_role "$dir" daybook_owner
-  pg_role "$dir" daybook
-  pg_role "$dir" exchange
-  # Migrations give the rights of the running service to a group; the login role is a member of it.
-  pg_psql "$dir" postgres <<SQL
-select 'create role daybook_app nologin' where not exists (select from pg_roles where rolname = 'daybook_app') \gexec
-grant daybook_app to daybook;
-SQL
-  pg_database "$dir" daybook daybook_owner
-  pg_database "$dir" exchange exchange
-  pg_psql "$dir" postgres -c 'grant connect, temporary on database daybook to daybook'
+  OWNER_PASSWORD=$(pg_secret "$dir" daybook_owner) DAYBOOK_PASSWORD=$(pg_secret "$dir" daybook) \
+    EXCHANGE_PASSWORD=$(pg_secret "$dir" exchange) pg_psql "$dir" postgres -f "${BASH_SOURCE[0]%/*}/provision.sql"
 }

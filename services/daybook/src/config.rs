@@ -153,7 +153,10 @@ pub struct Settings {
     /// Whether it has `GET /trade-files/{date}` and `GET /executions/{id}`, as the bundled exchange does.
     #[serde(default)]
     pub exchange_trade_files: bool,
-    /// The bundled exchange's port on 127.0.0.1; any free one by default.
+    /// The address that the bundled exchange listens on: 127.0.0.1, unless it runs where others reach it, in a container of its own.
+    #[serde(default = "default_host")]
+    pub exchange_host: std::net::IpAddr,
+    /// The bundled exchange's port; any free one by default.
     #[serde(default)]
     pub exchange_port: u16,
     /// How often the bundled exchange's market maker quotes; 0 leaves it to `POST /sim/step`.
@@ -555,6 +558,7 @@ mod tests {
             ("DAYBOOK_COLLAR", "10%"),
             ("DAYBOOK_LEASE_MS", "10"),
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
+            ("DAYBOOK_EXCHANGE_HOST", "exchange"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),
             ("DAYBOOK_LOG_FORMAT", "xml"),
             ("DAYBOOK_ADMIN_TOKEN", "short"),

@@ -1,6 +1,6 @@
 //! Building the parts and handing them what they need.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,7 +196,7 @@ async fn start_exchange(settings: &Settings, layers: &Layers) -> anyhow::Result<
         .context("DAYBOOK_EXCHANGE_DATABASE_URL")?;
     let (id, secret) = exchange_key(settings);
     let config = exchange_sim::Config {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, settings.exchange_port)),
+        listen: SocketAddr::new(settings.exchange_host, settings.exchange_port),
         keys: KeyPair::new(id, secret.expose_secret()),
         symbols: settings.symbols,
         tick: (settings.exchange_tick_ms > 0).then(|| Duration::from_millis(settings.exchange_tick_ms)),
