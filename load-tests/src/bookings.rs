@@ -190,6 +190,31 @@ pub async fn drain(pool: &PgPool, scenario: &Scenario, most: Duration) -> Result
     }
 }
 
+/// Waits until every consumer has read everything; whether it came to that.
+///
+/// # Errors
+/// What the database says.
+pub async fn read_by_all(pool: &PgPool, most: Duration) -> Result<bool, DbError> {
+    let begun = Instant::now();
+    loop {
+        let unread = sqlx::query_scalar!(
+            r#"select exists (
+                   select from bus_positions p
+                    cross join lateral (
+                          select from outbox o
+                           where o.topic = p.topic
+                             and o.partition = p.partition
+                             and (o.xid, o.id) > (p.xid, p.id)
+                           limit 1) o) as "unread!""#
+        );
+        let unread = unread.fetch_one(pool).await?;
+        if !unread || begun.elapsed() > most {
+            return Ok(!unread);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
 /// Watches the backlog once a second until it is told to stop; the most it saw.
 pub async fn watch(pool: PgPool, scenario: Scenario, mut stop: tokio::sync::oneshot::Receiver<()>) -> u64 {
     let mut most = 0;

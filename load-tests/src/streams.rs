@@ -85,6 +85,7 @@ async fn measure(
     let customers = customers::open(&pool, common.customers).await?;
     installation.start_services().await?;
     let symbols = customers::symbols(&pool).await?;
+    customers::pin_prices(installation.exchange_address(), &symbols).await?;
     let [_, daybook, _] = installation.pids().await?;
     let heard = Arc::new(Heard::default());
     let crowd = Crowd {
