@@ -1,6 +1,16 @@
 -- rows
 select count(*) from open_orders
 -- violations
+-- Materialized: where statistics are of the moment before very many orders ended, or came, they would be computed for each account.
+with counted as materialized (
+     select account_id, count(*) as open
+       from open_orders
+      group by account_id),
+     worth as materialized (
+     select o.account_id, sum((o.qty - o.carried_qty - o.filled_qty) * o.limit_price) as value
+       from open_orders l
+       join orders o on o.order_id = l.order_id
+      group by o.account_id)
 select 'order ' || coalesce(o.order_id, w.order_id) as subject,
        case when w.order_id is null then 'is ' || o.status || ' and not among the open orders'
             when o.order_id is null then 'is among the open orders and not there'
@@ -18,14 +28,11 @@ select 'order ' || coalesce(o.order_id, w.order_id) as subject,
 select 'account ' || coalesce(s.account_id, w.account_id),
        'counts ' || coalesce(s.open_orders::text, 'no') || ' open orders and has ' || coalesce(w.open, 0)
   from account_sequences s
-  full join (select account_id, count(*) as open from open_orders group by account_id) w using (account_id)
+  full join counted w using (account_id)
  where s.open_orders is distinct from coalesce(w.open, 0)
  union all
 select 'account ' || s.account_id,
        'has ' || coalesce(w.value, 0) || ' dollars of open orders and counts ' || s.open_value
   from account_sequences s
-  left join (select o.account_id, sum((o.qty - o.carried_qty - o.filled_qty) * o.limit_price) as value
-               from open_orders l
-               join orders o on o.order_id = l.order_id
-              group by o.account_id) w using (account_id)
+  left join worth w using (account_id)
  where s.open_value <> coalesce(w.value, 0)
