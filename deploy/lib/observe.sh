@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # Alerts and dashboards (deploy/observability): checked as files, the alerts' tests, and a real Prometheus that scrapes a Daybook.
 #
-#   observe_check FOLDER TOOLS DAYBOOK    runs in FOLDER; the tools go into TOOLS, for the next time too
-#   observe_stop                          ends the Prometheus that observe_check started
+#   observe_check FOLDER TOOLS DAYBOOK    the files, and deploy/run in FOLDER; the tools go into TOOLS, for the next time too
+#   observe_running FOLDER TOOLS DAYBOOK  whatever sdk_start has started in FOLDER, all of its processes
+#   observe_stop                          ends the Prometheus that these started
 #
 # Source common.sh and sdk.sh first; run from the project's root.
 
@@ -11,17 +12,40 @@ observe_pid=''
 
 observe_check() {
   local folder=$1 tools=$2 daybook=$3
-  observe_prometheus "$tools"
-  python_packages "$tools/python" -r deploy/lib/requirements.txt
+  observe_tools "$tools"
   observe_files "$tools"
   sdk_start "$folder" "$daybook"
-  observe_start "$folder"
+  observe_running "$folder" "$tools" "$daybook"
+  sdk_stop
+}
+
+observe_running() {
+  local folder=$1 tools=$2 daybook=$3 targets
+  observe_tools "$tools"
+  mapfile -t targets < <(observe_targets "$folder/data")
+  observe_start "$folder" "${targets[@]}"
   observe_some_life
   DAYBOOK_DATA_DIR=$folder/data "$daybook" admin jobs run housekeeping >/dev/null
   observe_wait "Prometheus has not evaluated every alert" observe_evaluated
-  "$tools/python/bin/python" -B "$OBSERVABILITY/check.py" live "$observe_url" "$APCA_API_BASE_URL"
+  "$tools/python/bin/python" -B "$OBSERVABILITY/check.py" live "$observe_url" "${targets[@]}"
   observe_stop
-  sdk_stop
+}
+
+observe_tools() {
+  observe_prometheus "$1"
+  python_packages "$1/python" -r deploy/lib/requirements.txt
+}
+
+# The processes of an installation: deploy/run has one, deploy/kafka notes the port of each.
+observe_targets() {
+  local data=$1 file
+  if [[ ! -d $data/ports ]]; then
+    echo "${APCA_API_BASE_URL#http://}"
+    return
+  fi
+  for file in "$data"/ports/*.port; do
+    [[ $file == *-admin.port ]] || echo "127.0.0.1:$(<"$file")"
+  done
 }
 
 # Prometheus in the path. Out of Debian's package, which is not installed: that would start a service that nobody asked for.
@@ -47,13 +71,14 @@ observe_files() {
   "$1/python/bin/python" -B "$OBSERVABILITY/check.py" files
 }
 
-# As prometheus.yml says, but at this Daybook and every second.
+# As prometheus.yml says, but at these processes and every second. usage: observe_start FOLDER HOST:PORT..
 observe_start() {
   local folder=$1/prometheus port
+  shift
   mkdir -p "$folder/alerts"
   cp "$OBSERVABILITY"/alerts/*.yml "$folder/alerts"
   sed 's/: 15s$/: 1s/' "$OBSERVABILITY/prometheus.yml" >"$folder/prometheus.yml"
-  sed "s|127.0.0.1:8080|${APCA_API_BASE_URL#http://}|" "$OBSERVABILITY/targets.yml" >"$folder/targets.yml"
+  printf -- '- targets: ["%s"]\n' "$@" >"$folder/targets.yml"
   port=$(free_port)
   observe_url=http://127.0.0.1:$port
   prometheus --config.file="$folder/prometheus.yml" --storage.tsdb.path="$folder/data" --web.listen-address="127.0.0.1:$port" \

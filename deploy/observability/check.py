@@ -1,7 +1,7 @@
 """Holds the alerts and the dashboards against the metrics that the code exports.
 
-    check.py files                   alerts, their tests and runbooks, dashboards: against the names and labels in the source
-    check.py live PROMETHEUS DAYBOOK the same against a Prometheus that scrapes a Daybook, and the source against that Daybook
+    check.py files                        alerts, their tests and runbooks, dashboards: against the names and labels in the source
+    check.py live PROMETHEUS HOST:PORT..  the same against a Prometheus that scrapes these processes, and the source against them
 
 Most metrics appear with their first sample, and some only on a bad day, so a running Daybook alone cannot tell which exist. The
 source can: each is recorded by one of three macros, under a name written out, with its labels. The live part proves that this
@@ -160,37 +160,38 @@ def get(url, **arguments):
         return json.load(answer)["data"]
 
 
-def check_live(prometheus, daybook):
+def check_live(prometheus, processes):
     """A real Prometheus scrapes it and evaluates everything without an error; and the source was read right."""
     targets = get(f"{prometheus}/api/v1/targets")["activeTargets"]
     for target in targets:
         if target["health"] != "up":
             complain(f"{target['scrapeUrl']} is {target['health']}: {target['lastError']}")
     rules = [rule for group in get(f"{prometheus}/api/v1/rules")["groups"] for rule in group["rules"]]
-    if not targets or len(rules) != len(alerts()):
-        complain(f"Prometheus knows {len(targets)} targets and {len(rules)} of {len(alerts())} alerts")
+    if len(targets) != len(processes) or len(rules) != len(alerts()):
+        complain(f"Prometheus knows {len(targets)} of {len(processes)} targets and {len(rules)} of {len(alerts())} alerts")
     for rule in rules:
         if rule["health"] != "ok":
             complain(f"{rule['name']} is {rule['health']}: {rule.get('lastError')}")
-    check_shown(daybook)
+    check_shown(processes)
     check_queries(prometheus)
 
 
-def check_shown(daybook):
-    """Whatever the running Daybook shows was read from the source, with its type and labels."""
-    known = exported()
+def check_shown(processes):
+    """Whatever the running processes show was read from the source, with its type and labels."""
+    known, seen = exported(), set()
     stored = series(known)
-    with urllib.request.urlopen(f"{daybook}/metrics", timeout=10) as answer:
-        text = answer.read().decode()
-    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M))
-    for name, kind in types.items():
-        if known.get(name, ("nothing",))[0] != kind:
-            complain(f"/metrics has the {kind} {name}, which the source does not record so")
-    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.M):
-        for label in set(re.findall(r'(?:^|,)(\w+)="', labels)) - stored.get(name, set()):
-            complain(f"/metrics has {name} with a label {label}, which the source does not give it")
-    if len(types) < 30:
-        complain(f"/metrics shows {len(types)} metrics: too few to prove anything")
+    for process in processes:
+        with urllib.request.urlopen(f"http://{process}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", text, re.M):
+            seen.add(name)
+            if known.get(name, ("nothing",))[0] != kind:
+                complain(f"{process} has the {kind} {name}, which the source does not record so")
+        for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.M):
+            for label in set(re.findall(r'(?:^|,)(\w+)="', labels)) - stored.get(name, set()):
+                complain(f"{process} has {name} with a label {label}, which the source does not give it")
+    if len(seen) < 30:
+        complain(f"{len(seen)} metrics are shown: too few to prove anything")
 
 
 def check_queries(prometheus):
@@ -222,9 +223,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["files"]:
             check_files()
-        case ["live", prometheus, daybook]:
-            check_live(prometheus, daybook)
+        case ["live", prometheus, *processes]:
+            check_live(prometheus, processes)
         case _:
             fail(__doc__)
     if complaints:
-        fail("\n  ".join(["observability:", *complaints]))
+        fail("\n  ".join(["observability:", *dict.fromkeys(complaints)]))
