@@ -1,5 +1,6 @@
 //! The commands as a person types them.
 
+mod bus;
 mod calendar;
 mod closing;
 mod eod;
@@ -8,6 +9,7 @@ mod limits;
 mod reconcile;
 mod risk;
 
+pub use self::bus::Bus;
 pub use self::risk::{Kill, KillLevel, KillMode, Lift, NewKill, Restrict, Risk, Who};
 pub use calendar::Calendar;
 pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
@@ -69,6 +71,8 @@ pub enum Running {
     Notifier,
     /// Keeps assets and last quotes.
     MarketData,
+    /// Ships the event log to Kafka.
+    Relay,
     /// The bundled exchange alone.
     ExchangeSim,
 }
@@ -83,6 +87,7 @@ impl From<Running> for Part {
             Running::Scheduler => Part::Scheduler,
             Running::Notifier => Part::Notifier,
             Running::MarketData => Part::MarketData,
+            Running::Relay => Part::Relay,
             Running::ExchangeSim => Part::ExchangeSim,
         }
     }
@@ -169,6 +174,9 @@ pub enum Admin {
     /// Messages that could not be handled.
     #[command(subcommand)]
     Parked(Parked),
+    /// The event log: how far each consumer is, what Kafka is sent again.
+    #[command(subcommand)]
+    Bus(Bus),
     /// Fees: the rates, and what a date came to.
     #[command(subcommand)]
     Fees(Fees),

@@ -135,6 +135,18 @@ pub struct Settings {
     /// How long a process that went silent keeps its share of the work from the others.
     #[serde(default = "default_lease_ms")]
     pub lease_ms: u64,
+    /// What carries events to their consumers: `postgres` or `kafka`.
+    #[serde(default = "default_engine")]
+    pub engine: String,
+    /// Where Kafka is: `host:port`, with commas.
+    #[serde(default)]
+    pub kafka_brokers: Option<String>,
+    /// Before the names of Daybook's topics and groups at the broker.
+    #[serde(default = "default_kafka_topic_prefix")]
+    pub kafka_topic_prefix: String,
+    /// The name that this process keeps over a restart, so that its share of the work waits for it at the broker.
+    #[serde(default)]
+    pub instance: Option<String>,
     /// Another exchange of the same dialect; the bundled one is not started then.
     #[serde(default)]
     pub exchange_url: Option<String>,
@@ -197,6 +209,14 @@ fn default_appliers() -> usize {
 
 fn default_lease_ms() -> u64 {
     10_000
+}
+
+fn default_engine() -> String {
+    "postgres".to_owned()
+}
+
+fn default_kafka_topic_prefix() -> String {
+    "daybook.".to_owned()
 }
 
 fn default_exchange_tick_ms() -> u64 {
@@ -265,6 +285,7 @@ impl Settings {
         if self.exchange_port != 0 && self.exchange_port == self.port {
             return Err(bad("EXCHANGE_PORT", "is the same as DAYBOOK_PORT"));
         }
+        crate::engine::of(self)?;
         self.check_limits()?;
         self.check_operator()?;
         self.check_exchange()
@@ -495,7 +516,7 @@ fn with_hint(error: ConfigError) -> ConfigError {
     )
 }
 
-fn bad(name: &str, why: impl Into<String>) -> ConfigError {
+pub(crate) fn bad(name: &str, why: impl Into<String>) -> ConfigError {
     ConfigError {
         key: format!("{PREFIX}{name}"),
         why: why.into(),
@@ -557,6 +578,9 @@ mod tests {
             ("DAYBOOK_MAX_FIRM_OPEN_VALUE", "-1"),
             ("DAYBOOK_COLLAR", "10%"),
             ("DAYBOOK_LEASE_MS", "10"),
+            ("DAYBOOK_ENGINE", "rabbit"),
+            ("DAYBOOK_KAFKA_TOPIC_PREFIX", "day book"),
+            ("DAYBOOK_INSTANCE", "the first"),
             ("DAYBOOK_EXCHANGE_PORT", "8080"),
             ("DAYBOOK_EXCHANGE_HOST", "exchange"),
             ("DAYBOOK_EXCHANGE_URL", "ftp://exchange"),

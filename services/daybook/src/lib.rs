@@ -5,6 +5,7 @@
 //! | `cli`     | the commands as a person types them                                                 |
 //! | `config`  | the settings: environment, then `$DAYBOOK_DATA_DIR/daybook.env`, checked at the start |
 //! | `compose` | what runs in which process, in which order it starts and stops                      |
+//! | `engine`  | what carries events: the setting, and the change from one engine to the other       |
 //! | `limits`  | how much anybody may ask for where no row says otherwise                            |
 //! | `migrate` | both lists of migrations                                                            |
 //! | `admin`   | an operator's acts, each written down in its own transaction                        |
@@ -16,6 +17,7 @@ mod audit;
 pub mod cli;
 pub mod compose;
 pub mod config;
+mod engine;
 mod limits;
 mod migrate;
 pub mod operator;

@@ -2,6 +2,7 @@
 //!
 //! | module      | what                                                     |
 //! |-------------|----------------------------------------------------------|
+//! | `bus`       | how far the event log was read; a broker filled again    |
 //! | `calendar`  | days the market is closed, or closes early (CAL-4)       |
 //! | `closing`   | fees, settlement, accounts out of debt again             |
 //! | `customers` | accounts: opened, listed, blocked                        |
@@ -18,6 +19,7 @@
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
+mod bus;
 pub mod calendar;
 pub mod closing;
 pub mod customers;
@@ -194,6 +196,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Fees(command) => closing::fees(desk, command).await?,
         Admin::Settle(command) => closing::settle(desk, command).await?,
         Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
+        Admin::Bus(command) => self::bus::run(desk, command).await?,
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,
         Admin::Limits(command) => limits::run(desk, settings, command).await?,

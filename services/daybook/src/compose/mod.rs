@@ -7,7 +7,7 @@
 //! | layer      | what                                                        | why in this place                              |
 //! |------------|-------------------------------------------------------------|------------------------------------------------|
 //! | `front`    | the doors, order-manager, readiness                         | nothing new is promised                        |
-//! | `middle`   | scheduler, notifier, executor, status-updater, market-data, observing | calls that are out get their answer recorded |
+//! | `middle`   | scheduler, notifier, executor, status-updater, market-data, relay, observing | calls that are out get their answer recorded |
 //! | –          | leases are given back                                       | nobody has to wait for their end               |
 //! | `exchange` | the bundled exchange                                        | it answered to the end                         |
 //!
@@ -50,6 +50,8 @@ pub enum Part {
     Notifier,
     /// Assets and quotes.
     MarketData,
+    /// Ships the event log to Kafka.
+    Relay,
     /// The bundled exchange alone.
     ExchangeSim,
 }

@@ -43,9 +43,15 @@ const FRONT_LOCK_TIMEOUT_MS: u64 = 300;
 /// Connections of everything behind it.
 const MIDDLE_CONNECTIONS: u32 = 16;
 const EXCHANGE_CONNECTIONS: u32 = 8;
+/// For what several processes do at their start, one after the other.
+const PREPARE_TRIES: u32 = 20;
+const PREPARE_PAUSE: Duration = Duration::from_millis(200);
 const READY_EVERY: Duration = Duration::from_millis(200);
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 const OBSERVE_EVERY: Duration = Duration::from_secs(5);
+/// Other processes append, and nothing rings here: an event waits half of it on average.
+#[cfg(feature = "kafka")]
+const RELAY_EVERY: Duration = Duration::from_millis(10);
 
 /// What every part is built from.
 struct Deps {
@@ -99,6 +105,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
     );
     let health = Health::new();
     health.follow(&layers.front);
+    start_relay(part, &deps, layers)?;
     start_middle(part, settings, &deps, layers);
     let admin_address = start_operator(part, settings, &deps, layers).await?;
     let router = start_front(part, settings, &deps, &health, layers)?;
@@ -138,8 +145,9 @@ async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue
         lease: Duration::from_millis(settings.lease_ms),
         ..BusSettings::default()
     };
+    let engine = crate::engine::of(settings)?;
     Ok(Deps {
-        bus: Bus::new(middle.clone(), ids.clone(), bus_settings),
+        bus: Bus::with_engine(middle.clone(), ids.clone(), bus_settings, engine).context("DAYBOOK_ENGINE")?,
         sessions: Sessions::fixed(settings.sessions()?),
         instruments: Instruments::new(),
         venue: venue.map(Arc::new),
@@ -176,8 +184,14 @@ async fn prepare(part: Part, deps: &Deps, clock: &OffsetClock) -> anyhow::Result
         .await
         .context("the database is not migrated: run `daybook migrate`")?;
     time::follow(&mut conn, clock).await?;
-    bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await?;
     drop(conn);
+    // Others may start at the same moment.
+    let days = || async {
+        let mut conn = deps.middle.acquire().await?;
+        bus::ensure_outbox_partitions(&mut conn, today.date_naive()).await
+    };
+    db::with_retry(PREPARE_TRIES, |_| PREPARE_PAUSE, days).await?;
+    crate::engine::adopt(&deps.bus).await?;
     if part == Part::All {
         // All of the installation is this process: after a kill it carries on at once.
         deps.bus.take_over().await?;
@@ -237,6 +251,37 @@ fn venue(settings: &Settings, bundled: Option<&Exchange>) -> anyhow::Result<Alpa
     alpaca.bulk_lookup = is_bundled || settings.exchange_bulk_lookup;
     alpaca.trade_files = is_bundled || settings.exchange_trade_files;
     AlpacaVenue::new(alpaca).map_err(|fault| anyhow::anyhow!("DAYBOOK_EXCHANGE_URL: {fault}"))
+}
+
+/// One relay a topic, where there is a broker to ship to.
+#[cfg(feature = "kafka")]
+fn start_relay(part: Part, deps: &Deps, layers: &Layers) -> anyhow::Result<()> {
+    use strum::VariantArray;
+    if !relays(part, deps)? {
+        return Ok(());
+    }
+    for topic in bus::Topic::VARIANTS {
+        let relay = bus::Relay::new(&deps.bus, *topic)?;
+        let wake = deps.bus.waker(*topic);
+        layers
+            .middle
+            .spawn("relay", run_loop(relay, wake, RELAY_EVERY, layers.middle.clone()));
+    }
+    Ok(())
+}
+
+/// A build without Kafka relays nothing, and has said so before if it was asked to.
+#[cfg(not(feature = "kafka"))]
+fn start_relay(part: Part, deps: &Deps, _layers: &Layers) -> anyhow::Result<()> {
+    relays(part, deps).map(drop)
+}
+
+fn relays(part: Part, deps: &Deps) -> anyhow::Result<bool> {
+    match (part, deps.bus.kafka()) {
+        (Part::Relay, None) => bail!("DAYBOOK_ENGINE: is postgres, so there is nothing to relay"),
+        (_, None) => Ok(false),
+        (part, Some(_)) => Ok(part.does(Part::Relay)),
+    }
 }
 
 /// Everything behind the door, the later ones in need of the earlier.
@@ -370,13 +415,7 @@ fn start_front(
     layers: &Layers,
 ) -> anyhow::Result<Router> {
     let front = &layers.front;
-    let readiness = Readiness::new(
-        part,
-        deps.middle.clone(),
-        deps.instruments.clone(),
-        deps.venue.clone(),
-        health,
-    );
+    let readiness = Readiness::new(part, &deps.bus, deps.instruments.clone(), deps.venue.clone(), health);
     front.spawn(
         "readiness",
         run_loop(readiness, Wake::new(), READY_EVERY, front.clone()),

@@ -9,11 +9,13 @@
 
 use std::sync::Arc;
 
-use bus::PARTITIONS;
+use bus::engine::RELAY;
+use bus::{Bus, PARTITIONS, Topic};
 use chassis::health::{Gate, Health};
 use chassis::step::{Progress, Step, StepError};
 use db::PgPool;
 use instruments::Instruments;
+use strum::VariantArray;
 use venue::Venue;
 use venue::alpaca::AlpacaVenue;
 
@@ -26,43 +28,74 @@ pub(super) struct Readiness {
     database: Gate,
     assets: Option<Gate>,
     exchange: Option<(Gate, Arc<AlpacaVenue>)>,
-    leases: Option<Gate>,
+    leases: Option<(Gate, Share)>,
+}
+
+/// Groups that have to be at work, and how many partitions they have together.
+struct Share {
+    groups: Vec<String>,
+    partitions: i64,
+}
+
+impl Share {
+    /// What this process alone has to answer for: everything, or the relay.
+    fn of(part: Part, bus: &Bus) -> Option<Self> {
+        let consumers = [executor::GROUP, status_updater::GROUP, notifier::GROUP];
+        let mut groups = match part {
+            Part::All => consumers.to_vec(),
+            Part::Relay => Vec::new(),
+            _ => return None,
+        };
+        let mut topics = groups.len();
+        if bus.kafka().is_some() {
+            groups.push(RELAY);
+            topics += Topic::VARIANTS.len();
+        }
+        Some(Share {
+            groups: groups.into_iter().map(str::to_owned).collect(),
+            partitions: i64::from(PARTITIONS) * i64::try_from(topics).unwrap_or(i64::MAX),
+        })
+    }
 }
 
 impl Readiness {
     /// All gates of this part, closed.
     pub(super) fn new(
         part: Part,
-        pool: PgPool,
+        bus: &Bus,
         instruments: Instruments,
         venue: Option<Arc<AlpacaVenue>>,
         health: &Health,
     ) -> Self {
         Readiness {
-            pool,
+            pool: bus.pool().clone(),
             instruments,
             database: health.gate("database"),
             assets: part.does(Part::OrderManager).then(|| health.gate("assets")),
             exchange: venue.map(|venue| (health.gate("exchange"), venue)),
-            leases: (part == Part::All).then(|| health.gate("leases")),
+            leases: Share::of(part, bus).map(|share| (health.gate("leases"), share)),
         }
     }
 
     async fn look_at_database(&self) -> Result<(), StepError> {
-        let groups = [executor::GROUP, status_updater::GROUP, notifier::GROUP].map(str::to_owned);
+        let groups = self
+            .leases
+            .as_ref()
+            .map(|(_, share)| share.groups.as_slice())
+            .unwrap_or_default();
         let owned = sqlx::query_scalar!(
             r#"select count(*) as "owned!"
                  from bus_positions
                 where consumer_group = any($1)
                   and owner is not null
                   and lease_until > daybook_now()"#,
-            &groups,
+            groups,
         )
         .fetch_one(&self.pool)
         .await?;
         self.database.ready();
-        if let Some(gate) = &self.leases {
-            let all = 3 * i64::from(PARTITIONS);
+        if let Some((gate, share)) = &self.leases {
+            let all = share.partitions;
             if owned == all {
                 gate.ready()
             } else {

@@ -314,3 +314,35 @@ async fn rsk_7_a_customers_limits_are_felt_within_moments_survive_a_restart_and_
     ];
     assert_eq!(acts, expected);
 }
+
+/// relay::broker_lost_data: an operator fills the topics again, where there is a relay.
+#[tokio::test]
+async fn v16_kafka_is_filled_again_by_an_act_that_is_written_down() {
+    let house = House::open().await;
+    let since = "2026-01-01T00:00:00Z".parse().unwrap();
+    let refused = house.desk.replay(since).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("runs on the engine postgres: there is no relay"),
+        "{refused}"
+    );
+    for statement in [
+        "update bus_engine set engine = 'kafka'",
+        "insert into bus_positions (consumer_group, topic, partition, incarnation, xid)
+         select 'relay', 'orders', n, 1, '9223372036854775807' from generate_series(0, 15) n",
+    ] {
+        sqlx::query(statement).execute(&house.db.pool).await.unwrap();
+    }
+    let ada = house.customer(1_000).await;
+    ada.buy(1, "AAPL", "50.00").await;
+    assert_eq!(
+        house.desk.replay(since).await.unwrap(),
+        1,
+        "the partition of the one order"
+    );
+    assert_eq!(house.desk.replay(since).await.unwrap(), 0, "it is there already");
+    let acts: i64 = sqlx::query_scalar("select count(*) from admin_acts where act = 'replay_bus'")
+        .fetch_one(&house.db.pool)
+        .await
+        .unwrap();
+    assert_eq!(acts, 2);
+}

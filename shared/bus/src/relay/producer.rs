@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 use tokio::sync::Notify;
 
-use crate::backend::kafka::client::{basics, topic_name};
+use crate::backend::kafka::client::{basics, log, topic_name};
 use crate::backend::kafka::message;
 use crate::{BusError, Event, KafkaSettings, Position, Topic};
 
@@ -87,6 +88,10 @@ impl Reports {
 struct Context;
 
 impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level, facility, text);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!("the way to Kafka: {error}: {reason}");
     }

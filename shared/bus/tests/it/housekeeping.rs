@@ -46,6 +46,27 @@ async fn partitions_are_made_a_week_ahead_and_only_once() {
 }
 
 #[tokio::test]
+async fn processes_that_start_at_once_make_the_same_days_once() {
+    let world = World::new().await;
+    let day: NaiveDate = "2032-03-01".parse().unwrap();
+    let make = || {
+        let pool = world.pool().clone();
+        let pause = |_| std::time::Duration::from_millis(100);
+        tokio::spawn(async move {
+            db::with_retry(600, pause, || async {
+                bus::ensure_outbox_partitions(&mut *pool.acquire().await?, day).await
+            })
+            .await
+        })
+    };
+    let mut made = 0;
+    for one in [make(), make(), make(), make()] {
+        made += one.await.unwrap().unwrap();
+    }
+    assert_eq!(made, 8);
+}
+
+#[tokio::test]
 async fn events_land_in_the_partition_of_their_day() {
     let world = World::new().await;
     world.publish(&[event("AAPL", 1, "a")]).await;

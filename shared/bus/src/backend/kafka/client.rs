@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
-use rdkafka::config::ClientConfig;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -14,6 +14,9 @@ use crate::{Bus, BusError, KafkaSettings, PARTITIONS, Topic};
 
 /// How long a question to the broker may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a reader that ends waits for its group.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The topic's name at the broker.
 pub(crate) fn topic_name(settings: &KafkaSettings, topic: Topic) -> String {
@@ -29,6 +32,28 @@ pub(crate) fn basics(settings: &KafkaSettings) -> ClientConfig {
     config.set("reconnect.backoff.max.ms", "1000");
     config.set("topic.metadata.refresh.interval.ms", "10000");
     config
+}
+
+/// What the client library has to say. That a setting is what it is is no news.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
+    match level {
+        RDKafkaLogLevel::Debug | RDKafkaLogLevel::Info => tracing::debug!("librdkafka: {facility} {text}"),
+        _ if facility == "CONFWARN" => tracing::debug!("librdkafka: {facility} {text}"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Warning => tracing::info!("librdkafka: {facility} {text}"),
+        _ => tracing::warn!("librdkafka: {facility} {text}"),
+    }
+}
+
+/// Leaves the group, if that goes quickly: in the middle of a rebalance it may wait for other members, and a process
+/// that stops cannot. Whoever could not say goodbye is missed after its session's time.
+pub(super) fn close(client: Arc<Client>) {
+    let (closing, closed) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        drop(client);
+        drop(closing);
+    });
+    // Ends with the other side.
+    let _ = closed.recv_timeout(GOODBYE);
 }
 
 /// What a client of a reader knows of itself.
@@ -52,6 +77,10 @@ pub(super) struct Context {
 }
 
 impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level, facility, text);
+    }
+
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(topic = %self.topic, "the way to Kafka: {error}: {reason}");
     }

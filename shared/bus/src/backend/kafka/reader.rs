@@ -227,7 +227,7 @@ impl Reader {
     fn failed(&mut self, failure: KafkaError) -> Result<(), BusError> {
         metrics::counter!("daybook_bus_broker_errors_total", "consumer_group" => self.role.name()).increment(1);
         if let KafkaError::MessageConsumptionFatal(_) = failure {
-            self.client = None;
+            self.close();
             self.buffer.clear();
             *client::lock(&self.assignment) = Assignment {
                 changed: true,
@@ -249,5 +249,17 @@ impl Reader {
         self.client
             .clone()
             .ok_or_else(|| BusError::Kafka("no client".to_owned()))
+    }
+
+    fn close(&mut self) {
+        if let Some(client) = self.client.take() {
+            client::close(client);
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.close();
     }
 }
