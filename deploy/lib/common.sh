@@ -30,11 +30,16 @@ require_rust() {
 
 at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n1) == "$2" ]]; }
 
-# Installs what the build and the run need and this machine lacks, and packages named like their command that the caller adds.
-# Asks dpkg for nothing: what counts is whether the tool is there.
+# Installs what the build and the run need and this machine lacks, and what the caller adds: packages named like their command, and
+# openssl-headers for a build with Kafka. Asks dpkg for nothing: what counts is whether the tool is there.
 install_missing() {
   local missing=() extra
-  for extra in "$@"; do have "$extra" || missing+=("$extra"); done
+  for extra in "$@"; do
+    case "$extra" in
+      openssl-headers) { have pkg-config && pkg-config --exists openssl; } || missing+=(libssl-dev) ;;
+      *) have "$extra" || missing+=("$extra") ;;
+    esac
+  done
   { have cc && have make; } || missing+=(build-essential)
   have pkg-config || missing+=(pkg-config)
   have curl || missing+=(curl)

@@ -73,7 +73,7 @@ pg_folder_elsewhere() {
 
 # Settings are written at every start, so that an upgrade of Daybook brings its new ones.
 pg_settings() {
-  local durability=$1 connections=200
+  local durability=$1 connections=${PG_CONNECTIONS:-200}
   [[ $durability == durable ]] || connections=400 # many tests side by side, each with its pools
   cat <<CONF
 listen_addresses = '127.0.0.1'

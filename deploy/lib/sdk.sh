@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The published SDKs' suites (services/daybook/tests/sdk), against a Daybook that was started as a user starts it.
 #
-#   sdk_start FOLDER DAYBOOK    deploy/run in FOLDER, on free ports, with an executable that is built already
+#   sdk_start FOLDER DAYBOOK [SCRIPT]   deploy/run, or another script, in FOLDER, on free ports, with an executable that is built already
 #   sdk_suite NAME FOLDER       one suite: python, js, go or rust; its tools go into FOLDER
 #   sdk_stop                    as Ctrl-C would
 #
@@ -12,14 +12,14 @@ SDK_SUITES=services/daybook/tests/sdk
 sdk_pid=''
 
 sdk_start() {
-  local folder=$1 daybook=$2
+  local folder=$1 daybook=$2 script=${3:-deploy/run}
   mkdir -p "$folder/data"
   : >"$folder/run.log"
-  DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook deploy/run >"$folder/run.log" 2>&1 &
+  DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook "$script" >"$folder/run.log" 2>&1 &
   sdk_pid=$!
   for _ in {1..900}; do
     ! grep -q '^Daybook is ready' "$folder/run.log" || break
-    kill -0 "$sdk_pid" 2>/dev/null || sdk_failed "$folder" 'deploy/run ended before Daybook was ready'
+    kill -0 "$sdk_pid" 2>/dev/null || sdk_failed "$folder" "$script ended before Daybook was ready"
     sleep 0.2
   done
   set -a
