@@ -61,6 +61,11 @@ impl Relay {
     }
 
     async fn work(&mut self) -> Result<Progress, BusError> {
+        if self.producer.is_none() {
+            // Before there is anything to ship: readers wait for the topics.
+            topics::ensure(&self.settings, self.topic).await?;
+            self.producer = Some(Producer::connect(&self.settings, self.topic)?);
+        }
         if self.shipment.is_none() {
             let Fetched { events, held_back } = self.consumer.fetch(BATCH).await?;
             if events.is_empty() {
@@ -72,7 +77,10 @@ impl Relay {
                 return Ok(pause);
             }
             fail::fail_point!("relay::batch_read");
-            let reports = self.send(&events).await?;
+            let reports = match self.send(&events) {
+                Err(BusError::Kafka(why)) => return Err(self.begin_anew(&why)),
+                sent => sent?,
+            };
             self.shipment = Some(Shipment { events, reports });
         }
         let Some(Shipment { events, reports }) = &self.shipment else {
@@ -90,14 +98,9 @@ impl Relay {
     }
 
     /// Hands a batch to the producer, each row with the position of the one before it.
-    async fn send(&mut self, events: &[Event]) -> Result<std::sync::Arc<Reports>, BusError> {
-        let producer = match &self.producer {
-            Some(producer) => producer,
-            None => {
-                topics::ensure(&self.settings, self.topic).await?;
-                self.producer.insert(Producer::connect(&self.settings, self.topic)?)
-            }
-        };
+    fn send(&self, events: &[Event]) -> Result<std::sync::Arc<Reports>, BusError> {
+        let no_producer = || BusError::Kafka("no producer".to_owned());
+        let producer = self.producer.as_ref().ok_or_else(no_producer)?;
         let mut last: BTreeMap<i16, Position> = BTreeMap::new();
         let reports = Reports::of(events.len(), self.topic);
         for event in events {

@@ -84,19 +84,31 @@ async fn a_row_that_kafka_does_not_take_reaches_its_readers_from_the_outbox() {
     assert_eq!((events[1].order_id, events[1].payload.len()), (order(1), 2_000_002));
 }
 
+/// Readers get partitions of a topic that is there, and may have to be at work before the first event.
 #[tokio::test]
-async fn the_relay_makes_no_use_of_a_topic_with_other_partitions() {
+async fn a_relay_asks_for_its_topic_before_there_is_anything_to_ship() {
     let cell = Cell::new().await;
     cell.broker.create_topic("odd.orders", 3, 1).unwrap();
+    let mut relay = Relay::new(&odd(&cell), Topic::Orders).unwrap();
+    let refused = relay.step().await.unwrap_err().to_string();
+    assert!(refused.contains("odd.orders has 3 partitions"), "{refused}");
+}
+
+fn odd(cell: &Cell) -> bus::Bus {
     let settings = bus::KafkaSettings {
         prefix: "odd.".to_owned(),
         ..cell.bus.kafka().unwrap().clone()
     };
-    let engine = bus::Engine::Kafka(settings);
-    let pool = cell.world.pool().clone();
-    let odd = bus::Bus::with_engine(pool, testkit::ids(12), crate::support::settings(), engine).unwrap();
+    let (pool, engine) = (cell.world.pool().clone(), bus::Engine::Kafka(settings));
+    bus::Bus::with_engine(pool, testkit::ids(12), crate::support::settings(), engine).unwrap()
+}
+
+#[tokio::test]
+async fn the_relay_makes_no_use_of_a_topic_with_other_partitions() {
+    let cell = Cell::new().await;
+    cell.broker.create_topic("odd.orders", 3, 1).unwrap();
     cell.world.publish(&[event("AAPL", 1, "a")]).await;
-    let mut relay = Relay::new(&odd, Topic::Orders).unwrap();
+    let mut relay = Relay::new(&odd(&cell), Topic::Orders).unwrap();
     let refused = relay.step().await.unwrap_err().to_string();
     assert!(
         refused.contains("odd.orders has 3 partitions, it must have 16"),

@@ -30,7 +30,8 @@ pub(crate) fn basics(settings: &KafkaSettings) -> ClientConfig {
     config.set("client.id", settings.instance.as_deref().unwrap_or("daybook"));
     // A broker that comes back is found soon.
     config.set("reconnect.backoff.max.ms", "1000");
-    config.set("topic.metadata.refresh.interval.ms", "10000");
+    // And so is a topic that was just made.
+    config.set("topic.metadata.refresh.interval.ms", "2000");
     config
 }
 
