@@ -15,16 +15,19 @@ pub fn project() -> PathBuf {
     here.parent().unwrap_or(here).to_owned()
 }
 
-/// The path of a fresh `daybook`, or of the one that was named.
+/// The path of a fresh `daybook`, one that knows Kafka if need be, or of the one that was named.
 ///
 /// # Errors
 /// It cannot be built, or is not there.
-pub async fn daybook(options: &Common) -> anyhow::Result<PathBuf> {
+pub async fn daybook(options: &Common, with_kafka: bool) -> anyhow::Result<PathBuf> {
     if let Some(binary) = &options.binary {
         return binary.canonicalize().with_context(|| binary.display().to_string());
     }
     let mut build = cargo();
     build.args(["build", "--release", "--locked", "-p", "daybook"]);
+    if with_kafka {
+        build.args(["--features", "kafka"]);
+    }
     if std::env::var_os("DATABASE_URL").is_none() {
         build.env("SQLX_OFFLINE", "true");
     }

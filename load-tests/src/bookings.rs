@@ -165,6 +165,7 @@ pub async fn on_their_way(pool: &PgPool, scenario: &Scenario) -> Result<u64, DbE
         | Scenario::Open { .. }
         | Scenario::Streams { .. }
         | Scenario::Expire { .. }
+        | Scenario::Relay { .. }
         | Scenario::Churn { .. } => {
             sqlx::query_scalar!(r#"select count(*) as "count!" from orders where acknowledged_at is null"#)
                 .fetch_one(pool)

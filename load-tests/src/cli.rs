@@ -73,6 +73,15 @@ pub enum Scenario {
         #[command(flatten)]
         common: Common,
     },
+    /// The relay alone: rows of real orders, many times over, from the outbox to the broker.
+    Relay {
+        /// Rows that wait when it starts.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// The rest; rates and rounds mean nothing here.
+        #[command(flatten)]
+        common: Common,
+    },
     /// The bell: orders of the night go to the exchange, from the open until it has the last of them.
     Open {
         /// Orders that wait for the bell.
@@ -107,6 +116,16 @@ impl Protocol {
     }
 }
 
+/// What carries the events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Engine {
+    /// PostgreSQL.
+    #[default]
+    Postgres,
+    /// A relay and a broker of the run's own.
+    Kafka,
+}
+
 /// What all need.
 #[derive(Debug, Clone, Args)]
 pub struct Common {
@@ -131,7 +150,13 @@ pub struct Common {
     /// Alternating rounds, as set and with `DAYBOOK_BATCH_MAX=1`; adds `ratio_to_batches_of_one`.
     #[arg(long)]
     pub compare_batch_of_one: bool,
-    /// Rounds of each setting in a comparison: 3 of batches, 5 of an attack, unless said otherwise.
+    /// What carries the events.
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
+    /// Alternating rounds on the Kafka and on the Postgres engine; adds `ratio_to_postgres_engine`.
+    #[arg(long, conflicts_with_all = ["compare_batch_of_one", "engine"])]
+    pub compare_engines: bool,
+    /// Rounds of each setting in a comparison: 3 of batches and engines, 5 of an attack, unless said otherwise.
     #[arg(long)]
     pub rounds: Option<usize>,
     /// Adds what PostgreSQL's statements cost. Costs a little itself.
@@ -172,8 +197,35 @@ impl Cli {
             | Scenario::Open { common, .. }
             | Scenario::Streams { common, .. }
             | Scenario::Churn { common, .. }
+            | Scenario::Relay { common, .. }
             | Scenario::Expire { common, .. } => common,
         }
+    }
+
+    fn common_mut(&mut self) -> &mut Common {
+        match &mut self.scenario {
+            Scenario::Place { common, .. }
+            | Scenario::Fill { common, .. }
+            | Scenario::Open { common, .. }
+            | Scenario::Streams { common, .. }
+            | Scenario::Churn { common, .. }
+            | Scenario::Relay { common, .. }
+            | Scenario::Expire { common, .. } => common,
+        }
+    }
+
+    /// Whether a part of it runs on the Kafka engine.
+    pub fn needs_kafka(&self) -> bool {
+        let common = self.common();
+        common.engine == Engine::Kafka || common.compare_engines || matches!(self.scenario, Scenario::Relay { .. })
+    }
+
+    /// The same, on this engine.
+    #[must_use]
+    pub fn on(&self, engine: Engine) -> Self {
+        let mut same = self.clone();
+        same.common_mut().engine = engine;
+        same
     }
 
     /// Orders a second, where the loop is open.
@@ -181,7 +233,7 @@ impl Cli {
         match &self.scenario {
             Scenario::Place { rate, .. } => *rate,
             Scenario::Fill { rate, .. } | Scenario::Expire { rate, .. } | Scenario::Churn { rate, .. } => Some(*rate),
-            Scenario::Open { .. } | Scenario::Streams { .. } => None,
+            Scenario::Open { .. } | Scenario::Streams { .. } | Scenario::Relay { .. } => None,
         }
     }
 
@@ -194,6 +246,7 @@ impl Cli {
             Scenario::Streams { .. } => "streams",
             Scenario::Expire { .. } => "expire",
             Scenario::Churn { .. } => "churn",
+            Scenario::Relay { .. } => "relay",
         }
     }
 }

@@ -1,53 +1,64 @@
-//! The same benchmark as set and with batches of one, in turns, so that what drifts on the machine drifts for both.
+//! The same benchmark as set and with another setting, in turns, so that what drifts on the machine drifts for both.
 
 use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cli::Cli;
-use crate::latency::{Fixed, median};
-use crate::report::{Comparison, Pair, Report};
+use crate::cli::{Cli, Engine};
+use crate::latency::median;
+use crate::report::{Comparison, Pair, Ratio, Report};
 use crate::scenario;
-
-/// What turns batches off.
-const BATCHES_OF_ONE: (&str, &str) = ("DAYBOOK_BATCH_MAX", "1");
 
 /// Rounds, unless said otherwise.
 const ROUNDS: usize = 3;
+
+/// What the rounds are compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// Batches of one order.
+    BatchesOfOne,
+    /// The Kafka engine with the Postgres engine.
+    PostgresEngine,
+}
 
 /// Runs the rounds; the report is that of the last round as set, with the comparison.
 ///
 /// # Errors
 /// A round that fails, or that broke an invariant.
-pub async fn run(options: &Cli, binary: &Path) -> anyhow::Result<Report> {
+pub async fn run(options: &Cli, other: Other, binary: &Path) -> anyhow::Result<Report> {
+    let (as_set, extra) = match other {
+        Other::BatchesOfOne => (options.common().engine, Some(("DAYBOOK_BATCH_MAX", "1"))),
+        Other::PostgresEngine => (Engine::Kafka, None),
+    };
     let (mut pairs, mut last) = (Vec::new(), None);
     for round in 1..=options.common().rounds.unwrap_or(ROUNDS).max(1) {
-        let batches = scenario::run(options, binary, None).await?;
-        let ones = scenario::run(options, binary, Some(BATCHES_OF_ONE)).await?;
-        batches.verdict()?;
-        ones.verdict()?;
-        let pair = pair(&batches, &ones);
+        let first = scenario::run(&options.on(as_set), binary, None).await?;
+        let second = scenario::run(options, binary, extra).await?;
+        first.verdict()?;
+        second.verdict()?;
+        let pair = pair(&first, &second);
         eprintln!(
-            "round {round}: {} orders a second, {} with batches of one",
-            pair.batches, pair.batches_of_one
+            "round {round}: {} orders a second, {} of {other:?}",
+            pair.as_set, pair.other
         );
         pairs.push(pair);
-        last = Some(batches);
+        last = Some(first);
     }
     let ratio = median(pairs.iter().map(|pair| pair.ratio).collect()).context("no round")?;
+    let ratio = match other {
+        Other::BatchesOfOne => Ratio::ToBatchesOfOne(ratio),
+        Other::PostgresEngine => Ratio::ToPostgresEngine(ratio),
+    };
     let mut report = last.context("no round")?;
-    report.comparison = Some(Comparison {
-        ratio_to_batches_of_one: ratio,
-        pairs,
-    });
+    report.comparison = Some(Comparison { ratio, pairs });
     Ok(report)
 }
 
-fn pair(batches: &Report, ones: &Report) -> Pair {
-    let (batches, batches_of_one): (Fixed, Fixed) = (batches.orders_per_second, ones.orders_per_second);
+fn pair(first: &Report, second: &Report) -> Pair {
+    let (as_set, other) = (first.throughput(), second.throughput());
     Pair {
-        batches,
-        batches_of_one,
-        ratio: batches.over(batches_of_one),
+        as_set,
+        other,
+        ratio: as_set.over(other),
     }
 }

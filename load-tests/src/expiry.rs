@@ -28,7 +28,7 @@ use crate::machine::{self, Origin};
 use crate::orders::{self, Flow};
 use crate::report::{Audit, Database, Statement};
 use crate::scenario::{audit, on_its_own, settings};
-use crate::usage::{self, Spent};
+use crate::usage::{self, Pids, Spent};
 
 /// Between two looks at what is left.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -160,7 +160,7 @@ async fn measure(options: &Cli, plan: Plan, installation: &mut Installation) -> 
 }
 
 struct Bench<'a> {
-    pids: [u32; 3],
+    pids: Pids,
     address: std::net::SocketAddr,
     flow: Flow,
     common: &'a Common,

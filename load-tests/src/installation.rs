@@ -15,12 +15,15 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::binary::project;
-use crate::cli::Common;
+use crate::cli::{Common, Engine};
 use crate::http::{Connection, request};
 use crate::process::{Helper, Server};
+use crate::usage::Pids;
 
 /// How long Daybook may take until it takes orders.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// How long the broker may take, which is fetched the first time.
+const BROKER_WITHIN: Duration = Duration::from_secs(600);
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The limits of customers, raised: the load stands for many more people than it has accounts.
@@ -37,6 +40,8 @@ pub struct Installation {
     ports: [u16; 2],
     helper: Helper,
     postgres: bool,
+    engine: Engine,
+    broker: Option<Server>,
     exchange: Option<Server>,
     daybook: Option<Server>,
 }
@@ -79,6 +84,8 @@ impl Installation {
             ports,
             helper,
             postgres: false,
+            engine: options.engine,
+            broker: None,
             exchange: None,
             daybook: None,
         })
@@ -150,10 +157,51 @@ impl Installation {
         self.exchange = Some(exchange);
         self.wait_for("exchange-sim", self.exchange_address(), "/quotes")
             .await?;
-        let mut all = self.daybook(&["all"]);
-        all.env("DAYBOOK_EXCHANGE_URL", format!("http://{}", self.exchange_address()));
-        self.daybook = Some(Server::start("daybook", &all, &self.log("daybook"))?);
+        if self.engine == Engine::Kafka {
+            self.start_broker().await?;
+        }
+        self.start_daybook("all").await
+    }
+
+    /// Starts a part of Daybook, and waits until it is ready.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_daybook(&mut self, part: &str) -> anyhow::Result<()> {
+        let mut command = self.daybook(&[part]);
+        command.env("DAYBOOK_EXCHANGE_URL", format!("http://{}", self.exchange_address()));
+        self.daybook = Some(Server::start("daybook", &command, &self.log("daybook"))?);
         self.wait_for("daybook", self.address(), "/readyz").await
+    }
+
+    /// Stops Daybook alone, and lets it drain.
+    pub async fn stop_daybook(&mut self) {
+        if let Some(mut daybook) = self.daybook.take() {
+            daybook.stop().await;
+        }
+    }
+
+    /// Starts a broker with empty topics; Daybook's processes use it from now on.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_broker(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder().join("kafka");
+        let mut command = Command::new(project().join("deploy/broker"));
+        command.arg(&folder);
+        self.broker = Some(Server::start("kafka", &command, &self.log("kafka"))?);
+        let begun = Instant::now();
+        let address = loop {
+            if let Ok(address) = std::fs::read_to_string(folder.join("address")) {
+                break address.trim().to_owned();
+            }
+            self.still_runs()?;
+            ensure!(begun.elapsed() < BROKER_WITHIN, "the broker does not start");
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        self.settings.push(("DAYBOOK_ENGINE".to_owned(), "kafka".to_owned()));
+        self.settings.push(("DAYBOOK_KAFKA_BROKERS".to_owned(), address));
+        Ok(())
     }
 
     /// Runs a command of Daybook's to its end and gives what it printed.
@@ -167,18 +215,23 @@ impl Installation {
         self.helper.run(&mut command, &output).await
     }
 
-    /// Process ids of exchange, Daybook and PostgreSQL.
+    /// Process ids of all that takes part.
     ///
     /// # Errors
     /// One does not run.
-    pub async fn pids(&mut self) -> anyhow::Result<[u32; 3]> {
+    pub async fn pids(&mut self) -> anyhow::Result<Pids> {
         let postgres = self
             .script(&["pid"])
             .await?
             .parse()
             .context("the postmaster's process id")?;
         let of = |server: &Option<Server>| server.as_ref().and_then(Server::pid).context("a server does not run");
-        Ok([of(&self.exchange)?, of(&self.daybook)?, postgres])
+        Ok(Pids {
+            exchange: of(&self.exchange)?,
+            daybook: of(&self.daybook)?,
+            postmaster: postgres,
+            kafka: self.broker.as_ref().and_then(Server::pid),
+        })
     }
 
     /// Fails when one of the servers ended by itself.
@@ -186,14 +239,17 @@ impl Installation {
     /// # Errors
     /// One ended.
     pub fn still_runs(&mut self) -> anyhow::Result<()> {
-        let mut servers = [&mut self.daybook, &mut self.exchange].into_iter().flatten();
+        let mut servers = [&mut self.daybook, &mut self.exchange, &mut self.broker]
+            .into_iter()
+            .flatten();
         servers.try_for_each(Server::still_runs)
     }
 
     /// Stops all that was started, in the order that lets each drain, and keeps the logs if asked to.
     pub async fn stop(&mut self, keep_logs: Option<&Path>) {
         self.helper.finish().await;
-        for server in [&mut self.daybook, &mut self.exchange].into_iter().flatten() {
+        let servers = [&mut self.daybook, &mut self.exchange, &mut self.broker];
+        for server in servers.into_iter().flatten() {
             server.stop().await;
         }
         if self.postgres
@@ -210,7 +266,7 @@ impl Installation {
 
     fn copy_logs(&self, place: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(place)?;
-        for name in ["daybook", "exchange"] {
+        for name in ["daybook", "exchange", "kafka"] {
             if self.log(name).exists() {
                 std::fs::copy(self.log(name), place.join(format!("{name}.log")))?;
             }

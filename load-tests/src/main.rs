@@ -8,6 +8,8 @@
 //! cargo run --release -p load-tests -- streams --connections 5000 --idle --json
 //! cargo run --release -p load-tests -- churn --json
 //! cargo run --release -p load-tests -- expire --orders 1000000 --json
+//! cargo run --release -p load-tests -- fill --rate 1000 --compare-engines --json
+//! cargo run --release -p load-tests -- relay --rows 1000000 --json
 //! ```
 //!
 //! Each run starts a PostgreSQL of its own with durable settings, Daybook's release binary and the bundled exchange as
@@ -28,6 +30,7 @@
 //! | `open`         | the orders of a night at the bell; `arrivals` reads how the exchange got them |
 //! | `expiry` `book` | the end of a whole book of open orders, and writing such a book            |
 //! | `streams` `listener` | connections that listen: their memory, and how soon they hear          |
+//! | `relay`        | how fast the relay ships what waits in the outbox                          |
 //! | `churn` `attack` | what a customer who churns costs the others                               |
 //! | `report`       | the JSON object and the table                                              |
 
@@ -51,6 +54,7 @@ mod machine;
 mod open;
 mod orders;
 mod process;
+mod relay;
 mod report;
 mod scenario;
 mod schedule;
@@ -75,7 +79,7 @@ async fn main() -> ExitCode {
 }
 
 async fn measured(options: cli::Cli) -> anyhow::Result<()> {
-    let binary = binary::daybook(options.common()).await?;
+    let binary = binary::daybook(options.common(), options.needs_kafka()).await?;
     if let cli::Scenario::Expire {
         orders,
         whole_way,
@@ -111,10 +115,19 @@ async fn measured(options: cli::Cli) -> anyhow::Result<()> {
         report.print(options.common().json);
         return report.verdict();
     }
-    let report = if options.common().compare_batch_of_one {
-        compare::run(&options, &binary).await?
-    } else {
-        scenario::run(&options, &binary, None).await?
+    if let cli::Scenario::Relay { rows, .. } = options.scenario {
+        let report = relay::run(&options, rows, &binary).await?;
+        report.print(options.common().json);
+        return report.verdict();
+    }
+    let other = match options.common() {
+        common if common.compare_batch_of_one => Some(compare::Other::BatchesOfOne),
+        common if common.compare_engines => Some(compare::Other::PostgresEngine),
+        _ => None,
+    };
+    let report = match other {
+        Some(other) => compare::run(&options, other, &binary).await?,
+        None => scenario::run(&options, &binary, None).await?,
     };
     report.print(options.common().json);
     report.verdict()

@@ -27,7 +27,7 @@ use crate::orders::{Flow, Kind};
 use crate::report::Audit;
 use crate::scenario::{audit, on_its_own, settings};
 use crate::schedule::Pace;
-use crate::usage::{self, Spent};
+use crate::usage::{self, Pids, Spent};
 
 /// Sessions, for Daybook and the exchange.
 const CALENDAR: (&str, &str) = ("DAYBOOK_CALENDAR", "nyse");
@@ -114,7 +114,7 @@ struct Night {
     pool: PgPool,
     superuser: PgPool,
     exchange: PgPool,
-    pids: [u32; 3],
+    pids: Pids,
     bell: Timestamp,
     flow: Flow,
 }

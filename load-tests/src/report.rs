@@ -38,6 +38,9 @@ pub struct Report {
     /// Accept, exchange, fill, booked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub booked: Option<Bookings>,
+    /// Those orders a second, until the last of them was booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub booked_per_second: Option<Fixed>,
     /// Whether the rate can be kept up: all of it was taken without an error, and the backlog did not grow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sustained: Option<bool>,
@@ -47,12 +50,14 @@ pub struct Report {
     pub audit: Audit,
     /// Where the processors' time went.
     pub usage: Spent,
+    /// Memory of the processes after the load, PostgreSQL's apart: most of that is shared.
+    pub memory_mib: BTreeMap<&'static str, u64>,
     /// What the database did.
     pub database: Database,
     /// The dearest statements, if asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub statements: Vec<Statement>,
-    /// With and without batches.
+    /// With another setting, too.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
     pub comparison: Option<Comparison>,
     /// Where, when and from what.
@@ -94,22 +99,34 @@ pub struct Statement {
     pub query: String,
 }
 
-/// Rounds as set (A) against rounds with batches of one (B), in pairs.
+/// Rounds as set against rounds with another setting, in pairs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Comparison {
-    /// The median of the pairs' ratios.
-    pub ratio_to_batches_of_one: Fixed,
+    /// The median of the pairs' ratios, by what they are compared with.
+    #[serde(flatten)]
+    pub ratio: Ratio,
     /// Orders a second of each pair.
     pub pairs: Vec<Pair>,
+}
+
+/// As set, to something else.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub enum Ratio {
+    /// Orders taken, to those taken one by one.
+    #[serde(rename = "ratio_to_batches_of_one")]
+    ToBatchesOfOne(Fixed),
+    /// Orders on the Kafka engine, to those on the Postgres engine: booked ones where they trade, else taken ones.
+    #[serde(rename = "ratio_to_postgres_engine")]
+    ToPostgresEngine(Fixed),
 }
 
 /// Two rounds, one after the other.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Pair {
     /// Orders a second as set.
-    pub batches: Fixed,
-    /// Orders a second with batches of one.
-    pub batches_of_one: Fixed,
+    pub as_set: Fixed,
+    /// Orders a second with the other setting.
+    pub other: Fixed,
     /// The one to the other.
     pub ratio: Fixed,
 }
@@ -135,6 +152,11 @@ impl Report {
         );
         ensure!(self.orders > 0, "not one order was taken: {:?}", self.error_samples);
         Ok(())
+    }
+
+    /// Orders a second: all the way to the booked fill where they trade, else taken.
+    pub fn throughput(&self) -> Fixed {
+        self.booked_per_second.unwrap_or(self.orders_per_second)
     }
 
     fn table(&self) -> String {
@@ -193,6 +215,9 @@ impl Report {
                 "FAILED".to_owned()
             },
         );
+        for (name, mib) in &self.memory_mib {
+            line(&format!("memory {name}"), format!("{mib} MiB"));
+        }
         for (name, micros) in &self.usage.cpu_us_per_order {
             line(&format!("cpu {name}"), format!("{micros} us an order"));
         }
@@ -227,10 +252,13 @@ impl Report {
             for pair in &comparison.pairs {
                 line(
                     "pair",
-                    format!("{} against {}: {}", pair.batches, pair.batches_of_one, pair.ratio),
+                    format!("{} against {}: {}", pair.as_set, pair.other, pair.ratio),
                 );
             }
-            line("to batches of one", comparison.ratio_to_batches_of_one.to_string());
+            match comparison.ratio {
+                Ratio::ToBatchesOfOne(ratio) => line("to batches of one", ratio.to_string()),
+                Ratio::ToPostgresEngine(ratio) => line("to the Postgres engine", ratio.to_string()),
+            }
         }
         let Machine {
             cpu, cores, memory_mib, ..
@@ -269,6 +297,7 @@ mod tests {
             error_samples: BTreeMap::new(),
             not_sent: 0,
             booked: None,
+            booked_per_second: None,
             sustained: None,
             backlog: Backlog {
                 at_start: 0,
@@ -288,6 +317,7 @@ mod tests {
                 iowait_percent: none,
                 steal_percent: none,
             },
+            memory_mib: BTreeMap::new(),
             database: Database {
                 commits_per_second: none,
                 wal_bytes_per_order: 0,
@@ -337,13 +367,13 @@ mod tests {
     #[test]
     fn a_comparison_adds_its_ratio() {
         let pair = Pair {
-            batches: Fixed::ratio(9, 2),
-            batches_of_one: Fixed::ratio(1, 1),
+            as_set: Fixed::ratio(9, 2),
+            other: Fixed::ratio(1, 1),
             ratio: Fixed::ratio(9, 2),
         };
         let mut report = report();
         report.comparison = Some(Comparison {
-            ratio_to_batches_of_one: pair.ratio,
+            ratio: Ratio::ToBatchesOfOne(pair.ratio),
             pairs: vec![pair],
         });
         assert_eq!(json(&report)["ratio_to_batches_of_one"].as_f64(), Some(4.5));

@@ -24,10 +24,10 @@ use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::{Audit, Report};
 use crate::schedule::Pace;
-use crate::usage::{self, Spent};
+use crate::usage::{self, Pids, Spent};
 
-/// Between the preparation and the first order.
-const BREATH: Duration = Duration::from_secs(1);
+/// Between the preparation and the first order: by then the prices that were pinned are known.
+pub const BREATH: Duration = Duration::from_secs(1);
 /// Stock is bought at this many orders a second.
 const STOCKING_RATE: u64 = 250;
 
@@ -136,7 +136,7 @@ async fn stock(
         most,
         placed: Arc::default(),
     };
-    let tally = load.run(Instant::now()).await;
+    let tally = load.run(Instant::now() + BREATH).await;
     ensure!(
         tally.placed_in_all == most,
         "the stock could not be ordered: {:?}",
@@ -185,7 +185,7 @@ struct Bench<'a> {
     options: &'a Cli,
     pool: PgPool,
     superuser: PgPool,
-    pids: [u32; 3],
+    pids: Pids,
 }
 
 /// What the load showed.
@@ -204,6 +204,7 @@ impl Bench<'_> {
             | Scenario::Open { .. }
             | Scenario::Streams { .. }
             | Scenario::Expire { .. }
+            | Scenario::Relay { .. }
             | Scenario::Churn { .. } => Kind::Resting,
             Scenario::Fill { .. } => Kind::Trading,
         }
@@ -275,6 +276,7 @@ impl Bench<'_> {
             | Scenario::Open { .. }
             | Scenario::Streams { .. }
             | Scenario::Expire { .. }
+            | Scenario::Relay { .. }
             | Scenario::Churn { .. } => Ok(None),
             Scenario::Fill { .. } => {
                 // Without statistics the planner takes these tables for empty ones.
@@ -300,6 +302,9 @@ impl Bench<'_> {
             ..
         } = measured;
         let common = self.options.common();
+        let booked_per_second = booked
+            .as_ref()
+            .map(|booked| Fixed::per_second(booked.orders, tally.took + drain));
         let backlog = Backlog {
             at_start,
             at_end,
@@ -324,10 +329,12 @@ impl Bench<'_> {
             error_samples: tally.samples,
             not_sent: tally.not_sent,
             booked,
+            booked_per_second,
             sustained,
             backlog,
             audit,
             usage: spent,
+            memory_mib: usage::memory_mib(self.pids),
             database,
             statements: Vec::new(),
             comparison: None,

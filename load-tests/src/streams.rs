@@ -1,6 +1,5 @@
 //! Connections that listen to trade updates: what an idle one costs in memory, and how soon an update is heard.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use crate::orders::{Flow, Kind};
 use crate::report::Audit;
 use crate::scenario::{audit, on_its_own, settings};
 use crate::schedule::Pace;
+use crate::usage::resident_kib;
 
 /// What a connection may cost.
 const LIMIT_KIB: u64 = 64;
@@ -86,7 +86,7 @@ async fn measure(
     installation.start_services().await?;
     let symbols = customers::symbols(&pool).await?;
     customers::pin_prices(installation.exchange_address(), &symbols).await?;
-    let [_, daybook, _] = installation.pids().await?;
+    let daybook = installation.pids().await?.daybook;
     let heard = Arc::new(Heard::default());
     let crowd = Crowd {
         installation,
@@ -203,17 +203,6 @@ async fn tell_everybody(options: &Cli, installation: &Installation, flow: Flow, 
     Ok(())
 }
 
-/// Memory of a process that is in memory.
-fn resident_kib(pid: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    resident(&status).context("/proc/PID/status has no VmRSS")
-}
-
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse().ok()
-}
-
 impl StreamsReport {
     /// Prints it.
     pub fn print(&self, json: bool) {
@@ -254,16 +243,5 @@ impl StreamsReport {
             self.kib_per_connection
         );
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resident_memory_is_read_from_the_status() {
-        assert_eq!(resident("Name:\tx\nVmHWM:\t  900 kB\nVmRSS:\t  812 kB\n"), Some(812));
-        assert_eq!(resident("Name:\tx\n"), None);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use anyhow::Context;
 use db::{DbError, PgPool};
 use serde::Serialize;
 
@@ -31,18 +32,58 @@ pub struct Spent {
     pub steal_percent: Fixed,
 }
 
-/// Reads the usage of `[exchange, daybook, postmaster]`, of this process, and of the machine.
+/// The processes that take part.
+#[derive(Debug, Clone, Copy)]
+pub struct Pids {
+    /// The exchange.
+    pub exchange: u32,
+    /// `daybook all`.
+    pub daybook: u32,
+    /// PostgreSQL's first.
+    pub postmaster: u32,
+    /// The broker, where there is one.
+    pub kafka: Option<u32>,
+}
+
+impl Pids {
+    /// All but PostgreSQL, whose work is told apart by who asked for it.
+    fn named(self) -> impl Iterator<Item = (&'static str, u32)> {
+        let kafka = self.kafka.map(|pid| ("kafka", pid));
+        [("exchange", self.exchange), ("daybook", self.daybook)]
+            .into_iter()
+            .chain(kafka)
+    }
+}
+
+/// What of each process is in memory, in MiB; a process that is gone has none.
+pub fn memory_mib(pids: Pids) -> BTreeMap<&'static str, u64> {
+    let kib = |pid| resident_kib(pid).unwrap_or(0);
+    pids.named().map(|(name, pid)| (name, kib(pid) / 1_024)).collect()
+}
+
+/// Memory of a process that is in memory.
+///
+/// # Errors
+/// It does not run.
+pub fn resident_kib(pid: u32) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    resident(&status).context("/proc/PID/status has no VmRSS")
+}
+
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Reads the usage of the processes that take part, of this one, and of the machine.
 ///
 /// # Errors
 /// What the database says: it knows which of its processes works for whom.
-pub async fn read(superuser: &PgPool, [exchange, daybook, postmaster]: [u32; 3]) -> Result<Usage, DbError> {
-    let named = [
-        ("client", std::process::id()),
-        ("exchange", exchange),
-        ("daybook", daybook),
-    ];
-    let mut by_name: BTreeMap<String, u64> = named
-        .into_iter()
+pub async fn read(superuser: &PgPool, pids: Pids) -> Result<Usage, DbError> {
+    let postmaster = pids.postmaster;
+    let mut by_name: BTreeMap<String, u64> = pids
+        .named()
+        .chain([("client", std::process::id())])
         .map(|(name, pid)| (name.to_owned(), Stat::of(pid).map_or(0, |stat| stat.own)))
         .collect();
     let names = backends(superuser).await?;
@@ -176,5 +217,11 @@ mod tests {
             "0.3 s for 1000 orders"
         );
         assert_eq!(spent.busy_percent.to_string(), "30.000");
+    }
+
+    #[test]
+    fn resident_memory_is_read_from_the_status() {
+        assert_eq!(resident("Name:\tx\nVmHWM:\t  900 kB\nVmRSS:\t  812 kB\n"), Some(812));
+        assert_eq!(resident("Name:\tx\n"), None);
     }
 }
