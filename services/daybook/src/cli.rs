@@ -6,6 +6,7 @@ mod closing;
 mod eod;
 mod jobs;
 mod limits;
+mod parked;
 mod reconcile;
 mod risk;
 
@@ -16,6 +17,7 @@ pub use closing::{AddRate, Fees, Kind as FeeName, Rates, Settle};
 pub use eod::Eod;
 pub use jobs::{AddJob, Alerts, Due, Jobs};
 pub use limits::{ClassName, Limits, SetChurn, SetLimit};
+pub use parked::{Discard, Parked};
 pub use reconcile::{Adjust, Reconcile, SetAside};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -171,7 +173,7 @@ pub enum Admin {
         #[arg(long)]
         reason: String,
     },
-    /// Messages that could not be handled.
+    /// Messages that could not be handled: look, have them handled again, throw them away.
     #[command(subcommand)]
     Parked(Parked),
     /// The event log: how far each consumer is, what Kafka is sent again.
@@ -326,17 +328,6 @@ pub struct Start {
     /// Names this movement: repeating the command with it moves the money once.
     #[arg(long)]
     pub id: Option<Uuid>,
-}
-
-/// Messages that could not be handled.
-#[derive(Debug, Subcommand)]
-pub enum Parked {
-    /// Shows them with their cause, oldest first.
-    List {
-        /// JSON instead of a table.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 fn dollars(text: &str) -> Result<Money, String> {

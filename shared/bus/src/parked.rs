@@ -44,16 +44,23 @@ pub struct Parked {
     pub requeued_at: Option<Timestamp>,
 }
 
-/// Parked messages, oldest first; of one group or of all.
-pub async fn list(conn: &mut PgConnection, group: Option<&str>, limit: i64) -> Result<Vec<Parked>, BusError> {
+/// Parked messages, oldest first; of one group or of all, of one order or of all.
+pub async fn list(
+    conn: &mut PgConnection,
+    group: Option<&str>,
+    order: Option<OrderId>,
+    limit: i64,
+) -> Result<Vec<Parked>, BusError> {
     let rows = sqlx::query!(
         r#"select consumer_group, topic, partition, xid::text::bigint as "xid!", id, order_id, kind, payload,
                   request_id, cause, parked_at, requeued_at
              from bus_parked
             where consumer_group = coalesce($1, consumer_group)
+              and order_id = coalesce($2, order_id)
             order by parked_at, consumer_group, topic, partition, bus_parked.xid, id
-            limit $2"#,
+            limit $3"#,
         group,
+        order.map(OrderId::get),
         limit,
     )
     .fetch_all(conn)
@@ -109,6 +116,37 @@ pub async fn discard(conn: &mut PgConnection, group: &str, topic: Topic, order: 
         order.get(),
     );
     Ok(gone.execute(conn).await?.rows_affected())
+}
+
+/// Throws the message away that an order waits for, and has those behind it handled; answers how many those are, or
+/// nothing when the order waits for none: it has none here, or they are being handled again already. Whoever calls this
+/// writes down who wanted it, and why.
+pub async fn discard_first(
+    conn: &mut PgConnection,
+    group: &str,
+    topic: Topic,
+    order: OrderId,
+) -> Result<Option<u64>, BusError> {
+    lock_partitions(conn, group, topic, order).await?;
+    let gone = sqlx::query!(
+        "delete from bus_parked
+          where consumer_group = $1
+            and topic = $2
+            and order_id = $3
+            and requeued_at is null
+            and not exists (select from bus_parked before
+                             where before.consumer_group = bus_parked.consumer_group
+                               and before.topic = bus_parked.topic
+                               and before.order_id = bus_parked.order_id
+                               and (before.xid, before.id) < (bus_parked.xid, bus_parked.id))",
+        group,
+        topic.as_str(),
+        order.get(),
+    );
+    if gone.execute(&mut *conn).await?.rows_affected() == 0 {
+        return Ok(None);
+    }
+    requeue(conn, group, topic, order).await.map(Some)
 }
 
 /// Waits until no consumer is in the middle of a batch of the order's partition, and keeps it so: a message that joins

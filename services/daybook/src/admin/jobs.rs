@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use anyhow::bail;
-use db::{DbError, PgConnection};
-use identity::acts::{self, Act};
+use db::DbError;
 use scheduler::engine::alerts;
 use scheduler::engine::desk::{self, DeskError, RunView, ScheduleView};
 use scheduler::engine::{NewSchedule, OverTime};
@@ -117,17 +116,6 @@ impl Desk {
         }
     }
 
-    async fn note(&self, conn: &mut PgConnection, act: &str, subject: &str, detail: String) -> Result<(), DbError> {
-        let act = Act {
-            actor: self.actor.clone(),
-            act: act.to_owned(),
-            subject: subject.to_owned(),
-            detail,
-        };
-        acts::record(conn, &*self.ids, self.now(), &act).await?;
-        Ok(())
-    }
-
     /// Runs a job as soon as a worker is free.
     ///
     /// # Errors
@@ -136,7 +124,7 @@ impl Desk {
         let mut tx = db::begin(&self.pool).await?;
         let id = desk::run_by_hand(&mut tx, self.ids.uuid(), name, arguments).await?;
         let detail = format!("run {id} {}", Value::Object(arguments.clone()));
-        self.note(&mut tx, "run_job", name, detail).await?;
+        self.write_down(&mut tx, "run_job", name.to_owned(), detail).await?;
         let run = desk::run(&mut tx, id).await?;
         tx.commit().await.map_err(DbError::from)?;
         run.ok_or_else(|| DeskError::NoSchedule(name.to_owned()))
@@ -155,7 +143,7 @@ impl Desk {
         };
         if changed {
             let act = if paused { "pause_job" } else { "resume_job" };
-            self.note(&mut tx, act, name, String::new()).await?;
+            self.write_down(&mut tx, act, name.to_owned(), String::new()).await?;
         }
         let view = desk::schedule(&mut tx, name).await?;
         tx.commit().await.map_err(DbError::from)?;
@@ -170,7 +158,7 @@ impl Desk {
         let mut tx = db::begin(&self.pool).await?;
         desk::add(&mut tx, new).await?;
         let detail = format!("{} {} {}", new.job, new.when, new.arguments);
-        self.note(&mut tx, "add_job", &new.name, detail).await?;
+        self.write_down(&mut tx, "add_job", new.name.clone(), detail).await?;
         let view = desk::schedule(&mut tx, &new.name).await?;
         tx.commit().await.map_err(DbError::from)?;
         Ok(view)
@@ -183,7 +171,8 @@ impl Desk {
     pub async fn remove_job(&self, name: &str) -> Result<(), DeskError> {
         let mut tx = db::begin(&self.pool).await?;
         desk::remove(&mut tx, name).await?;
-        self.note(&mut tx, "remove_job", name, String::new()).await?;
+        self.write_down(&mut tx, "remove_job", name.to_owned(), String::new())
+            .await?;
         tx.commit().await.map_err(DbError::from)?;
         Ok(())
     }
@@ -197,7 +186,7 @@ impl Desk {
         let now = db::database_time(&mut tx).await?;
         let acked = alerts::ack(&mut tx, alert, &self.actor, now).await?;
         if acked {
-            self.note(&mut tx, "ack_alert", &alert.to_string(), String::new())
+            self.write_down(&mut tx, "ack_alert", alert.to_string(), String::new())
                 .await?;
         }
         tx.commit().await?;

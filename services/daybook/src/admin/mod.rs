@@ -9,7 +9,8 @@
 //! | `keys`      | API keys                                                 |
 //! | `limits`    | how much customers may ask for                           |
 //! | `money`     | deposits and withdrawals (LED-1, 2, 5)                   |
-//! | `show`      | a customer's ledger, an order's life, what is parked     |
+//! | `show`      | a customer's ledger, an order's life                     |
+//! | `parked`    | messages that could not be handled                       |
 //! | `jobs`      | schedules, runs, alerts                                  |
 //! | `notices`   | what a customer was told                                 |
 //! | `eod`       | ends of days                                             |
@@ -30,6 +31,7 @@ pub mod kill;
 pub mod limits;
 pub mod money;
 mod notices;
+pub mod parked;
 pub mod reconcile;
 pub mod risk;
 pub mod seed;
@@ -43,12 +45,12 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use chassis::clock::{OffsetClock, SharedClock};
 use chassis::ids::{SharedIds, SystemIds};
-use db::{PgConnection, PgPool, PoolSettings, Tx};
+use db::{DbError, PgConnection, PgPool, PoolSettings, Tx};
 use domain::{AccountId, Timestamp};
 use identity::acts::{self, Act};
 use uuid::Uuid;
 
-use crate::cli::{Admin, Customer, DepositStep, Key, Parked, WithdrawStep};
+use crate::cli::{Admin, Customer, DepositStep, Key, WithdrawStep};
 use crate::config::Settings;
 
 /// Where an operator acts from: the database, and who the operator is.
@@ -90,7 +92,7 @@ impl Desk {
         act: &str,
         subject: String,
         detail: String,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), DbError> {
         let act = Act {
             actor: self.actor.clone(),
             act: act.to_owned(),
@@ -195,7 +197,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         }
         Admin::Fees(command) => closing::fees(desk, command).await?,
         Admin::Settle(command) => closing::settle(desk, command).await?,
-        Admin::Parked(Parked::List { json }) => show::parked(desk, json).await?,
+        Admin::Parked(command) => parked::run(desk, command).await?,
         Admin::Bus(command) => self::bus::run(desk, command).await?,
         Admin::Jobs(command) => jobs::jobs(desk, command).await?,
         Admin::Alerts(command) => jobs::alerts(desk, command).await?,

@@ -122,7 +122,7 @@ impl Desk {
     }
 
     async fn write_break(&self, conn: &mut PgConnection, act: &str, number: i64, detail: String) -> anyhow::Result<()> {
-        self.write_down(conn, act, format!("break {number}"), detail).await
+        Ok(self.write_down(conn, act, format!("break {number}"), detail).await?)
     }
 }
 

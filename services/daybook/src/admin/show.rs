@@ -1,4 +1,4 @@
-//! A look inside: a customer's ledger, an order's life, what is parked. Tables for people, `--json` for programs.
+//! A look inside: a customer's ledger, an order's life. Tables for people, `--json` for programs.
 
 use anyhow::Context;
 use db::PgConnection;
@@ -212,36 +212,8 @@ async fn saga_steps(conn: &mut PgConnection, order: Uuid) -> anyhow::Result<Vec<
     Ok(rows.fetch_all(conn).await?)
 }
 
-/// Messages that could not be handled, with their cause.
-pub async fn parked(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
-    let mut conn = desk.pool().acquire().await?;
-    let parked = bus::parked::list(&mut conn, None, 1_000).await?;
-    let objects: Vec<Value> = parked
-        .iter()
-        .map(|p| {
-            json!({
-                "group": p.group, "topic": p.topic, "partition": p.partition, "order_id": p.order_id.get(), "kind": p.kind,
-                "cause": p.cause, "parked_at": p.parked_at, "requeued_at": p.requeued_at, "request_id": p.request_id.as_str(),
-            })
-        })
-        .collect();
-    print(as_json, &json!(objects), || {
-        let rows = parked.iter().map(|p| {
-            vec![
-                p.parked_at.to_string(),
-                p.group.clone(),
-                p.order_id.to_string(),
-                p.kind.clone(),
-                p.cause.clone(),
-            ]
-        });
-        table(&["since", "group", "order", "kind", "cause"], &rows.collect::<Vec<_>>())
-    });
-    Ok(())
-}
-
 /// An object as lines of `name  value`; what is null is left out.
-fn facts(object: &Value) -> String {
+pub(super) fn facts(object: &Value) -> String {
     let fields = object
         .as_object()
         .into_iter()

@@ -1,4 +1,4 @@
-//! The operator's listener: jobs and alerts over HTTP, on a port of its own that customers do not reach.
+//! The operator's listener: jobs, alerts and parked messages over HTTP, on a port of its own that customers do not reach.
 //!
 //! | route                                            | what                                        |
 //! |--------------------------------------------------|---------------------------------------------|
@@ -12,10 +12,14 @@
 //! | `GET /admin/v1/jobs/{name}/runs/{run_id}/lines`  | its log                                     |
 //! | `GET /admin/v1/alerts`                           | what an operator has to know                |
 //! | `POST /admin/v1/alerts/{alert_id}/ack`           | takes note of one                           |
+//! | `GET /admin/v1/parked`, `/admin/v1/parked/{order_id}` | messages that could not be handled     |
+//! | `POST /admin/v1/parked/{order_id}/requeue`       | has an order's messages handled again       |
+//! | `POST /admin/v1/parked/{order_id}/discard`       | throws the one away that it waits for       |
 //!
 //! Each request carries `Authorization: Bearer <DAYBOOK_ADMIN_TOKEN>`, and may name its operator in `X-Operator`.
 
 mod auth;
+mod parked;
 mod routes;
 
 use axum::Router;
@@ -40,6 +44,10 @@ pub fn router(desk: Desk, token: &SecretString, ids: SharedIds) -> Router {
         .route("/admin/v1/jobs/{name}/runs/{run_id}/lines", get(routes::lines))
         .route("/admin/v1/alerts", get(routes::alerts))
         .route("/admin/v1/alerts/{alert_id}/ack", post(routes::ack))
+        .route("/admin/v1/parked", get(parked::list))
+        .route("/admin/v1/parked/{order_id}", get(parked::of_order))
+        .route("/admin/v1/parked/{order_id}/requeue", post(parked::requeue))
+        .route("/admin/v1/parked/{order_id}/discard", post(parked::discard))
         .with_state(desk)
         .route_layer(from_fn_with_state(auth::Expected::of(token), auth::check));
     with_defaults(routes, ids)

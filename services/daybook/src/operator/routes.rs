@@ -17,7 +17,7 @@ use super::auth::Operator;
 use crate::admin::Desk;
 use crate::admin::jobs::ScheduleDraft;
 
-type Answer<T> = Result<Json<T>, Refused>;
+pub(super) type Answer<T> = Result<Json<T>, Refused>;
 
 /// A page unless the caller says otherwise, and the longest one.
 const PAGE: i64 = 50;
@@ -199,7 +199,7 @@ pub(super) async fn ack(
     Err(ApiError::not_found(format!("no open alert {alert} waits for somebody")).into())
 }
 
-fn limit(wanted: Option<i64>) -> Result<i64, ApiError> {
+pub(super) fn limit(wanted: Option<i64>) -> Result<i64, ApiError> {
     let limit = wanted.unwrap_or(PAGE);
     if (1..=PAGE_MAX).contains(&limit) {
         return Ok(limit);

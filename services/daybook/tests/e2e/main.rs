@@ -14,6 +14,7 @@ mod fractions;
 mod house;
 mod operator;
 mod orders;
+mod parked;
 mod reconcile;
 mod replace;
 mod restart;

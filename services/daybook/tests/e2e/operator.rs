@@ -12,7 +12,7 @@ use crate::house::{ADMIN_TOKEN, House};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One request; the status and the body (null when there is none).
-async fn call(house: &House, method: Method, path: impl std::fmt::Display, body: Option<Value>) -> (u16, Value) {
+pub async fn call(house: &House, method: Method, path: impl std::fmt::Display, body: Option<Value>) -> (u16, Value) {
     let request = http().request(method, format!("{}{path}", house.admin_url()));
     let request = request.bearer_auth(ADMIN_TOKEN).header("X-Operator", "ada");
     let request = match body {
@@ -24,13 +24,13 @@ async fn call(house: &House, method: Method, path: impl std::fmt::Display, body:
     (status, answer.json().await.unwrap_or(Value::Null))
 }
 
-async fn get(house: &House, path: &str) -> Value {
+pub async fn get(house: &House, path: &str) -> Value {
     let (status, body) = call(house, Method::GET, path, None).await;
     assert_eq!(status, 200, "{path}: {body}");
     body
 }
 
-async fn acts(house: &House) -> Vec<(String, String)> {
+pub async fn acts(house: &House) -> Vec<(String, String)> {
     sqlx::query_as("select actor, act from admin_acts order by act_id")
         .fetch_all(&house.db.pool)
         .await
@@ -178,6 +178,10 @@ async fn a_customers_key_opens_nothing_of_the_operators() {
         (Method::GET, format!("{run}/lines")),
         (Method::GET, "/admin/v1/alerts".to_owned()),
         (Method::POST, format!("/admin/v1/alerts/{id}/ack")),
+        (Method::GET, "/admin/v1/parked".to_owned()),
+        (Method::GET, format!("/admin/v1/parked/{id}")),
+        (Method::POST, format!("/admin/v1/parked/{id}/requeue")),
+        (Method::POST, format!("/admin/v1/parked/{id}/discard")),
     ];
     for (method, path) in routes {
         let ask = || http().request(method.clone(), format!("{}{path}", house.admin_url()));

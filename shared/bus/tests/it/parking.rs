@@ -11,7 +11,7 @@ fn broken() -> HandleError {
 
 async fn parked_kinds(world: &World) -> Vec<String> {
     let mut conn = world.pool().acquire().await.unwrap();
-    parked::list(&mut conn, Some(GROUP), 100)
+    parked::list(&mut conn, Some(GROUP), None, 100)
         .await
         .unwrap()
         .into_iter()
@@ -61,7 +61,7 @@ async fn a_poison_message_parks_its_order_and_nothing_else() {
     assert!(runner.consumer().is_parked(order(3)) && !runner.consumer().is_parked(order(4)));
 
     let mut conn = world.pool().acquire().await.unwrap();
-    let parked = parked::list(&mut conn, None, 100).await.unwrap();
+    let parked = parked::list(&mut conn, None, None, 100).await.unwrap();
     assert_eq!(parked[0].cause, "no such shelf");
     assert_eq!((parked[0].order_id, parked[0].topic.as_str()), (order(3), "orders"));
     assert_eq!(parked[1].cause, "an earlier message of the order is parked");
@@ -100,7 +100,7 @@ async fn a_message_that_cannot_be_read_is_parked_without_further_tries() {
     run_dry(&mut runner).await;
     assert_eq!(recorder.calls(), [1]);
     let mut conn = world.pool().acquire().await.unwrap();
-    let cause = parked::list(&mut conn, None, 1).await.unwrap().remove(0).cause;
+    let cause = parked::list(&mut conn, None, None, 1).await.unwrap().remove(0).cause;
     assert!(cause.starts_with("cannot read a on orders: expected value"), "{cause}");
 }
 
@@ -131,7 +131,7 @@ async fn a_requeued_order_that_fails_again_waits_again() {
     run_dry(&mut runner).await;
     assert_eq!(world.effects_of(order(3)).await, Vec::<String>::new());
     let mut conn = world.pool().acquire().await.unwrap();
-    let parked = parked::list(&mut conn, None, 10).await.unwrap();
+    let parked = parked::list(&mut conn, None, None, 10).await.unwrap();
     assert_eq!(parked[0].cause, "cannot be handled: still bad");
     assert!(parked.iter().all(|one| one.requeued_at.is_none()) && parked.len() == 2);
 }
@@ -149,6 +149,35 @@ async fn discarded_messages_are_gone_and_the_order_goes_on() {
     world.publish(&[event("AAPL", 3, "c")]).await;
     run_dry(&mut runner).await;
     assert_eq!(world.effects_of(order(3)).await, ["c"]);
+}
+
+/// What only waited behind a message that nobody can handle is not thrown away with it.
+#[tokio::test]
+async fn with_the_message_it_waits_for_thrown_away_the_order_goes_on_behind_it() {
+    let recorder = Recorder::default();
+    let (world, mut runner) = with_a_poison_message(&recorder).await;
+    let discard_first = async || {
+        let mut tx = db::begin(world.pool()).await.unwrap();
+        let behind = parked::discard_first(&mut tx, GROUP, Topic::Orders, order(3)).await;
+        tx.commit().await.unwrap();
+        behind.unwrap()
+    };
+    assert_eq!(discard_first().await, Some(1));
+    assert_eq!(discard_first().await, None, "what is to be handled is not thrown away");
+    world.publish(&[event("AAPL", 3, "c")]).await;
+    run_dry(&mut runner).await;
+    assert_eq!(world.effects_of(order(3)).await, ["b", "c"]);
+    assert_eq!(discard_first().await, None, "nothing is parked");
+}
+
+#[tokio::test]
+async fn one_order_is_listed_by_itself() {
+    let recorder = Recorder::default();
+    let (world, _runner) = with_a_poison_message(&recorder).await;
+    let mut conn = world.pool().acquire().await.unwrap();
+    let all = parked::list(&mut conn, Some(GROUP), Some(order(3)), 100).await.unwrap();
+    let other = parked::list(&mut conn, None, Some(order(4)), 100).await.unwrap();
+    assert_eq!((all.len(), other.len()), (2, 0));
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ async fn a_broken_installation_parks_nothing() {
         assert!(failure.contains("no_such_table"), "{failure}");
     }
     let mut conn = world.pool().acquire().await.unwrap();
-    assert_eq!(bus::parked::list(&mut conn, None, 10).await.unwrap(), []);
+    assert_eq!(bus::parked::list(&mut conn, None, None, 10).await.unwrap(), []);
 }
 
 /// Takes its time for each message, and has little of it.
