@@ -9,6 +9,7 @@ mod limits;
 mod parked;
 mod reconcile;
 mod risk;
+mod venue;
 
 pub use self::bus::Bus;
 pub use self::risk::{Kill, KillLevel, KillMode, Lift, NewKill, Restrict, Risk, Who};
@@ -19,6 +20,7 @@ pub use jobs::{AddJob, Alerts, Due, Jobs};
 pub use limits::{ClassName, Limits, SetChurn, SetLimit};
 pub use parked::{Discard, Parked};
 pub use reconcile::{Adjust, Reconcile, SetAside};
+pub use venue::Venue;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use domain::Money;
@@ -209,6 +211,9 @@ pub enum Admin {
     /// Kill switches: for a symbol, an account, an exchange or everything.
     #[command(subcommand)]
     Kill(Kill),
+    /// Exchanges that are left alone: whether and why, and by hand.
+    #[command(subcommand)]
+    Venue(Venue),
     /// Risk limits of the firm, a tier and an account, restricted symbols, and what surveillance should see.
     #[command(subcommand)]
     Risk(Risk),

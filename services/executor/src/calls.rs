@@ -25,6 +25,8 @@ pub struct Calls<V> {
     out: HashSet<(Lane, OrderId)>,
     running: InFlight,
     answers: VecDeque<Answer>,
+    /// Of each call that came back, why it failed, if it did. Told once, whatever becomes of the step.
+    heard: Vec<Option<Fault>>,
 }
 
 impl<V: Venue> Calls<V> {
@@ -32,6 +34,7 @@ impl<V: Venue> Calls<V> {
     pub fn new(venue: Arc<V>, wake: Wake) -> Self {
         let (sender, receiver) = unbounded_channel();
         let (out, running, answers) = (HashSet::new(), InFlight::default(), VecDeque::new());
+        let heard = Vec::new();
         Self {
             venue,
             wake,
@@ -41,6 +44,7 @@ impl<V: Venue> Calls<V> {
             out,
             running,
             answers,
+            heard,
         }
     }
 
@@ -63,6 +67,11 @@ impl<V: Venue> Calls<V> {
         // Finished tasks hold memory until they are asked for.
         while self.tasks.try_join_next().is_some() {}
         self.answers.iter().take(most).cloned().collect()
+    }
+
+    /// What became of the calls that came back since this was asked last, one by one: why each failed, if it did.
+    pub fn heard(&mut self) -> Vec<Option<Fault>> {
+        std::mem::take(&mut self.heard)
     }
 
     /// The first so many answers are recorded; says whether there are more.
@@ -101,6 +110,8 @@ impl<V: Venue> Calls<V> {
     fn came_back(&mut self, answers: Vec<Answer>) {
         let about: Vec<(Lane, OrderId)> = answers.iter().map(|answer| (answer.lane, answer.order_id)).collect();
         self.count(&about, false);
+        self.heard
+            .extend(answers.first().map(|first| first.outcome.fault().cloned()));
         self.answers.extend(answers);
     }
 

@@ -31,6 +31,14 @@ pub struct Config {
     pub first_ask: Duration,
     /// The longest time between tries.
     pub longest_backoff: Duration,
+    /// Calls in a row that must fail before the venue is left alone.
+    pub breaker_failures: u32,
+    /// How long it is left alone then; doubles with each vain probe.
+    pub first_outage: Duration,
+    /// The longest of these times.
+    pub longest_outage: Duration,
+    /// How often to read whether other executors leave it alone.
+    pub breaker_look: Duration,
     /// Tries of one saga step before somebody is called.
     pub saga_tries: i32,
     /// How often to look without being woken.
@@ -53,6 +61,10 @@ impl Default for Config {
             settle: Duration::from_secs(2),
             first_ask: Duration::from_millis(100),
             longest_backoff: Duration::from_secs(5),
+            breaker_failures: 5,
+            first_outage: Duration::from_millis(100),
+            longest_outage: Duration::from_secs(5),
+            breaker_look: Duration::from_millis(250),
             saga_tries: 8,
             poll: Duration::from_millis(250),
         }

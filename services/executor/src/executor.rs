@@ -19,13 +19,13 @@ use domain::{OrderId, Timestamp};
 use risk::{InForce, Risk};
 use sessions::Sessions;
 use sqlx::PgConnection;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 use venue::Venue;
 
 use crate::book::{Answer, Book, Changes, Context, InFlight, Submission, Wish};
 use crate::calls::Calls;
-use crate::{Config, Deps, metrics, store};
+use crate::{Config, Deps, breakers, metrics, store};
 
 /// The consumer group of the topic `orders`.
 pub const GROUP: &str = "executor";
@@ -62,6 +62,8 @@ pub struct Executor<V> {
     suspicious: bool,
     /// No new calls.
     draining: bool,
+    /// When the venue's breaker was last read.
+    looked_at: Option<Timestamp>,
     /// When the book was last counted, for the metrics.
     counted_at: Option<Timestamp>,
     wake: Wake,
@@ -104,6 +106,7 @@ impl<V: Venue> Executor<V> {
             stale,
             suspicious,
             draining,
+            looked_at: None,
             counted_at: None,
             wake,
         }
@@ -169,6 +172,49 @@ impl<V: Venue> Executor<V> {
         Ok(())
     }
 
+    /// Tells the other executors what was learned of the venue, and learns what they know: one row, read now and then,
+    /// written only when something changes.
+    async fn keep_breaker(&mut self) -> Result<(), StepError> {
+        let now = self.clock.now();
+        let look = TimeDelta::from_std(self.config.breaker_look).unwrap_or(TimeDelta::MAX);
+        let is_due = self.looked_at.is_none_or(|at| (now - at).abs() >= look);
+        if !is_due && !self.book.patience.has_news(now) {
+            return Ok(());
+        }
+        let (venue, patience) = (self.venue.name(), &mut self.book.patience);
+        let mut conn = self.pool.acquire().await?;
+        if self.looked_at.is_none() {
+            breakers::ensure(&mut conn, venue).await?;
+        }
+        if let Some(pause) = patience.budget.untold_pause(now) {
+            breakers::pause(&mut conn, venue, pause).await?;
+            patience.budget.told();
+        }
+        let ours = match patience.breaker.change() {
+            Some((change, seen)) => breakers::change(&mut conn, venue, change, seen).await?,
+            None => false,
+        };
+        let row = breakers::get(&mut conn, venue).await?;
+        patience.adopt(row.stored(), ours, row.pause(), now);
+        metrics::breaker(&row, patience.retries.left(now), ours);
+        self.looked_at = Some(now);
+        Ok(())
+    }
+
+    /// Takes in what became of each call, whatever becomes of the step.
+    fn hear(&mut self, now: Timestamp) {
+        for fault in self.calls.heard() {
+            if self.book.patience.heard(&self.config, fault.as_ref(), now)
+                && let Some(fault) = fault
+            {
+                warn!(
+                    venue = self.venue.name(),
+                    "the venue is left alone for a while: {fault}"
+                );
+            }
+        }
+    }
+
     /// One step, with all that may fail and leave memory apart from the tables.
     async fn work(&mut self) -> Result<Progress, StepError> {
         if self.consumer.owned().is_empty() {
@@ -184,6 +230,7 @@ impl<V: Venue> Executor<V> {
         } = self.next_batch().await?;
         self.keep_switches().await;
         let now = self.clock.now();
+        self.hear(now);
         self.decide(answers, inbox.wishes, inbox.known, now);
         if self.book.changes().is_empty() && tx.is_none() {
             let more = self.launch(answered, now);
@@ -411,10 +458,12 @@ impl<V: Venue> Step for Executor<V> {
 
     async fn step(&mut self) -> Result<Progress, StepError> {
         self.keep_partitions().await?;
+        self.keep_breaker().await?;
         match self.work().await {
             Ok(progress) => {
                 self.suspicious = false;
-                Ok(progress)
+                let has_news = self.book.patience.has_news(self.clock.now());
+                Ok(if has_news { Progress::Worked } else { progress })
             }
             Err(error) => {
                 self.stale = true;

@@ -1,6 +1,6 @@
 //! Takes accepted orders and cancels to the venue, once each.
 //!
-//! Owns `venue_submissions`, `venue_open_submissions` and `venue_saga_steps`. Consumes the topic `orders`, reports to
+//! Owns `venue_submissions`, `venue_open_submissions`, `venue_saga_steps` and `venue_breakers`. Consumes the topic `orders`, reports to
 //! `venue-reports`; never moves an order.
 //!
 //! | module | what |
@@ -9,6 +9,7 @@
 //! | `book` | every decision; no I/O |
 //! | `calls` | the calls that are out |
 //! | `store` | the SQL |
+//! | `breakers` | which venues are left alone: the row that executors share, and what an operator does to it |
 //!
 //! | an order is | because | until |
 //! |---|---|---|
@@ -20,13 +21,14 @@
 //! | `ended`, `withdrawn` | the venue's word; never sent | (for ever) |
 
 mod book;
+pub mod breakers;
 mod calls;
 mod config;
 mod executor;
 mod metrics;
 mod store;
 
-pub use book::InFlight;
+pub use book::{BreakerWord, InFlight};
 pub use config::Config;
 pub use executor::{Executor, GROUP};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use chassis::metrics::{count, describe_counter, describe_gauge, describe_histogram};
 use venue::{Canceling, Lookup, Replacing, Submitted};
 
-use crate::book::{Answer, Census, InFlight, Outcome};
+use crate::book::{Answer, BreakerWord, Census, InFlight, Outcome};
+use crate::breakers::BreakerRow;
 
 /// Says what each number means.
 pub fn describe() {
@@ -37,6 +38,22 @@ pub fn describe() {
         "daybook_executor_parked_total",
         "Messages that could not be read; their order waits.",
     );
+    describe_gauge(
+        "daybook_executor_breaker_state",
+        "Whether the venue is called: 0 closed, 1 half open, 2 open; as this process last read it.",
+    );
+    describe_counter(
+        "daybook_executor_breaker_changes_total",
+        "Changes of the breaker that this process made, by the state they led to.",
+    );
+    describe_gauge(
+        "daybook_executor_retry_budget_size",
+        "Calls that this process may make again at once.",
+    );
+    describe_counter(
+        "daybook_executor_retries_total",
+        "Calls made again, and orders whose call was put off for want of a budget.",
+    );
     describe_histogram("daybook_executor_step_size", "Submissions written in one step.");
 }
 
@@ -48,6 +65,32 @@ pub fn called(answers: &[Answer], took: Duration) {
     }
     if let Some(first) = answers.first() {
         metrics::histogram!("daybook_executor_call_seconds", "call" => words(&first.outcome).0).record(took);
+    }
+}
+
+/// The breaker as it was read; `ours`: this process has just made it so.
+pub fn breaker(row: &BreakerRow, retries: usize, ours: bool) {
+    let (venue, state) = (row.venue.clone(), row.state);
+    let number = match state {
+        BreakerWord::Closed => 0,
+        BreakerWord::HalfOpen => 1,
+        BreakerWord::Open => 2,
+    };
+    metrics::gauge!("daybook_executor_breaker_state", "venue" => venue.clone()).set(number);
+    metrics::gauge!("daybook_executor_retry_budget_size", "venue" => venue.clone()).set(count(retries));
+    if ours {
+        let word = state.as_str();
+        metrics::counter!("daybook_executor_breaker_changes_total", "venue" => venue, "to" => word).increment(1);
+    }
+}
+
+/// Calls that are made again, and orders that have to wait for theirs.
+pub fn retries(venue: &str, made: usize, put_off: usize) {
+    for (outcome, many) in [("made", made), ("put_off", put_off)] {
+        if many > 0 {
+            metrics::counter!("daybook_executor_retries_total", "venue" => venue.to_owned(), "outcome" => outcome)
+                .increment(u64::from(count(many)));
+        }
     }
 }
 

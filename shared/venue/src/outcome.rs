@@ -105,6 +105,15 @@ impl Fault {
         matches!(self, Self::Throttled { .. } | Self::NotSent(_) | Self::Unauthorized)
     }
 
+    /// Whether it says that the venue is down or out of reach, and nothing of the call itself.
+    pub const fn is_outage(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Connection(_) | Self::NotSent(_) | Self::Unauthorized => true,
+            Self::Status(status) => *status >= 500,
+            _ => false,
+        }
+    }
+
     /// A word for metrics.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -96,7 +96,7 @@ impl Desk {
     }
 }
 
-fn said(reason: &str) -> anyhow::Result<&str> {
+pub(super) fn said(reason: &str) -> anyhow::Result<&str> {
     let reason = reason.trim();
     let fits = !reason.is_empty() && reason.chars().count() <= REASON_MAX && !reason.chars().any(char::is_control);
     fits.then_some(reason)

@@ -17,6 +17,7 @@
 //! | `reconcile` | breaks, suspense, reports set aside                      |
 //! | `kill`      | kill switches: set by one person, lifted by two (RSK-6)  |
 //! | `risk`      | risk limits, restricted symbols                          |
+//! | `venue`     | exchanges that are left alone                            |
 //! | `seed`      | the demo customers                                       |
 //! | `table`     | columns for people                                       |
 
@@ -39,6 +40,7 @@ mod show;
 mod show_jobs;
 mod show_reconcile;
 mod table;
+pub mod venue;
 
 use std::sync::Arc;
 
@@ -207,6 +209,7 @@ async fn dispatch(command: Admin, settings: &Settings, desk: &Desk) -> anyhow::R
         Admin::Reconcile(command) => reconcile::run(desk, &settings.sessions()?, command).await?,
         Admin::SetAside(command) => reconcile::set_aside(desk, command).await?,
         Admin::Kill(command) => kill::run(desk, command).await?,
+        Admin::Venue(command) => venue::run(desk, command).await?,
         Admin::Risk(command) => risk::run(desk, settings.risk()?, command).await?,
         Admin::SeedDemo => seed::seed(desk, settings).await?,
     }

@@ -20,4 +20,5 @@ mod replace;
 mod restart;
 mod risk;
 mod streams;
+mod venue;
 mod week;

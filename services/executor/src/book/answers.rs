@@ -51,14 +51,6 @@ impl Outcome {
 impl Book {
     /// Takes one answer in. An answer that nobody waits for (its order changed hands meanwhile) changes nothing.
     pub fn answer(&mut self, context: &Context<'_>, answer: Answer) {
-        match answer.outcome.fault() {
-            Some(fault) if fault.not_applied() => {
-                if self.budget.turned_away(fault, context.now) {
-                    warn!(venue = context.venue, "the venue is left alone for a while: {fault}");
-                }
-            }
-            _ => self.budget.answered(),
-        }
         let Some(submission) = self.get(answer.order_id) else {
             return;
         };
@@ -320,6 +312,7 @@ impl Book {
             Canceling::Taken => {
                 fail::fail_point!("cancel::done_not_recorded");
                 submission.cancel = CancelState::Sent;
+                submission.memory.vain_cancels = 0;
             }
             Canceling::TooLate(refusal) => {
                 fail::fail_point!("cancel::too_late");
@@ -339,8 +332,8 @@ impl Book {
                 if fault.not_applied() {
                     submission.cancel_attempts -= 1;
                 }
-                let tries = u32::try_from(submission.cancel_attempts).unwrap_or(0);
-                submission.due = Some(context.retry_at(tries));
+                submission.memory.vain_cancels += 1;
+                submission.due = Some(context.retry_at(submission.memory.vain_cancels));
             }
         }
     }

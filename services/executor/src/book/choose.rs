@@ -1,6 +1,8 @@
 //! Who is called about next: what is due by the clock first, then the lines.
 
-use domain::OrderId;
+use std::time::Duration;
+
+use domain::{OrderId, Timestamp};
 use wire::events::v1::End;
 
 use super::agenda::Task;
@@ -10,7 +12,10 @@ use super::saga::Step;
 use super::submission::{CancelState, State};
 use super::times::turn;
 use super::{Book, Context};
-use crate::Config;
+use crate::{Config, metrics};
+
+/// How soon a call that would be a retry too many is looked at again.
+const PUT_OFF: Duration = Duration::from_millis(500);
 
 /// Calls that are out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,21 +36,27 @@ impl Book {
             ..
         } = *context.config;
         let (mut room, mut cancels) = (0, 0);
-        if self.budget.paused_until(context.now).is_none() {
-            room = self.budget.limit().saturating_sub(out.calls);
-            cancels = cancel_window.saturating_sub(out.cancels);
+        if self.patience.budget.paused_until(context.now).is_none() {
+            self.ask_to_probe(context.now);
+            let gate = self.patience.breaker.gate(context.now);
+            let limit = self.patience.budget.limit().min(gate.calls);
+            room = limit.saturating_sub(out.calls);
+            cancels = cancel_window.min(gate.cancels).saturating_sub(out.cancels);
         }
         let due = |book: &Self, task, most| book.agenda.due(task, context.now, most);
         for order_id in due(self, Task::Tell, leave) {
             self.tell(context, order_id);
         }
-        for order_id in due(self, Task::Cancel, cancels) {
+        let due_cancels = due(self, Task::Cancel, cancels);
+        for order_id in self.within_budget(context, due_cancels, 1) {
             self.cancel(order_id);
         }
         let asks = due(self, Task::Ask, leave.min(room * lookup_chunk));
+        let asks = self.within_budget(context, asks, lookup_chunk);
         room -= asks.len().div_ceil(lookup_chunk);
         self.ask(context, &asks);
         let calls = due(self, Task::Call, room);
+        let calls = self.within_budget(context, calls, 1);
         room -= calls.len();
         for order_id in calls {
             self.call(context, order_id);
@@ -56,6 +67,35 @@ impl Book {
             self.join(ready);
         }
         self.dispatch(context, room);
+    }
+
+    /// The venue was left alone for as long as it should be, and there is something to call it for.
+    fn ask_to_probe(&mut self, now: Timestamp) {
+        let is_due = |task| !self.agenda.due(task, now, 1).is_empty();
+        if self.patience.breaker.may_probe(now)
+            && (self.lines.waiting() > 0 || [Task::Cancel, Task::Ask, Task::Call].into_iter().any(is_due))
+        {
+            self.patience.breaker.probe();
+        }
+    }
+
+    /// Those of them whose calls may be made now: an order whose last call failed only within the budget of retries,
+    /// else it is put off. A call is about so many orders.
+    fn within_budget(&mut self, context: &Context<'_>, due: Vec<OrderId>, per_call: usize) -> Vec<OrderId> {
+        let is_retry = |order_id: &OrderId| self.get(*order_id).is_some_and(|it| it.last_error.is_some());
+        let (mut retries, mut orders): (Vec<OrderId>, Vec<OrderId>) = due.into_iter().partition(is_retry);
+        let left = self.patience.retries.left(context.now).saturating_mul(per_call);
+        let put_off = retries.split_off(retries.len().min(left));
+        let (first, again) = (orders.len().div_ceil(per_call), retries.len().div_ceil(per_call));
+        self.patience.retries.made(first, again);
+        metrics::retries(context.venue, again, put_off.len());
+        for order_id in put_off {
+            self.edit(order_id, false, |_, submission| {
+                submission.due = Some(context.after(PUT_OFF));
+            });
+        }
+        orders.append(&mut retries);
+        orders
     }
 
     /// The lines: by bus position over all symbols.
@@ -76,7 +116,10 @@ impl Book {
         } = *context.config;
         for (order_id, turn) in lines.take(room, symbol_window, leave, turn) {
             match turn {
-                Turn::Send => self.intend(context, order_id),
+                Turn::Send => {
+                    self.patience.retries.made(1, 0);
+                    self.intend(context, order_id);
+                }
                 Turn::Wait(until) => self.edit(order_id, false, |_, submission| submission.due = Some(until)),
                 Turn::Drop(reason) => {
                     fail::fail_point!("executor::closed_meanwhile");

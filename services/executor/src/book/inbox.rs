@@ -164,6 +164,7 @@ impl Book {
                 if !submission.memory.cancel_busy {
                     submission.cancel = CancelState::Wanted;
                     submission.cancel_attempts = 0;
+                    submission.memory.vain_cancels = 0;
                 }
                 if submission.state == State::Working && !submission.memory.cancel_busy {
                     submission.due = Some(context.now);

@@ -11,10 +11,11 @@
 //! | `saga.rs` `compensate.rs` `burn.rs` | ending an order that could not be handed in |
 //! | `line.rs` `times.rs` | who is sent next, and from when to when |
 //! | `agenda.rs` `choose.rs` | what is due, and which calls are made |
-//! | `budget.rs` | how much the venue takes at the moment |
+//! | `budget.rs` `breaker.rs` `retries.rs` | how much the venue takes at the moment, whether it is called at all, how often again |
 
 mod agenda;
 mod answers;
+mod breaker;
 mod budget;
 mod burn;
 mod changes;
@@ -23,6 +24,7 @@ mod compensate;
 mod inbox;
 mod line;
 mod replace;
+mod retries;
 mod saga;
 mod submission;
 #[cfg(test)]
@@ -31,12 +33,14 @@ mod times;
 mod words;
 
 pub use answers::{Answer, Outcome};
+pub use breaker::{Breaker, BreakerWord, Change, PROBING, Stored};
 pub use budget::Budget;
 pub use burn::{burn_terms, differs_from_both};
 pub use changes::{Changes, Job, Lane};
 pub use choose::InFlight;
 pub use inbox::Wish;
 pub use replace::InPlaceOf;
+pub use retries::Retries;
 pub use saga::{Saga, Step, StepRow};
 pub use submission::{CancelState, Memory, State, Submission, Terms};
 
@@ -49,6 +53,7 @@ use chrono::TimeDelta;
 use domain::calendar::Calendar;
 use domain::{OrderId, Timestamp};
 use risk::InForce;
+use venue::Fault;
 
 use crate::Config;
 
@@ -97,6 +102,50 @@ impl Context<'_> {
     }
 }
 
+/// What is known of the venue itself.
+#[derive(Default)]
+pub struct Patience {
+    /// How much it takes.
+    pub budget: Budget,
+    /// Whether it is called at all.
+    pub breaker: Breaker,
+    /// How much may be called again.
+    pub retries: Retries,
+}
+
+impl Patience {
+    /// A call is over; many orders that it was about are one call. Says whether the venue is left alone from now on.
+    pub fn heard(&mut self, config: &Config, fault: Option<&Fault>, now: Timestamp) -> bool {
+        match fault {
+            Some(Fault::Throttled { retry_after }) => return self.budget.throttled(*retry_after, now),
+            Some(fault) if fault.is_outage() => {
+                let was_closed = self.breaker.is_closed();
+                self.breaker.failed(config, fault, now);
+                return was_closed && !self.breaker.is_closed();
+            }
+            _ => {
+                self.budget.answered();
+                self.breaker.answered(now);
+            }
+        }
+        false
+    }
+
+    /// Whether the other executors have something to hear.
+    pub fn has_news(&self, now: Timestamp) -> bool {
+        self.breaker.change().is_some() || self.budget.untold_pause(now).is_some()
+    }
+
+    /// What is stored of the venue; `ours`: its state is what this executor just made it.
+    pub fn adopt(&mut self, stored: Stored, ours: bool, pause: Option<(Timestamp, Duration)>, now: Timestamp) {
+        self.breaker.adopt(stored, ours, now);
+        self.budget.adopt(pause, now);
+        if !self.breaker.is_closed() {
+            self.budget.go_gently();
+        }
+    }
+}
+
 /// The open submissions in memory.
 #[derive(Default)]
 pub struct Book {
@@ -104,15 +153,18 @@ pub struct Book {
     lines: line::Lines,
     agenda: Agenda,
     changes: Changes,
-    /// How much the venue takes; it outlives the rest of the book.
-    pub budget: Budget,
+    /// What is known of the venue; it outlives the rest of the book.
+    pub patience: Patience,
 }
 
 impl Book {
     /// An empty book, for a venue that takes so many calls at once.
     pub fn new(window: usize) -> Self {
         Self {
-            budget: Budget::new(window),
+            patience: Patience {
+                budget: Budget::new(window),
+                ..Patience::default()
+            },
             ..Self::default()
         }
     }
@@ -179,10 +231,10 @@ impl Book {
         }
     }
 
-    /// Forgets everything but the budget.
+    /// Forgets everything but the venue.
     pub fn clear(&mut self) {
         *self = Self {
-            budget: std::mem::take(&mut self.budget),
+            patience: std::mem::take(&mut self.patience),
             ..Self::default()
         };
     }
@@ -248,7 +300,8 @@ impl Book {
 
     /// The next time something is due by the clock alone, after now.
     pub fn next_due(&self, now: Timestamp) -> Option<Timestamp> {
-        let wakes = [self.agenda.next_after(now), self.budget.paused_until(now)];
+        let Patience { budget, breaker, .. } = &self.patience;
+        let wakes = [self.agenda.next_after(now), budget.paused_until(now), breaker.due(now)];
         wakes.into_iter().flatten().min()
     }
 

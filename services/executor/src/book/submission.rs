@@ -121,6 +121,8 @@ pub struct Memory {
     pub busy: bool,
     /// A cancel is out.
     pub cancel_busy: bool,
+    /// Cancels in a row that no usable answer came to.
+    pub vain_cancels: u32,
     /// Negative answers in a row.
     pub denials: u32,
     /// Questions in a row that settled nothing.

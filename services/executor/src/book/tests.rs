@@ -119,3 +119,49 @@ fn a_hundred_thousand_cancels_go_out_window_by_window_and_hold_up_no_look_up() {
         "only who is in doubt is left"
     );
 }
+
+/// A venue that answers nothing is asked again about a hundred orders, not about a thousand.
+#[test]
+fn orders_whose_calls_failed_are_called_about_again_within_a_budget() {
+    let (config, calendar) = (
+        Config {
+            lookup_chunk: 1,
+            ..Config::default()
+        },
+        Calendar::nyse(),
+    );
+    let clock = Arc::new(chassis::clock::ManualClock::new(now()));
+    let ids = SeededIds::new(1, clock);
+    let context = |now| Context {
+        now,
+        config: &config,
+        calendar: &calendar,
+        ids: &ids,
+        venue: "test",
+        risk: None,
+    };
+    let mut book = Book::new(10_000);
+    for n in 0..1_000 {
+        let failed = Submission {
+            last_error: Some("no answer in time".to_owned()),
+            ..submission(n, State::InDoubt, CancelState::None)
+        };
+        book.load(failed, |_, _| false, now());
+    }
+    book.load(
+        submission(1_000, State::InDoubt, CancelState::None),
+        |_, _| false,
+        now(),
+    );
+    let mut asked = |at| {
+        // In parts, as steps do.
+        let jobs = |book: &mut Book| {
+            book.choose(&context(at), InFlight::default());
+            book.committed().jobs.len()
+        };
+        jobs(&mut book) + jobs(&mut book)
+    };
+    assert_eq!(asked(now()), 101, "the last one was not asked about before");
+    assert_eq!(asked(now()), 0);
+    assert_eq!(asked(now() + TimeDelta::seconds(1)), 10);
+}

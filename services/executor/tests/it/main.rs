@@ -1,6 +1,7 @@
 //! The executor on a real Postgres with the scripted venue, driven step by step; the test owns the clock.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod breaker;
 mod calendar;
 mod cancel;
 mod close;

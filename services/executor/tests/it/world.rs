@@ -30,6 +30,7 @@ pub struct World {
     pub ids: SharedIds,
     pub config: Config,
     pub sessions: Sessions,
+    pub bus: BusSettings,
 }
 
 impl World {
@@ -45,6 +46,7 @@ impl World {
             ids,
             config: Config::default(),
             sessions,
+            bus: BusSettings::default(),
         }
     }
 
@@ -80,7 +82,7 @@ impl World {
     /// A process that takes part: an executor with a bus of its own.
     pub fn executor(&self) -> Executor<FakeVenue> {
         let pool = self.db.pool.clone();
-        let bus = Bus::new(pool.clone(), self.ids.clone(), BusSettings::default());
+        let bus = Bus::new(pool.clone(), self.ids.clone(), self.bus);
         let (venue, clock, ids) = (Arc::new(self.venue.clone()), self.clock.clone(), self.ids.clone());
         Executor::new(
             self.config.clone(),
