@@ -100,7 +100,7 @@ impl<V: Venue> Calls<V> {
         self.tasks.spawn(async move {
             let began = Instant::now();
             let answers = make(&*venue, job).await;
-            metrics::called(&answers, began.elapsed());
+            metrics::called(venue.name(), &answers, began.elapsed());
             // Nobody listens only when the executor is gone.
             let _ = sender.send(answers);
             wake.wake();

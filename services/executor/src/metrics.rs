@@ -58,13 +58,15 @@ pub fn describe() {
 }
 
 /// A call ended.
-pub fn called(answers: &[Answer], took: Duration) {
+pub fn called(venue: &str, answers: &[Answer], took: Duration) {
     for answer in answers {
-        let (call, outcome) = words(&answer.outcome);
-        metrics::counter!("daybook_executor_calls_total", "call" => call, "outcome" => outcome).increment(1);
+        let ((call, outcome), venue) = (words(&answer.outcome), venue.to_owned());
+        metrics::counter!("daybook_executor_calls_total", "venue" => venue, "call" => call, "outcome" => outcome)
+            .increment(1);
     }
     if let Some(first) = answers.first() {
-        metrics::histogram!("daybook_executor_call_seconds", "call" => words(&first.outcome).0).record(took);
+        let (call, venue) = (words(&first.outcome).0, venue.to_owned());
+        metrics::histogram!("daybook_executor_call_seconds", "venue" => venue, "call" => call).record(took);
     }
 }
 

@@ -13,7 +13,7 @@ use bus::{Bus, BusError, Event, HandleError, Handler, NewEvent, Topic};
 use chassis::clock::SharedClock;
 use chrono::TimeDelta;
 use db::{DbError, PgConnection};
-use domain::{AccountId, Money, OrderId, RequestId, Symbol, Timestamp, VenueOrderId};
+use domain::{AccountId, Money, OrderId, OrderStatus, RequestId, Symbol, Timestamp, VenueOrderId};
 use identity::FlagChange;
 use ledger::rules::FeeRates;
 use ledger::settlement::BatchError;
@@ -47,6 +47,8 @@ pub struct Applier {
 #[derive(Default)]
 struct Tidings {
     facts: HashMap<&'static str, u64>,
+    /// Statuses that orders left, and how long each had been in its.
+    stays: Vec<(OrderStatus, TimeDelta)>,
     /// How long ago the first of them was heard.
     delay: Option<Duration>,
     updates: Vec<(OrderUpdated, RequestId)>,
@@ -324,6 +326,7 @@ impl Tidings {
         let delay = reports.iter().map(|report| now - report.received_at).max();
         Self {
             facts,
+            stays: written.stays,
             delay: delay.and_then(|delay| delay.to_std().ok()),
             updates: written.updates,
             aside: written.aside,
@@ -345,6 +348,11 @@ impl Tidings {
         }
         if let Some(delay) = self.delay {
             metrics::histogram!("daybook_status_updater_delay_seconds").record(delay);
+        }
+        for (status, stay) in self.stays {
+            // A clock that was set back makes it less than nothing.
+            let stay = stay.to_std().unwrap_or_default();
+            metrics::histogram!("daybook_status_updater_state_age_seconds", "status" => status.as_str()).record(stay);
         }
         for (fact, count) in self.facts {
             metrics::counter!("daybook_status_updater_reports_total", "fact" => fact).increment(count);

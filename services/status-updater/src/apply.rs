@@ -21,7 +21,7 @@ use crate::corrections::{Booked, taken_back};
 use crate::refuse::Refusal;
 use crate::replace::Successor;
 use crate::report::{Execution, Heard, Report};
-use crate::stamps::{end_as_meant, name_at_venue, stamp};
+use crate::stamps::{end_as_meant, in_status_since, name_at_venue, stamp};
 use domain::calendar::{Calendar, to_new_york};
 use domain::order::{EndKind, IllegalMove, OrderEvent, OrderState, StreamEvent};
 use domain::{Money, OrderId, OrderStatus, Qty, Timestamp};
@@ -367,10 +367,12 @@ impl<'a> Desk<'a> {
         if *before == after && !named {
             return;
         }
+        let since = in_status_since(order);
         order.state = after;
         order.posted_cash = posted;
         order.updated_at = now;
         if before.status != after.status {
+            self.written.stays.push((before.status, now - since));
             // A fill that lets a waiting end count says nothing about when that was.
             let told = after.status == OrderStatus::Filled || matches!(turn.event, OrderEvent::Ended { .. });
             stamp(order, after.status, if told { turn.at } else { report.received_at });

@@ -3,6 +3,7 @@
 
 use crate::replace::Forwarded;
 use crate::report::{Execution, Report, fill_id};
+use chrono::TimeDelta;
 use domain::order::{Shown, StreamEvent};
 use domain::{AccountId, Money, OrderId, OrderStatus, Qty, RequestId, Symbol, Timestamp};
 use ledger::rules::{FeeRates, TradeDates};
@@ -54,6 +55,8 @@ pub struct Written {
     pub transfers: Vec<Transfer>,
     /// Rows of the accounts' event sequences, in order.
     pub events: Vec<NewOrderEvent>,
+    /// Statuses that orders left, and how long each had been in its.
+    pub stays: Vec<(OrderStatus, TimeDelta)>,
     /// The wake-ups that point to them.
     pub updates: Vec<(OrderUpdated, RequestId)>,
     /// Accounts whose sequence moved.

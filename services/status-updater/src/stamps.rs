@@ -57,6 +57,15 @@ pub(crate) fn name_at_venue(order: &mut StoredOrder, report: &Report) -> bool {
     news
 }
 
+/// Since when the order has its status. For those that nothing of the exchange's marks it is the last change of anything.
+pub(crate) fn in_status_since(order: &StoredOrder) -> Timestamp {
+    match order.state.status {
+        OrderStatus::Accepted => order.submitted_at,
+        OrderStatus::New => order.acknowledged_at.unwrap_or(order.updated_at),
+        _ => order.updated_at,
+    }
+}
+
 /// Notes when the order came to its status.
 pub(crate) fn stamp(order: &mut StoredOrder, status: OrderStatus, at: Timestamp) {
     match status {

@@ -1,6 +1,7 @@
 //! The Prometheus side of the `metrics` facade: installed once, rendered for `/metrics`.
 //!
-//! A histogram's name ends in its unit, and the unit picks the buckets: `_seconds` or `_size`.
+//! A histogram's name ends in its unit, and the unit picks the buckets: `_seconds`, `_age_seconds` for what takes up to
+//! days, or `_size`.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -60,8 +61,13 @@ fn install_recorder() -> PrometheusHandle {
     let sizes = [
         1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0,
     ];
+    let ages = [
+        0.01, 0.1, 1.0, 5.0, 30.0, 60.0, 300.0, 1_800.0, 3_600.0, 14_400.0, 86_400.0, 604_800.0,
+    ];
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &seconds)
+        // Before the shorter suffix: the exporter takes the first in the order of the alphabet.
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_age_seconds".to_owned()), &ages))
         .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &sizes))
         .and_then(PrometheusBuilder::install_recorder)
         .expect("the buckets are not empty and no other recorder is installed");
@@ -120,10 +126,15 @@ mod tests {
         install();
         install();
         ::metrics::histogram!("daybook_example_seconds").record(Duration::from_millis(3));
+        ::metrics::histogram!("daybook_example_age_seconds").record(Duration::from_secs(7_200));
         ::metrics::histogram!("daybook_example_size").record(count(300));
         let text = render();
         assert!(
             text.contains("daybook_example_seconds_bucket{le=\"0.005\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("daybook_example_age_seconds_bucket{le=\"14400\"} 1"),
             "{text}"
         );
         assert!(text.contains("daybook_example_size_bucket{le=\"512\"} 1"), "{text}");

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chassis::metrics::{count, describe_gauge};
+use chassis::metrics::{count, describe_counter, describe_gauge};
 use chassis::step::{Progress, Step, StepError};
 use db::PgPool;
 use instruments::Instruments;
@@ -26,6 +26,10 @@ impl Observe {
         describe_gauge(
             "daybook_db_connections",
             "Connections of the process' working pool, by what they do.",
+        );
+        describe_counter(
+            "daybook_ledger_postings_total",
+            "Transfers written to the ledger, by kind; those of a transaction that was rolled back are among them.",
         );
         Observe { pool }
     }

@@ -15,6 +15,7 @@ mod house;
 mod operator;
 mod orders;
 mod parked;
+mod processes;
 mod reconcile;
 mod replace;
 mod restart;

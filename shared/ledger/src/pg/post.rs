@@ -30,6 +30,11 @@ pub async fn post(conn: &mut PgConnection, transfers: &[Transfer]) -> Result<Has
     let costs = move_shares(conn, &deltas, &fresh).await?;
     insert_trades(conn, &fresh, &costs).await?;
     insert_accruals(conn, &fresh).await?;
+    for transfer in fresh {
+        // As they are written: those of a transaction that is rolled back are among them.
+        let kind: &'static str = transfer.kind().into();
+        metrics::counter!("daybook_ledger_postings_total", "kind" => kind).increment(1);
+    }
     Ok(new)
 }
 
