@@ -33,6 +33,11 @@ pub struct TestDb {
 }
 
 impl TestDb {
+    /// The database's name, which no other test has.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A database with the product's migrations.
     ///
     /// # Panics

@@ -16,6 +16,9 @@ use crate::harness::{Customer, Market, customer::http, truth};
 /// What an operator shows.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+/// Where a broker listens: then the same scenarios run on the Kafka engine.
+const BROKERS: &str = "DAYBOOK_TEST_KAFKA_BROKERS";
+
 /// After the bell: when the end of day has something to do, and then some.
 const AFTER_THE_BELL: [TimeDelta; 6] = [
     TimeDelta::seconds(10),
@@ -59,7 +62,7 @@ impl House {
             TestDb::new(),
             TestDb::with_migrator(&exchange_sim::MIGRATOR, "exchange")
         );
-        let pairs = [
+        let mut pairs = vec![
             ("DAYBOOK_DATABASE_URL", db.url.as_str()),
             ("DAYBOOK_EXCHANGE_DATABASE_URL", &exchange_db.url),
             ("DAYBOOK_PORT", "0"),
@@ -71,7 +74,15 @@ impl House {
             // Tests pin prices and trade at once; the reference price follows a moment later.
             ("DAYBOOK_COLLAR", "100"),
         ];
-        let settings = Settings::from_pairs(pairs.map(|(key, value)| (key.into(), value.into())).to_vec()).unwrap();
+        // Topics of its own, as it has a database of its own.
+        let (brokers, prefix) = (std::env::var(BROKERS).ok(), format!("{}.", db.name()));
+        if let Some(brokers) = &brokers {
+            pairs.push(("DAYBOOK_ENGINE", "kafka"));
+            pairs.push(("DAYBOOK_KAFKA_BROKERS", brokers));
+            pairs.push(("DAYBOOK_KAFKA_TOPIC_PREFIX", &prefix));
+        }
+        let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into()));
+        let settings = Settings::from_pairs(pairs.collect()).unwrap();
         let clock = Arc::new(OffsetClock::new(offset));
         let ids = Arc::new(SystemIds::new(clock.clone()));
         let desk = Desk::new(db.pool.clone(), ids, clock.clone(), "test");
