@@ -149,7 +149,7 @@ async fn a_poison_message_parks_its_order_and_nothing_else_on_kafka() {
     }
     assert_eq!(cell.world.effects().await, [(order(2), "a".into())]);
     let mut conn = cell.world.pool().acquire().await.unwrap();
-    let parked = bus::parked::list(&mut conn, None, 10).await.unwrap();
+    let parked = bus::parked::list(&mut conn, None, None, 10).await.unwrap();
     let kinds: Vec<&str> = parked.iter().map(|one| one.kind.as_str()).collect();
     assert_eq!(kinds, ["bad", "later"]);
 }
