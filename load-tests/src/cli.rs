@@ -202,30 +202,10 @@ impl Cli {
         }
     }
 
-    fn common_mut(&mut self) -> &mut Common {
-        match &mut self.scenario {
-            Scenario::Place { common, .. }
-            | Scenario::Fill { common, .. }
-            | Scenario::Open { common, .. }
-            | Scenario::Streams { common, .. }
-            | Scenario::Churn { common, .. }
-            | Scenario::Relay { common, .. }
-            | Scenario::Expire { common, .. } => common,
-        }
-    }
-
     /// Whether a part of it runs on the Kafka engine.
     pub fn needs_kafka(&self) -> bool {
         let common = self.common();
         common.engine == Engine::Kafka || common.compare_engines || matches!(self.scenario, Scenario::Relay { .. })
-    }
-
-    /// The same, on this engine.
-    #[must_use]
-    pub fn on(&self, engine: Engine) -> Self {
-        let mut same = self.clone();
-        same.common_mut().engine = engine;
-        same
     }
 
     /// Orders a second, where the loop is open.

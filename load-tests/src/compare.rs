@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cli::{Cli, Engine};
+use crate::cli::Cli;
+use crate::installation::ON_KAFKA;
 use crate::latency::median;
 use crate::report::{Comparison, Pair, Ratio, Report};
 use crate::scenario;
@@ -27,12 +28,12 @@ pub enum Other {
 /// A round that fails, or that broke an invariant.
 pub async fn run(options: &Cli, other: Other, binary: &Path) -> anyhow::Result<Report> {
     let (as_set, extra) = match other {
-        Other::BatchesOfOne => (options.common().engine, Some(("DAYBOOK_BATCH_MAX", "1"))),
-        Other::PostgresEngine => (Engine::Kafka, None),
+        Other::BatchesOfOne => (None, Some(("DAYBOOK_BATCH_MAX", "1"))),
+        Other::PostgresEngine => (Some(ON_KAFKA), None),
     };
     let (mut pairs, mut last) = (Vec::new(), None);
     for round in 1..=options.common().rounds.unwrap_or(ROUNDS).max(1) {
-        let first = scenario::run(&options.on(as_set), binary, None).await?;
+        let first = scenario::run(options, binary, as_set).await?;
         let second = scenario::run(options, binary, extra).await?;
         first.verdict()?;
         second.verdict()?;

@@ -20,6 +20,8 @@ use crate::http::{Connection, request};
 use crate::process::{Helper, Server};
 use crate::usage::Pids;
 
+/// The setting with which Daybook runs on Kafka.
+pub const ON_KAFKA: (&str, &str) = ("DAYBOOK_ENGINE", "kafka");
 /// How long Daybook may take until it takes orders.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long the broker may take, which is fetched the first time.
@@ -40,14 +42,15 @@ pub struct Installation {
     ports: [u16; 2],
     helper: Helper,
     postgres: bool,
-    engine: Engine,
+    on_kafka: bool,
     broker: Option<Server>,
     exchange: Option<Server>,
     daybook: Option<Server>,
 }
 
 impl Installation {
-    /// A folder for it; nothing runs yet. `extra` are more settings of Daybook's.
+    /// A folder for it; nothing runs yet. `extra` are more settings of Daybook's; [`ON_KAFKA`] is in force from when the
+    /// broker runs.
     ///
     /// # Errors
     /// No folder, no ports.
@@ -72,6 +75,7 @@ impl Installation {
             ("DAYBOOK_EXCHANGE_SECRET", "load".to_owned()),
             ("DAYBOOK_EXCHANGE_BULK_LOOKUP", "true".to_owned()),
         ];
+        let (on_kafka, extra): (Vec<_>, Vec<_>) = extra.iter().partition(|one| **one == ON_KAFKA);
         let own = own
             .into_iter()
             .chain(extra.iter().map(|(key, value)| (*key, (*value).to_owned())));
@@ -84,7 +88,7 @@ impl Installation {
             ports,
             helper,
             postgres: false,
-            engine: options.engine,
+            on_kafka: options.engine == Engine::Kafka || !on_kafka.is_empty(),
             broker: None,
             exchange: None,
             daybook: None,
@@ -157,7 +161,7 @@ impl Installation {
         self.exchange = Some(exchange);
         self.wait_for("exchange-sim", self.exchange_address(), "/quotes")
             .await?;
-        if self.engine == Engine::Kafka {
+        if self.on_kafka {
             self.start_broker().await?;
         }
         self.start_daybook("all").await
@@ -199,8 +203,9 @@ impl Installation {
             ensure!(begun.elapsed() < BROKER_WITHIN, "the broker does not start");
             tokio::time::sleep(LOOK_EVERY).await;
         };
-        self.settings.push(("DAYBOOK_ENGINE".to_owned(), "kafka".to_owned()));
-        self.settings.push(("DAYBOOK_KAFKA_BROKERS".to_owned(), address));
+        for (name, value) in [ON_KAFKA, ("DAYBOOK_KAFKA_BROKERS", &address)] {
+            self.settings.push((name.to_owned(), value.to_owned()));
+        }
         Ok(())
     }
 

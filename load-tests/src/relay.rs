@@ -12,13 +12,12 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::cli::Cli;
-use crate::customers;
 use crate::drive::Load;
 use crate::installation::Installation;
 use crate::latency::Fixed;
 use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
-use crate::scenario::{BREATH, on_its_own, settings};
+use crate::scenario::{BREATH, Market, on_its_own, open_market, settings};
 use crate::schedule::Pace;
 use crate::usage::memory_mib;
 
@@ -84,12 +83,11 @@ async fn measure(options: &Cli, rows: u64, installation: &mut Installation) -> a
 
 /// Orders of many customers, on the Postgres engine.
 async fn place(options: &Cli, installation: &mut Installation) -> anyhow::Result<PgPool> {
-    installation.start_database(options.common()).await?;
-    let pool = installation.pool("daybook", "daybook").await?;
-    let customers = customers::open(&pool, options.common().customers).await?;
-    installation.start_services().await?;
-    let symbols = customers::symbols(&pool).await?;
-    customers::pin_prices(installation.exchange_address(), &symbols).await?;
+    let Market {
+        pool,
+        customers,
+        symbols,
+    } = open_market(options.common(), installation).await?;
     let load = Load {
         address: installation.address(),
         flow: Flow {

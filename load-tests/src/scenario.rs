@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use crate::bookings::{self, Backlog, Bookings, Start};
-use crate::cli::{Cli, Scenario};
+use crate::cli::{Cli, Common, Scenario};
 use crate::customers::{self, Customer};
 use crate::database;
 use crate::drive::{Load, Tally};
@@ -68,13 +68,12 @@ async fn measure(
 ) -> anyhow::Result<Report> {
     let common = options.common();
     let load_average = machine::load_average();
-    installation.start_database(common).await?;
-    let pool = installation.pool("daybook", "daybook").await?;
+    let Market {
+        pool,
+        customers,
+        symbols,
+    } = open_market(common, installation).await?;
     let superuser = installation.pool("postgres", "daybook").await?;
-    let customers = customers::open(&pool, common.customers).await?;
-    installation.start_services().await?;
-    let symbols = customers::symbols(&pool).await?;
-    customers::pin_prices(installation.exchange_address(), &symbols).await?;
     if matches!(options.scenario, Scenario::Fill { .. }) {
         stock(options, installation, &pool, &customers, &symbols).await?;
     }
@@ -109,6 +108,34 @@ async fn measure(
     let mut report = bench.report(measured, audit, booked, (drain, drained), origin);
     report.statements = statements;
     Ok(report)
+}
+
+/// What orders need.
+pub struct Market {
+    /// Daybook's database, by its own role.
+    pub pool: PgPool,
+    /// Customers with money.
+    pub customers: Vec<Customer>,
+    /// What trades, at prices that stay.
+    pub symbols: Vec<String>,
+}
+
+/// Starts everything, with customers, and pins the prices.
+///
+/// # Errors
+/// What does not come up.
+pub async fn open_market(common: &Common, installation: &mut Installation) -> anyhow::Result<Market> {
+    installation.start_database(common).await?;
+    let pool = installation.pool("daybook", "daybook").await?;
+    let customers = customers::open(&pool, common.customers).await?;
+    installation.start_services().await?;
+    let symbols = customers::symbols(&pool).await?;
+    customers::pin_prices(installation.exchange_address(), &symbols).await?;
+    Ok(Market {
+        pool,
+        customers,
+        symbols,
+    })
 }
 
 /// Lets each customer buy the shares it will sell, and waits until it has them.

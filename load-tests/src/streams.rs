@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::cli::{Cli, Protocol};
-use crate::customers::{self, Customer};
+use crate::customers::Customer;
 use crate::drive::Load;
 use crate::installation::Installation;
 use crate::latency::{Fixed, Percentiles};
@@ -18,7 +18,7 @@ use crate::listener::{Heard, Listener};
 use crate::machine::{self, Origin};
 use crate::orders::{Flow, Kind};
 use crate::report::Audit;
-use crate::scenario::{audit, on_its_own, settings};
+use crate::scenario::{Market, audit, on_its_own, open_market, settings};
 use crate::schedule::Pace;
 use crate::usage::resident_kib;
 
@@ -80,12 +80,7 @@ async fn measure(
 ) -> anyhow::Result<StreamsReport> {
     let common = options.common();
     let load_average = machine::load_average();
-    installation.start_database(common).await?;
-    let pool = installation.pool("daybook", "daybook").await?;
-    let customers = customers::open(&pool, common.customers).await?;
-    installation.start_services().await?;
-    let symbols = customers::symbols(&pool).await?;
-    customers::pin_prices(installation.exchange_address(), &symbols).await?;
+    let Market { customers, symbols, .. } = open_market(common, installation).await?;
     let daybook = installation.pids().await?.daybook;
     let heard = Arc::new(Heard::default());
     let crowd = Crowd {
