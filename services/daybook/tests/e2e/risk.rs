@@ -162,23 +162,28 @@ async fn rsk_3_an_operator_sets_limits_by_account_and_sees_who_said_what() {
     house.at_rest().await;
 }
 
+/// Whether the chain has begun; else a run by hand is asked for, unless one is under way. One run need not be enough: it leaves
+/// alone what is younger than the oldest transaction of the server, and other databases have theirs.
+async fn is_sealed(house: &House) -> bool {
+    let count = async |query: &'static str| {
+        let rows: i64 = sqlx::query_scalar(query).fetch_one(&house.db.pool).await.unwrap();
+        rows
+    };
+    if count("select count(*) from audit_chain").await > 0 {
+        return true;
+    }
+    if count("select count(*) from job_runs where schedule = 'seal-audit' and finished_at is null").await == 0 {
+        // Refused until the schedules are made.
+        house.desk.run_job("seal-audit", &serde_json::Map::new()).await.ok();
+    }
+    false
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn v16_audit_chain_holds_over_the_acts_of_a_house_and_names_what_was_changed() {
     let house = House::open().await;
     let ada = house.customer(100).await;
-    wait_until("the schedules are there", PATIENCE, async || {
-        let run = house.desk.run_job("seal-audit", &serde_json::Map::new()).await;
-        run.is_ok()
-    })
-    .await;
-    wait_until("the acts are sealed", PATIENCE, async || {
-        let sealed: i64 = sqlx::query_scalar("select count(*) from audit_chain")
-            .fetch_one(&house.db.pool)
-            .await
-            .unwrap();
-        sealed > 0
-    })
-    .await;
+    wait_until("the acts are sealed", PATIENCE, async || is_sealed(&house).await).await;
     let (code, said) = house.command(&["audit", "--chain"]);
     assert!(code == 0 && said.contains("holds, it ends at"), "{said}");
     let head = said.trim().rsplit(' ').next().unwrap().to_owned();

@@ -436,10 +436,11 @@ async fn eod_1_a_part_that_is_late_is_an_alert_until_it_is_done() {
     .await;
     watch.step().await.unwrap();
     assert_eq!(alerts(&db).await, "eod_late 2026-11-23 date");
-    assert_eq!(
-        watch.late().iter().map(|(part, by)| (*part, *by)).collect::<Vec<_>>(),
-        [("date", 60), ("orders", 0), ("proof", 0)]
-    );
+    let late = watch.late();
+    assert_eq!(late.keys().copied().collect::<Vec<_>>(), ["date", "orders", "proof"]);
+    // The database's clock goes on while the test looks.
+    assert!((60..600).contains(&late["date"]), "{late:?}");
+    assert_eq!((late["orders"], late["proof"]), (0, 0));
     sql(&db, "update eod_dates set state = 'closed', closed_at = daybook_now()").await;
     watch.step().await.unwrap();
     assert!(
