@@ -156,6 +156,9 @@ pub struct Common {
     /// Alternating rounds on the Kafka and on the Postgres engine; adds `ratio_to_postgres_engine`.
     #[arg(long, conflicts_with_all = ["compare_batch_of_one", "engine"])]
     pub compare_engines: bool,
+    /// Each part of Daybook as a process of its own, as `deploy/kafka` has them, instead of one process that is all of them.
+    #[arg(long)]
+    pub separate: bool,
     /// Rounds of each setting in a comparison: 3 of batches and engines, 5 of an attack, unless said otherwise.
     #[arg(long)]
     pub rounds: Option<usize>,
@@ -265,6 +268,8 @@ mod tests {
         assert!(matches!(expire.scenario, Scenario::Expire { orders: 1_000_000, .. }));
         let churn = read("load-tests churn --json");
         assert!(matches!(churn.scenario, Scenario::Churn { attack_rate: 334, .. }));
+        let separate = read("load-tests fill --engine kafka --separate");
+        assert!(separate.common().separate && separate.needs_kafka());
         assert!(
             read("load-tests place --compare-batch-of-one")
                 .common()

@@ -196,9 +196,9 @@ impl Bench<'_> {
         let (alone, during) = open.split_at(open.len() / 2);
         let counters = database::counters(&self.superuser).await?;
         database::forget_statements(&self.superuser, self.common.statements).await?;
-        let spent = usage::read(&self.superuser, self.pids).await?;
+        let spent = usage::read(&self.superuser, &self.pids).await?;
         let ended = self.ended(alone).await?;
-        let usage = usage::read(&self.superuser, self.pids)
+        let usage = usage::read(&self.superuser, &self.pids)
             .await?
             .since(&spent, ended.orders);
         let counted = database::counters(&self.superuser).await?;

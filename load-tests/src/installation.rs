@@ -26,6 +26,17 @@ pub const ON_KAFKA: (&str, &str) = ("DAYBOOK_ENGINE", "kafka");
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// How long the broker may take, which is fetched the first time.
 const BROKER_WITHIN: Duration = Duration::from_secs(600);
+/// Daybook's parts, in the order in which they are started; the customers' door is the last one.
+const PARTS: [&str; 6] = [
+    "market-data",
+    "status-updater",
+    "executor",
+    "notifier",
+    "scheduler",
+    "order-manager",
+];
+/// The part that the Kafka engine has beside them.
+const RELAY: &str = "relay";
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The limits of customers, raised: the load stands for many more people than it has accounts.
@@ -43,9 +54,10 @@ pub struct Installation {
     helper: Helper,
     postgres: bool,
     on_kafka: bool,
+    separate: bool,
     broker: Option<Server>,
     exchange: Option<Server>,
-    daybook: Option<Server>,
+    daybook: Vec<Server>,
 }
 
 impl Installation {
@@ -89,9 +101,10 @@ impl Installation {
             helper,
             postgres: false,
             on_kafka: options.engine == Engine::Kafka || !on_kafka.is_empty(),
+            separate: options.separate,
             broker: None,
             exchange: None,
-            daybook: None,
+            daybook: Vec::new(),
         })
     }
 
@@ -164,24 +177,37 @@ impl Installation {
         if self.on_kafka {
             self.start_broker().await?;
         }
-        self.start_daybook("all").await
+        if !self.separate {
+            return self.start_daybook("all").await;
+        }
+        for part in self.on_kafka.then_some(RELAY).into_iter().chain(PARTS) {
+            self.start_daybook(part).await?;
+        }
+        Ok(())
     }
 
-    /// Starts a part of Daybook, and waits until it is ready.
+    /// Starts a part of Daybook, and waits until it is ready. Behind the customers' door it has an address of its own.
     ///
     /// # Errors
     /// It does not come up.
-    pub async fn start_daybook(&mut self, part: &str) -> anyhow::Result<()> {
+    pub async fn start_daybook(&mut self, part: &'static str) -> anyhow::Result<()> {
+        let mut address = self.address();
+        if part != "all" && part != "order-manager" {
+            address.set_port(free_port()?);
+        }
         let mut command = self.daybook(&[part]);
-        command.env("DAYBOOK_EXCHANGE_URL", format!("http://{}", self.exchange_address()));
-        self.daybook = Some(Server::start("daybook", &command, &self.log("daybook"))?);
-        self.wait_for("daybook", self.address(), "/readyz").await
+        command
+            .env("DAYBOOK_EXCHANGE_URL", format!("http://{}", self.exchange_address()))
+            .env("DAYBOOK_PORT", address.port().to_string());
+        let name = if part == "all" { "daybook" } else { part };
+        self.daybook.push(Server::start(name, &command, &self.log(name))?);
+        self.wait_for(name, address, "/readyz").await
     }
 
     /// Stops Daybook alone, and lets it drain.
     pub async fn stop_daybook(&mut self) {
-        if let Some(mut daybook) = self.daybook.take() {
-            daybook.stop().await;
+        while let Some(mut process) = self.daybook.pop() {
+            process.stop().await;
         }
     }
 
@@ -230,10 +256,11 @@ impl Installation {
             .await?
             .parse()
             .context("the postmaster's process id")?;
-        let of = |server: &Option<Server>| server.as_ref().and_then(Server::pid).context("a server does not run");
+        let of = |server: &Server| server.pid().context("a server does not run");
+        let daybook = self.daybook.iter().map(|server| Ok((server.name(), of(server)?)));
         Ok(Pids {
-            exchange: of(&self.exchange)?,
-            daybook: of(&self.daybook)?,
+            exchange: of(self.exchange.as_ref().context("the exchange was not started")?)?,
+            daybook: daybook.collect::<anyhow::Result<_>>()?,
             postmaster: postgres,
             kafka: self.broker.as_ref().and_then(Server::pid),
         })
@@ -244,16 +271,15 @@ impl Installation {
     /// # Errors
     /// One ended.
     pub fn still_runs(&mut self) -> anyhow::Result<()> {
-        let mut servers = [&mut self.daybook, &mut self.exchange, &mut self.broker]
-            .into_iter()
-            .flatten();
-        servers.try_for_each(Server::still_runs)
+        let others = [&mut self.exchange, &mut self.broker].into_iter().flatten();
+        self.daybook.iter_mut().chain(others).try_for_each(Server::still_runs)
     }
 
     /// Stops all that was started, in the order that lets each drain, and keeps the logs if asked to.
     pub async fn stop(&mut self, keep_logs: Option<&Path>) {
         self.helper.finish().await;
-        let servers = [&mut self.daybook, &mut self.exchange, &mut self.broker];
+        self.stop_daybook().await;
+        let servers = [&mut self.exchange, &mut self.broker];
         for server in servers.into_iter().flatten() {
             server.stop().await;
         }
@@ -271,7 +297,7 @@ impl Installation {
 
     fn copy_logs(&self, place: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(place)?;
-        for name in ["daybook", "exchange", "kafka"] {
+        for name in ["daybook", "exchange", "kafka", RELAY].into_iter().chain(PARTS) {
             if self.log(name).exists() {
                 std::fs::copy(self.log(name), place.join(format!("{name}.log")))?;
             }
@@ -279,11 +305,19 @@ impl Installation {
         Ok(())
     }
 
-    /// The end of Daybook's log, for a person who wonders why.
+    /// The ends of the logs of Daybook's processes, for a person who wonders why.
     pub fn last_words(&self) -> String {
-        let text = std::fs::read_to_string(self.log("daybook")).unwrap_or_default();
+        self.daybook
+            .iter()
+            .map(|server| self.last_words_of(server.name()))
+            .collect()
+    }
+
+    fn last_words_of(&self, name: &str) -> String {
+        let text = std::fs::read_to_string(self.log(name)).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(15)..].join("\n")
+        let last = lines[lines.len().saturating_sub(15)..].join("\n");
+        format!("{name}:\n{last}\n")
     }
 
     fn log(&self, name: &str) -> PathBuf {

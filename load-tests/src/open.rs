@@ -211,7 +211,7 @@ impl Night {
             .context("too late for the bell")?;
         let bell = Instant::now() + wait;
         tokio::time::sleep_until(bell).await;
-        let before = usage::read(&self.superuser, self.pids).await?;
+        let before = usage::read(&self.superuser, &self.pids).await?;
         let most = Duration::from_secs(options.common().drain_seconds);
         loop {
             let there = arrivals::count(&self.exchange).await?;
@@ -225,7 +225,7 @@ impl Night {
             );
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        let spent = usage::read(&self.superuser, self.pids).await?.since(&before, orders);
+        let spent = usage::read(&self.superuser, &self.pids).await?.since(&before, orders);
         let (_, drained) = bookings::drain(&self.pool, &options.scenario, most).await?;
         ensure!(drained, "not every acknowledgement was recorded");
         Ok(Rung {

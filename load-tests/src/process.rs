@@ -43,6 +43,11 @@ impl Server {
         Ok(Server { name, child })
     }
 
+    /// What it is called in reports.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Its process id, while it runs.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()

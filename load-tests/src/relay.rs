@@ -67,7 +67,7 @@ async fn measure(options: &Cli, rows: u64, installation: &mut Installation) -> a
         tokio::time::sleep(LOOK_EVERY).await;
     }
     let took = begun.elapsed();
-    let memory = memory_mib(installation.pids().await?);
+    let memory = memory_mib(&installation.pids().await?);
     Ok(RelayReport {
         scenario: options.name(),
         rows: waiting,
@@ -75,7 +75,7 @@ async fn measure(options: &Cli, rows: u64, installation: &mut Installation) -> a
         seconds: Fixed::seconds(took),
         rows_per_second: Fixed::per_second(waiting, took),
         aim_rows_per_second: AIM,
-        relay_mib: memory.get("daybook").copied().unwrap_or(0),
+        relay_mib: memory.get("relay").copied().unwrap_or(0),
         kafka_mib: memory.get("kafka").copied().unwrap_or(0),
         origin: Origin::of(installation.folder(), settings(options, None, &load_average)),
     })

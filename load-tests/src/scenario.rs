@@ -273,9 +273,9 @@ impl Bench<'_> {
         let counters = database::counters(&self.superuser).await?;
         database::forget_statements(&self.superuser, common.statements).await?;
         let placed_before = placed.load(Ordering::Relaxed);
-        let before = usage::read(&self.superuser, self.pids).await?;
+        let before = usage::read(&self.superuser, &self.pids).await?;
         sleep_until(began + warm_up + measured).await;
-        let after = usage::read(&self.superuser, self.pids).await?;
+        let after = usage::read(&self.superuser, &self.pids).await?;
         let orders = placed.load(Ordering::Relaxed) - placed_before;
         let counted = database::counters(&self.superuser).await?;
         let tally = running.await.context("the load broke off")?;
@@ -361,7 +361,7 @@ impl Bench<'_> {
             backlog,
             audit,
             usage: spent,
-            memory_mib: usage::memory_mib(self.pids),
+            memory_mib: usage::memory_mib(&self.pids),
             database,
             statements: Vec::new(),
             comparison: None,

@@ -81,7 +81,7 @@ async fn measure(
     let common = options.common();
     let load_average = machine::load_average();
     let Market { customers, symbols, .. } = open_market(common, installation).await?;
-    let daybook = installation.pids().await?.daybook;
+    let daybook = installation.pids().await?.door().context("Daybook does not run")?;
     let heard = Arc::new(Heard::default());
     let crowd = Crowd {
         installation,

@@ -33,12 +33,12 @@ pub struct Spent {
 }
 
 /// The processes that take part.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Pids {
     /// The exchange.
     pub exchange: u32,
-    /// `daybook all`.
-    pub daybook: u32,
+    /// Daybook's processes by name: `daybook`, which is all of it, or its parts. The last one is the customers' door.
+    pub daybook: Vec<(&'static str, u32)>,
     /// PostgreSQL's first.
     pub postmaster: u32,
     /// The broker, where there is one.
@@ -47,16 +47,22 @@ pub struct Pids {
 
 impl Pids {
     /// All but PostgreSQL, whose work is told apart by who asked for it.
-    fn named(self) -> impl Iterator<Item = (&'static str, u32)> {
+    fn named(&self) -> impl Iterator<Item = (&'static str, u32)> {
         let kafka = self.kafka.map(|pid| ("kafka", pid));
-        [("exchange", self.exchange), ("daybook", self.daybook)]
+        [("exchange", self.exchange)]
             .into_iter()
+            .chain(self.daybook.iter().copied())
             .chain(kafka)
+    }
+
+    /// The process that customers talk to.
+    pub fn door(&self) -> Option<u32> {
+        self.daybook.last().map(|(_, pid)| *pid)
     }
 }
 
 /// What of each process is in memory, in MiB; a process that is gone has none.
-pub fn memory_mib(pids: Pids) -> BTreeMap<&'static str, u64> {
+pub fn memory_mib(pids: &Pids) -> BTreeMap<&'static str, u64> {
     let kib = |pid| resident_kib(pid).unwrap_or(0);
     pids.named().map(|(name, pid)| (name, kib(pid) / 1_024)).collect()
 }
@@ -79,7 +85,7 @@ fn resident(status: &str) -> Option<u64> {
 ///
 /// # Errors
 /// What the database says: it knows which of its processes works for whom.
-pub async fn read(superuser: &PgPool, pids: Pids) -> Result<Usage, DbError> {
+pub async fn read(superuser: &PgPool, pids: &Pids) -> Result<Usage, DbError> {
     let postmaster = pids.postmaster;
     let mut by_name: BTreeMap<String, u64> = pids
         .named()
