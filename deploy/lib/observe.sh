@@ -36,14 +36,14 @@ observe_tools() {
   python_packages "$1/python" -r deploy/lib/requirements.txt
 }
 
-# The processes of an installation: deploy/run has one, deploy/kafka notes the port of each.
+# The processes of an installation: deploy/run has one, deploy/kafka notes the port of each, the exchange's apart.
 observe_targets() {
   local data=$1 file
   if [[ ! -d $data/ports ]]; then
     echo "${APCA_API_BASE_URL#http://}"
     return
   fi
-  for file in "$data"/ports/*.port; do
+  for file in "$data"/exchange.port "$data"/ports/*.port; do
     [[ $file == *-admin.port ]] || echo "127.0.0.1:$(<"$file")"
   done
 }

@@ -67,11 +67,11 @@ impl Found {
 
     pub(super) fn measure(&self) {
         let count = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
-        metrics::gauge!("daybook_scheduler_recon_executions_total").set(count(self.executions));
-        metrics::gauge!("daybook_scheduler_recon_matched_total").set(count(self.matched));
+        metrics::gauge!("daybook_scheduler_recon_executions").set(count(self.executions));
+        metrics::gauge!("daybook_scheduler_recon_matched").set(count(self.matched));
         for kind in KINDS {
             let open = self.kinds.get(*kind).copied().unwrap_or(0);
-            metrics::gauge!("daybook_scheduler_recon_breaks_total", "kind" => *kind).set(count(open));
+            metrics::gauge!("daybook_scheduler_recon_breaks", "kind" => *kind).set(count(open));
         }
     }
 }

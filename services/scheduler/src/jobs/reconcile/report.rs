@@ -177,7 +177,7 @@ pub fn is_old(since: Timestamp, calendar: &Calendar, now: Timestamp) -> bool {
 pub(super) async fn tell_age(conn: &mut PgConnection, calendar: &Calendar, now: Timestamp) -> Result<(), DbError> {
     let items = suspense(conn).await?;
     let old = items.iter().filter(|item| is_old(item.since, calendar, now)).count();
-    metrics::gauge!("daybook_scheduler_suspense_items_total").set(u32::try_from(items.len()).unwrap_or(u32::MAX));
+    metrics::gauge!("daybook_scheduler_suspense_items").set(u32::try_from(items.len()).unwrap_or(u32::MAX));
     if old == 0 {
         alerts::clear(conn, "suspense_age", "suspense", now).await?;
         return Ok(());
