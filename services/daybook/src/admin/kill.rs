@@ -7,12 +7,11 @@ use risk::desk::{self, NewSwitch, Setting};
 use risk::{Level, Lifting, Mode, Switch, Target};
 use serde_json::{Value, json};
 
+use super::reason::said;
 use super::show::print;
 use super::table::table;
 use super::{Desk, find_account};
 use crate::cli::{Kill, KillLevel, KillMode, Lift, NewKill};
-
-const REASON_MAX: usize = 200;
 
 impl From<KillLevel> for Level {
     fn from(level: KillLevel) -> Self {
@@ -94,13 +93,6 @@ impl Desk {
         tx.commit().await?;
         Ok((lifting, switch))
     }
-}
-
-pub(super) fn said(reason: &str) -> anyhow::Result<&str> {
-    let reason = reason.trim();
-    let fits = !reason.is_empty() && reason.chars().count() <= REASON_MAX && !reason.chars().any(char::is_control);
-    fits.then_some(reason)
-        .with_context(|| format!("--reason says why, in 1 to {REASON_MAX} printable characters"))
 }
 
 /// What the words of a command name.

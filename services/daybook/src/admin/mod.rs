@@ -33,6 +33,7 @@ pub mod limits;
 pub mod money;
 mod notices;
 pub mod parked;
+pub mod reason;
 pub mod reconcile;
 pub mod risk;
 pub mod seed;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Desk;
+use super::reason::{NoReason, said};
 use super::show::{facts, print};
 use super::table::table;
 use crate::cli;
 
-const REASON_MAX: usize = 200;
 /// More than anybody reads; the metric counts the rest.
 const LISTED: i64 = 1_000;
 
@@ -31,8 +31,8 @@ pub enum ParkedError {
     #[error("the messages of order {0} are being handled again; look whether they come back")]
     Underway(OrderId),
     /// Thrown away without a word.
-    #[error("a reason says why, in 1 to {REASON_MAX} printable characters")]
-    Reason,
+    #[error(transparent)]
+    Reason(#[from] NoReason),
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
@@ -188,12 +188,6 @@ async fn place(conn: &mut PgConnection, order: OrderId, group: Option<&str>) -> 
         return Err(ParkedError::WhichGroup(order, names.join(", ")));
     }
     places.pop().ok_or(ParkedError::Nothing(order))
-}
-
-fn said(reason: &str) -> Result<&str, ParkedError> {
-    let reason = reason.trim();
-    let fits = !reason.is_empty() && reason.chars().count() <= REASON_MAX && !reason.chars().any(char::is_control);
-    fits.then_some(reason).ok_or(ParkedError::Reason)
 }
 
 /// Does what a command about parked messages says.

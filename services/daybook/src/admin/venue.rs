@@ -1,35 +1,49 @@
 //! Exchanges that are left alone: what the executors share about each, and what an operator does to it. Each act is one
 //! transaction with its row in `admin_acts` (V16).
 
-use anyhow::bail;
 use chrono::SecondsFormat;
+use db::{DbError, PgConnection};
 use executor::BreakerWord;
 use executor::breakers::{self, BreakerRow};
 use serde_json::{Value, json};
 
 use super::Desk;
-use super::kill::said;
+use super::reason::{NoReason, said};
 use super::show::print;
 use super::table::table;
 use crate::cli::Venue;
 
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum VenueError {
+    /// There is no such exchange.
+    #[error("no executor has called an exchange {0}: `daybook admin venue show` shows all")]
+    Unknown(String),
+    /// Changed without a word.
+    #[error(transparent)]
+    Reason(#[from] NoReason),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
 impl Desk {
     /// Has all executors leave an exchange alone until [`Desk::close_venue`], or else has it called again at once.
-    async fn set_venue(&self, venue: &str, open: bool, reason: &str) -> anyhow::Result<()> {
+    async fn set_venue(&self, venue: &str, open: bool, reason: &str) -> Result<(), VenueError> {
         let reason = said(reason)?;
-        let mut tx = self.begin().await?;
+        let mut tx = db::begin(&self.pool).await?;
         let is_known = if open {
             breakers::open(&mut tx, venue, &self.actor, reason).await?
         } else {
             breakers::close(&mut tx, venue, &self.actor, reason).await?
         };
         if !is_known {
-            bail!("no executor has called an exchange {venue}: `daybook admin venue show` shows all");
+            return Err(VenueError::Unknown(venue.to_owned()));
         }
         let act = if open { "open_venue" } else { "close_venue" };
         self.write_down(&mut tx, act, venue.to_owned(), reason.to_owned())
             .await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(DbError::from)?;
         Ok(())
     }
 
@@ -37,7 +51,7 @@ impl Desk {
     ///
     /// # Errors
     /// No such exchange, no reason, or what the database says.
-    pub async fn open_venue(&self, venue: &str, reason: &str) -> anyhow::Result<()> {
+    pub async fn open_venue(&self, venue: &str, reason: &str) -> Result<(), VenueError> {
         self.set_venue(venue, true, reason).await
     }
 
@@ -45,7 +59,7 @@ impl Desk {
     ///
     /// # Errors
     /// No such exchange, no reason, or what the database says.
-    pub async fn close_venue(&self, venue: &str, reason: &str) -> anyhow::Result<()> {
+    pub async fn close_venue(&self, venue: &str, reason: &str) -> Result<(), VenueError> {
         self.set_venue(venue, false, reason).await
     }
 }
@@ -74,6 +88,14 @@ async fn show(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
         table(&heads, &rows.iter().map(cells).collect::<Vec<_>>())
     });
     Ok(())
+}
+
+/// All exchanges that executors have called, as JSON.
+///
+/// # Errors
+/// What the database says.
+pub async fn list(conn: &mut PgConnection) -> Result<Vec<Value>, DbError> {
+    Ok(breakers::list(conn).await?.iter().map(object).collect())
 }
 
 fn object(row: &BreakerRow) -> Value {

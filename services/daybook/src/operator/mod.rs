@@ -1,4 +1,4 @@
-//! The operator's listener: jobs, alerts and parked messages over HTTP, on a port of its own that customers do not reach.
+//! The operator's listener: jobs, alerts, parked messages and exchanges over HTTP, on a port of its own that customers do not reach.
 //!
 //! | route                                            | what                                        |
 //! |--------------------------------------------------|---------------------------------------------|
@@ -15,12 +15,15 @@
 //! | `GET /admin/v1/parked`, `/admin/v1/parked/{order_id}` | messages that could not be handled     |
 //! | `POST /admin/v1/parked/{order_id}/requeue`       | has an order's messages handled again       |
 //! | `POST /admin/v1/parked/{order_id}/discard`       | throws the one away that it waits for       |
+//! | `GET /admin/v1/venues`                           | exchanges, and whether they are called      |
+//! | `POST /admin/v1/venues/{venue}/open`, `/close`   | has one left alone, or called again         |
 //!
 //! Each request carries `Authorization: Bearer <DAYBOOK_ADMIN_TOKEN>`, and may name its operator in `X-Operator`.
 
 mod auth;
 mod parked;
 mod routes;
+mod venues;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -48,6 +51,9 @@ pub fn router(desk: Desk, token: &SecretString, ids: SharedIds) -> Router {
         .route("/admin/v1/parked/{order_id}", get(parked::of_order))
         .route("/admin/v1/parked/{order_id}/requeue", post(parked::requeue))
         .route("/admin/v1/parked/{order_id}/discard", post(parked::discard))
+        .route("/admin/v1/venues", get(venues::list))
+        .route("/admin/v1/venues/{venue}/open", post(venues::open))
+        .route("/admin/v1/venues/{venue}/close", post(venues::close))
         .with_state(desk)
         .route_layer(from_fn_with_state(auth::Expected::of(token), auth::check));
     with_defaults(routes, ids)

@@ -17,7 +17,7 @@ impl From<ParkedError> for Refused {
         let message = error.to_string();
         match error {
             ParkedError::Nothing(_) => ApiError::not_found(message).into(),
-            ParkedError::WhichGroup(..) | ParkedError::Reason => ApiError::parameter(message).into(),
+            ParkedError::WhichGroup(..) | ParkedError::Reason(_) => ApiError::parameter(message).into(),
             ParkedError::Underway(_) => ApiError::rule(message).into(),
             ParkedError::Bus(bus::BusError::Db(error)) | ParkedError::Db(error) => error.into(),
             ParkedError::Bus(error) => {

@@ -182,6 +182,9 @@ async fn a_customers_key_opens_nothing_of_the_operators() {
         (Method::GET, format!("/admin/v1/parked/{id}")),
         (Method::POST, format!("/admin/v1/parked/{id}/requeue")),
         (Method::POST, format!("/admin/v1/parked/{id}/discard")),
+        (Method::GET, "/admin/v1/venues".to_owned()),
+        (Method::POST, "/admin/v1/venues/exchange/open".to_owned()),
+        (Method::POST, "/admin/v1/venues/exchange/close".to_owned()),
     ];
     for (method, path) in routes {
         let ask = || http().request(method.clone(), format!("{}{path}", house.admin_url()));

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use reqwest::Method;
 use rust_decimal::dec;
 use serde_json::{Value, json};
 use testkit::wait_until;
 
 use crate::house::House;
+use crate::operator::{acts, call, get};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -89,12 +91,28 @@ async fn an_operator_has_an_exchange_left_alone_and_called_again() {
             break order;
         }
     };
-    assert_eq!(venue(&["close", "exchange", "--reason", "they have moved"]).0, 0);
+    let listed = get(&house, "/admin/v1/venues").await;
+    assert_eq!(
+        (&listed[0]["state"], &listed[0]["cause"]),
+        (&json!("open"), &json!("they move house")),
+        "{listed}"
+    );
+    let close = async |venue: &str, reason: &str| {
+        let path = format!("/admin/v1/venues/{venue}/close");
+        call(&house, Method::POST, path, Some(json!({"reason": reason})))
+            .await
+            .0
+    };
+    assert_eq!(close("nowhere", "a test").await, 404);
+    assert_eq!(close("exchange", " ").await, 422);
+    assert_eq!(close("exchange", "they have moved").await, 204);
     ada.wait_for(waiting, "filled").await;
     house.at_rest().await;
-    let acts: Vec<String> = sqlx::query_scalar("select act from admin_acts where subject = 'exchange' order by act_id")
-        .fetch_all(&house.db.pool)
-        .await
-        .unwrap();
-    assert_eq!(acts, ["open_venue", "close_venue"], "V16");
+    let acts = acts(&house).await;
+    let of_venue: Vec<_> = acts.iter().filter(|(_, act)| act.ends_with("_venue")).collect();
+    assert!(
+        matches!(of_venue[..], [(by_command, open), (by_http, close)]
+            if by_command != by_http && by_http == "http:ada" && open == "open_venue" && close == "close_venue"),
+        "V16: {of_venue:?}"
+    );
 }
