@@ -113,7 +113,8 @@ impl Cluster {
             ])
             .args([
                 "-c",
-                "max_connections=100",
+                // Each process of a scaled-out installation has its own.
+                "max_connections=400",
                 "-c",
                 "fsync=on",
                 "-c",

@@ -86,7 +86,7 @@ impl Town {
             passes => format!("{point}={passes}*off->panic"),
         };
         let mut process = self.brokerage.start(Some(&armed));
-        let load = Load::start(&self.customers, 2);
+        let load = Load::start(&self.customers, 2, &["AAPL"]);
         self.died_at(point, &mut process).await;
         self.market.behave().await;
         let process = self.brokerage.up().await;
@@ -236,7 +236,7 @@ async fn dying_while_it_drains_leaves_its_leases_to_run_out() {
     let mut town = Town::open().await;
     let mut process = town.brokerage.start(Some("lease::release=panic"));
     assert!(process.ready().await);
-    let load = Load::start(&town.customers, 2);
+    let load = Load::start(&town.customers, 2, &["AAPL"]);
     load.until_more(30).await;
     process.terminate().await;
     town.died_at("lease::release", &mut process).await;

@@ -40,13 +40,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// Each customer trades in `lanes` lanes at a time.
-    pub fn start(customers: &[Customer], lanes: usize) -> Self {
+    /// Each customer trades these symbols in `lanes` lanes at a time.
+    pub fn start(customers: &[Customer], lanes: usize, symbols: &'static [&'static str]) -> Self {
         let (stop, acknowledged) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
         let mut tasks = JoinSet::new();
         for customer in customers {
             for _ in 0..lanes {
-                tasks.spawn(trade(customer.clone(), stop.clone(), acknowledged.clone()));
+                tasks.spawn(trade(customer.clone(), symbols, stop.clone(), acknowledged.clone()));
             }
         }
         Load {
@@ -80,9 +80,14 @@ impl Load {
     }
 }
 
-async fn trade(customer: Customer, stop: Arc<AtomicBool>, acknowledged: Arc<Mutex<Vec<Acknowledged>>>) {
+async fn trade(
+    customer: Customer,
+    symbols: &'static [&'static str],
+    stop: Arc<AtomicBool>,
+    acknowledged: Arc<Mutex<Vec<Acknowledged>>>,
+) {
     while !stop.load(Ordering::Relaxed) {
-        let Some(order) = one_order(&customer).await else {
+        let Some(order) = one_order(&customer, symbols).await else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
@@ -133,9 +138,10 @@ async fn replaced(customer: &Customer, order: &Acknowledged) -> Option<Acknowled
 }
 
 /// Some fill at once, some in parts, some rest and are canceled, some are sold again, some wait for their time.
-async fn one_order(customer: &Customer) -> Option<Acknowledged> {
+async fn one_order(customer: &Customer, symbols: &[&str]) -> Option<Acknowledged> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number_of = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let symbol = symbols[(number_of / 5) as usize % symbols.len()];
     let (side, qty, price) = [
         ("buy", 2, "101.00"),
         ("buy", 7, "100.00"),
@@ -144,7 +150,7 @@ async fn one_order(customer: &Customer) -> Option<Acknowledged> {
         ("buy", 3, "100.50"),
     ][number_of as usize % 5];
     let client_order_id = format!("n-{number_of}");
-    let mut body = limit_order(side, qty, "AAPL", price, "day");
+    let mut body = limit_order(side, qty, symbol, price, "day");
     body["client_order_id"] = json!(client_order_id);
     if number_of.is_multiple_of(7) {
         let submit_at = SystemClock.now() + FOR_ITS_TIME;

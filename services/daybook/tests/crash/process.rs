@@ -51,6 +51,12 @@ impl Program {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Changes a setting, for the next start.
+    pub fn set(&mut self, setting: &str, value: &str) {
+        self.settings.retain(|(key, _)| key != setting);
+        self.settings.push((setting.to_owned(), value.to_owned()));
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_daybook"));
         command
@@ -138,8 +144,14 @@ impl Process {
 
     /// Asks it to end.
     pub async fn terminate(&self) {
+        self.signal("-TERM").await;
+    }
+
+    /// Sends it a signal.
+    pub async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it still runs").to_string();
-        Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        let sent = Command::new("kill").args([signal, &id]).status().await.unwrap();
+        assert!(sent.success(), "{signal} did not reach {id}");
     }
 
     /// Whether it ended by itself, within this time.

@@ -55,7 +55,7 @@ impl Town {
     /// Kills the brokerage under load, then Postgres under load, so many times; then both at once.
     async fn survives(mut self, rounds: usize) {
         let mut running = self.brokerage.up().await;
-        let load = Load::start(&self.customers, 4);
+        let load = Load::start(&self.customers, 4, &["AAPL"]);
         for _ in 0..rounds {
             load.until_more(200).await;
             running.kill().await;
@@ -102,7 +102,12 @@ pub fn exchange_program(url: &str, exchange_url: &str) -> Program {
 
 /// The brokerage without the bundled exchange, with short leases: a dead predecessor is waited for.
 pub fn brokerage_program(url: &str, exchange_url: &str) -> Program {
-    let settings = [
+    Program::new("all", "DAYBOOK_PORT", &brokerage_settings(url, exchange_url))
+}
+
+/// What each process of it is told.
+pub fn brokerage_settings<'a>(url: &'a str, exchange_url: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![
         ("DAYBOOK_DATABASE_URL", url),
         ("DAYBOOK_EXCHANGE_URL", exchange_url),
         ("DAYBOOK_EXCHANGE_KEY_ID", "exchange-key"),
@@ -116,8 +121,7 @@ pub fn brokerage_program(url: &str, exchange_url: &str) -> Program {
         ("DAYBOOK_REFUSE_SELF_CROSS", "false"),
         ("DAYBOOK_COLLAR", "10"),
         ("DAYBOOK_LOG", "warn"),
-    ];
-    Program::new("all", "DAYBOOK_PORT", &settings)
+    ]
 }
 
 /// Customers with money and keys.
