@@ -13,3 +13,5 @@ mod failpoints;
 mod load;
 mod process;
 mod rounds;
+#[cfg(feature = "kafka")]
+mod scale_out;
