@@ -135,14 +135,14 @@ impl Producer {
         })
     }
 
-    /// Hands one row over; its report will come.
+    /// Hands one row over; its report will come. The message's own time is that of shipping: a broker refuses what is more than an
+    /// hour ahead of its clock, and would drop old rows that are shipped again as soon as it has them.
     pub(super) fn send(&self, event: &Event, prev: Position, reports: &Arc<Reports>) -> Result<(), Refusal> {
         let key = event.order_id.to_string();
         let record = BaseRecord::with_opaque_to(&self.name, reports.clone())
             .partition(event.partition.into())
             .key(&key)
             .payload(&event.payload)
-            .timestamp(event.created_at.timestamp_millis())
             .headers(message::headers(event, prev));
         self.inner.send(record).map_err(|(error, _)| match error {
             KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge) => Refusal::Never(error.to_string()),
