@@ -204,6 +204,11 @@ impl House {
         self.running.take().unwrap().stop().await.unwrap();
     }
 
+    /// Whether a broker carries its events.
+    pub fn is_on_kafka(&self) -> bool {
+        self.settings.kafka_brokers.is_some()
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
