@@ -42,13 +42,13 @@ async fn insert(
         "insert into venue_submissions (
             order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
             expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, next_try_at, first_sent_at,
-            replaces, replaces_at_venue, updated_at
+            replaces, replaces_at_venue, trace_context, updated_at
          )
-         select n.*, $22
+         select n.*, $23
            from unnest(
             $1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::text[],
             $9::date[], $10::timestamptz[], $11::timestamptz[], $12::text[], $13::bigint[], $14::bigint[], $15::text[],
-            $16::integer[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::uuid[], $21::text[]
+            $16::integer[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::uuid[], $21::text[], $22::text[]
            ) as n
              on conflict (order_id) do nothing
       returning order_id",
@@ -73,6 +73,7 @@ async fn insert(
         &each(new, |s| s.first_sent_at) as &[Option<Timestamp>],
         &each(new, |s| s.replaces.as_ref().map(|old| old.order_id.get())) as &[Option<Uuid>],
         &each(new, |s| s.replaces.as_ref().map(|old| old.at_venue.to_string())) as &[Option<String>],
+        &each(new, |s| s.request_id.trace_text()) as &[Option<String>],
         now,
     )
     .fetch_all(conn)
@@ -237,7 +238,7 @@ pub async fn open_of(
          select s.order_id, s.account_id, s.partition, s.symbol, s.side, s.qty, s.limit_price, s.time_in_force,
                 s.session_date, s.submit_at, s.expires_at, s.request_id, s.filed_xid, s.filed_id, s.state, s.attempts, s.cancel_state,
                 s.cancel_attempts, s.venue_order_id, s.last_error, s.burn_reason, s.next_try_at, s.first_sent_at,
-                s.replaces, s.replaces_at_venue
+                s.replaces, s.replaces_at_venue, s.trace_context
            from page o
            join venue_submissions s on s.order_id = o.order_id
           order by o.partition, o.order_id",
@@ -266,7 +267,8 @@ pub async fn by_ids(conn: &mut PgConnection, ids: &[Uuid]) -> Result<HashMap<Ord
         Row,
         "select order_id, account_id, partition, symbol, side, qty, limit_price, time_in_force, session_date, submit_at,
                 expires_at, request_id, filed_xid, filed_id, state, attempts, cancel_state, cancel_attempts, venue_order_id, last_error,
-                burn_reason, next_try_at, first_sent_at, replaces, replaces_at_venue
+                burn_reason, next_try_at, first_sent_at, replaces, replaces_at_venue,
+                trace_context
            from venue_submissions
           where order_id = any($1)",
         ids,
@@ -339,6 +341,7 @@ struct Row {
     first_sent_at: Option<Timestamp>,
     replaces: Option<Uuid>,
     replaces_at_venue: Option<String>,
+    trace_context: Option<String>,
 }
 
 impl Row {
@@ -356,7 +359,9 @@ impl Row {
             symbol,
             terms,
             replaces,
-            request_id: RequestId::new(&self.request_id).map_err(|_| bad("request_id"))?,
+            request_id: RequestId::new(&self.request_id)
+                .map_err(|_| bad("request_id"))?
+                .traced_as(self.trace_context.as_deref()),
             filed: Position {
                 xid: self.filed_xid,
                 id: self.filed_id,

@@ -57,6 +57,7 @@ struct OpenRow {
     time_in_force: String,
     session_date: chrono::NaiveDate,
     request_id: String,
+    trace_context: Option<String>,
     submitted_at: Timestamp,
     submit_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
@@ -206,7 +207,7 @@ async fn page(conn: &mut PgConnection, after: Option<(Uuid, Uuid)>, limit: i64) 
     let rows = sqlx::query_as!(
         OpenRow,
         r#"select w.account_id, w.order_id, o.symbol, o.side, o.qty, o.limit_price, o.time_in_force, o.session_date,
-                  o.request_id, o.submitted_at, o.submit_at, w.expires_at, o.updated_at, o.status, o.end_kind,
+                  o.request_id, o.trace_context, o.submitted_at, o.submit_at, w.expires_at, o.updated_at, o.status, o.end_kind,
                   o.cancel_requested_at, o.expire_requested_at, o.replace_requested_at, s.order_id is not null as "filed!",
                   o.replaces,
                   (select p.venue_order_id from orders p where p.order_id = o.replaces) as replaces_at_venue,
@@ -256,6 +257,7 @@ fn questions(row: &OpenRow, doubt: Doubt) -> Result<Vec<NewEvent>, DbError> {
         table: "orders",
         what: format!("order {}: its request id", row.order_id),
     })?;
+    let request = request.traced_as(row.trace_context.as_deref());
     Ok(match doubt.ask {
         Ask::FileAgain => vec![file_again(row, request)],
         Ask::LookUp => vec![look_up(row, doubt, request)],

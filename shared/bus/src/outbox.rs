@@ -18,18 +18,21 @@ pub async fn append(conn: &mut PgConnection, events: &[NewEvent]) -> Result<(), 
     let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
     let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
     let requests: Vec<&str> = events.iter().map(|event| event.request_id.as_str()).collect();
+    let traces: Vec<Option<String>> = events.iter().map(|event| event.request_id.trace_text()).collect();
     sqlx::query!(
         // The time is asked for once: as the column's default it would be a query of its own for each row.
-        "insert into outbox (topic, partition, order_id, kind, payload, request_id, created_at)
-         select e.topic, e.partition, e.order_id, e.kind, e.payload, e.request_id, (select daybook_now())
-           from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[])
-                as e(topic, partition, order_id, kind, payload, request_id)",
+        "insert into outbox (topic, partition, order_id, kind, payload, request_id, created_at, trace_context)
+         select e.topic, e.partition, e.order_id, e.kind, e.payload, e.request_id, (select daybook_now()), e.trace_context
+           from unnest($1::text[], $2::smallint[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                       $7::text[])
+                as e(topic, partition, order_id, kind, payload, request_id, trace_context)",
         &topics as _,
         &partitions,
         &orders,
         &kinds as _,
         &payloads as _,
         &requests as _,
+        &traces as &[Option<String>],
     )
     .execute(conn)
     .await?;

@@ -79,7 +79,7 @@ pub async fn list(
             order_id: OrderId::new(row.order_id),
             kind: row.kind,
             payload: row.payload,
-            request_id: request_id(&row.request_id, "bus_parked", position)?,
+            request_id: request_id(&row.request_id, None, "bus_parked", position)?,
             cause: row.cause,
             parked_at: row.parked_at,
             requeued_at: row.requeued_at,
@@ -186,15 +186,18 @@ pub(crate) async fn insert(
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     let payloads: Vec<&str> = events.iter().map(|event| event.payload.as_str()).collect();
     let requests: Vec<&str> = events.iter().map(|event| event.request_id.as_str()).collect();
+    let traces: Vec<Option<String>> = events.iter().map(|event| event.request_id.trace_text()).collect();
     sqlx::query!(
         "insert into bus_parked (consumer_group, topic, partition, xid, id, order_id, kind, payload, request_id, cause,
-                                 parked_at, requeued_at)
+                                 parked_at, requeued_at, trace_context)
          select $1, $2, e.partition, e.xid::text::xid8, e.id, e.order_id, e.kind, e.payload, e.request_id, $3,
                 daybook_now(),
                 (select max(p.requeued_at) from bus_parked p
-                  where p.consumer_group = $1 and p.topic = $2 and p.order_id = e.order_id)
-           from unnest($4::smallint[], $5::bigint[], $6::bigint[], $7::uuid[], $8::text[], $9::text[], $10::text[])
-                as e(partition, xid, id, order_id, kind, payload, request_id)",
+                  where p.consumer_group = $1 and p.topic = $2 and p.order_id = e.order_id),
+                e.trace_context
+           from unnest($4::smallint[], $5::bigint[], $6::bigint[], $7::uuid[], $8::text[], $9::text[], $10::text[],
+                       $11::text[])
+                as e(partition, xid, id, order_id, kind, payload, request_id, trace_context)",
         member.group,
         member.topic.as_str(),
         cause,
@@ -205,6 +208,7 @@ pub(crate) async fn insert(
         &kinds as _,
         &payloads as _,
         &requests as _,
+        &traces as &[Option<String>],
     )
     .execute(conn)
     .await?;
@@ -251,7 +255,8 @@ pub(crate) async fn next_requeued(
     partitions: &[i16],
 ) -> Result<Option<Event>, BusError> {
     let row = sqlx::query!(
-        r#"select partition, xid::text::bigint as "xid!", id, order_id, kind, payload, request_id, parked_at
+        r#"select partition, xid::text::bigint as "xid!", id, order_id, kind, payload, request_id, parked_at,
+                  trace_context
              from bus_parked
             where consumer_group = $1
               and topic = $2
@@ -277,7 +282,7 @@ pub(crate) async fn next_requeued(
         order_id: OrderId::new(row.order_id),
         kind: row.kind,
         payload: row.payload,
-        request_id: request_id(&row.request_id, "bus_parked", position)?,
+        request_id: request_id(&row.request_id, row.trace_context.as_deref(), "bus_parked", position)?,
         created_at: row.parked_at,
     }))
 }

@@ -17,15 +17,21 @@ pub(crate) fn place_columns(places: &[Place]) -> (Vec<i16>, Vec<i64>, Vec<i64>) 
     (partitions, xids, ids)
 }
 
-/// A stored request id, which was checked before it was stored.
-pub(crate) fn request_id(text: &str, table: &'static str, position: Position) -> Result<RequestId, DbError> {
-    RequestId::new(text).map_err(|error| {
+/// A stored request id, which was checked before it was stored, with its place in its trace.
+pub(crate) fn request_id(
+    text: &str,
+    trace: Option<&str>,
+    table: &'static str,
+    position: Position,
+) -> Result<RequestId, DbError> {
+    let request = RequestId::new(text).map_err(|error| {
         let Position { xid, id } = position;
         DbError::Inconsistent {
             table,
             what: format!("request_id of xid {xid}, id {id}: {error}"),
         }
-    })
+    })?;
+    Ok(request.traced_as(trace))
 }
 
 /// A length of time as Postgres takes it.

@@ -9,11 +9,13 @@ pub mod collar;
 pub mod ids;
 pub mod order;
 pub mod symbol;
+pub mod trace;
 
 pub use amount::{AmountError, Money, Price, Qty};
 pub use ids::{AccountId, AssetId, ClientOrderId, ExecId, OrderId, RequestId, VenueOrderId};
 pub use order::{OrderStatus, OrderType, Side, TimeInForce};
 pub use symbol::Symbol;
+pub use trace::TraceContext;
 
 /// A moment in UTC, at microsecond precision (what Postgres keeps).
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

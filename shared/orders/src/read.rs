@@ -15,7 +15,8 @@ const COLUMNS: &str = "o.order_id, o.account_id, o.client_order_id, o.asset_id, 
      o.acknowledged_at, o.venue_order_id, o.filled_at, o.canceled_at, o.expired_at, o.failed_at, \
      o.cancel_requested_at, o.expire_requested_at, o.updated_at, o.submit_at, o.explicit_expiry, o.notional, \
      o.chain_id, o.replaces, o.replacement_id, o.replace_requested_at, o.replaced_by, o.replaced_at, o.overtaken, \
-     o.refused_qty, o.refused_at, o.carried_qty, coalesce(o.expires_at, usual_expiry(o.time_in_force, o.session_date, o.created_at)) as expires_at";
+     o.refused_qty, o.refused_at, o.carried_qty, o.trace_context, \
+     coalesce(o.expires_at, usual_expiry(o.time_in_force, o.session_date, o.created_at)) as expires_at";
 
 /// One order of the account; another account's order is not there.
 ///

@@ -195,6 +195,7 @@ pub(crate) struct OrderRow {
     pub(crate) refused_qty: Option<Decimal>,
     pub(crate) refused_at: Option<Timestamp>,
     pub(crate) carried_qty: Decimal,
+    pub(crate) trace_context: Option<String>,
 }
 
 impl TryFrom<OrderRow> for StoredOrder {
@@ -232,7 +233,10 @@ impl TryFrom<OrderRow> for StoredOrder {
             submit_at: row.submit_at,
             expires_at: row.expires_at,
             explicit_expiry: row.explicit_expiry,
-            request_id: RequestId::new(&row.request_id).ok().ok_or_else(bad("request_id"))?,
+            request_id: RequestId::new(&row.request_id)
+                .ok()
+                .ok_or_else(bad("request_id"))?
+                .traced_as(row.trace_context.as_deref()),
             created_at: row.created_at,
             submitted_at: row.submitted_at,
             state,

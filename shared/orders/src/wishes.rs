@@ -151,7 +151,7 @@ pub async fn wish_to_expire(
                   order by order_id
                     for update) due
           where o.order_id = due.order_id
-      returning o.order_id, o.account_id, o.symbol, o.request_id",
+      returning o.order_id, o.account_id, o.symbol, o.request_id, o.trace_context",
         &uuids(orders, |o| o.get()),
         now,
     )
@@ -167,7 +167,9 @@ pub async fn wish_to_expire(
                 order_id: OrderId::new(row.order_id),
                 account_id: AccountId::new(row.account_id),
                 symbol: Symbol::parse(&row.symbol).ok_or_else(bad)?,
-                request_id: RequestId::new(&row.request_id).map_err(|_| bad())?,
+                request_id: RequestId::new(&row.request_id)
+                    .map_err(|_| bad())?
+                    .traced_as(row.trace_context.as_deref()),
             })
         })
         .collect()

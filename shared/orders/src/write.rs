@@ -108,17 +108,17 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
     sqlx::query!(
         "insert into orders (order_id, account_id, client_order_id, asset_id, symbol, side, order_type, time_in_force,
                              qty, limit_price, session_date, request_id, created_at, submitted_at, status, updated_at,
-                             submit_at, expires_at, explicit_expiry, notional, replaces, chain_id)
+                             submit_at, expires_at, explicit_expiry, notional, replaces, chain_id, trace_context)
          select o.order_id, o.account_id, o.client_order_id, o.asset_id, o.symbol, o.side, o.order_type, o.time_in_force,
                 o.qty, o.limit_price, o.session_date, o.request_id, o.at, o.at, o.status, o.at, o.submit_at,
-                o.expires_at, o.explicit_expiry, o.notional, o.replaces, o.chain_id
+                o.expires_at, o.explicit_expiry, o.notional, o.replaces, o.chain_id, o.trace_context
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[],
                        $8::numeric[], $9::numeric[], $10::date[], $11::text[], $12::text[], $13::timestamptz[],
                        $14::timestamptz[], $15::timestamptz[], $16::boolean[], $17::text[], $18::numeric[],
-                       $19::uuid[], $20::uuid[])
+                       $19::uuid[], $20::uuid[], $21::text[])
              as o (order_id, account_id, client_order_id, asset_id, symbol, side, time_in_force, qty, limit_price,
                    session_date, request_id, status, at, submit_at, expires_at, explicit_expiry, order_type, notional,
-                   replaces, chain_id)",
+                   replaces, chain_id, trace_context)",
         &uuids(orders, |o| o.order_id.get()),
         &uuids(orders, |o| o.account_id.get()),
         &texts(orders, |o| o.client_order_id.as_str()),
@@ -139,6 +139,7 @@ async fn insert_rows(conn: &mut PgConnection, orders: &[&NewOrder]) -> Result<()
         &orders.iter().map(|o| o.notional.map(Money::get)).collect::<Vec<_>>() as &[Option<Decimal>],
         &optional_ids(orders, |o| o.replaces.map(|old| old.order)) as &[Option<Uuid>],
         &optional_ids(orders, |o| o.replaces.map(|old| old.root)) as &[Option<Uuid>],
+        &orders.iter().map(|o| o.request_id.trace_text()).collect::<Vec<_>>() as &[Option<String>],
     )
     .execute(conn)
     .await?;
@@ -207,7 +208,7 @@ pub async fn lock(conn: &mut PgConnection, orders: &[OrderId]) -> Result<HashMap
                 filled_notional, posted_cash, end_kind, end_filled_qty, end_reason, acknowledged_at, venue_order_id,
                 filled_at, canceled_at, expired_at, failed_at, cancel_requested_at, expire_requested_at, updated_at,
                 submit_at, explicit_expiry, notional, chain_id, replaces, replacement_id, replace_requested_at,
-                replaced_by, replaced_at, overtaken, refused_qty, refused_at, carried_qty,
+                replaced_by, replaced_at, overtaken, refused_qty, refused_at, carried_qty, trace_context,
                 coalesce(expires_at, usual_expiry(time_in_force, session_date, created_at)) as "expires_at!"
            from orders
           where order_id = any($1)

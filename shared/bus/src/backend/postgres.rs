@@ -163,7 +163,7 @@ pub(crate) async fn events_after(
     let (partitions, xids, ids) = place_columns(places);
     let rows = sqlx::query!(
         r#"select partition as "partition!", xid as "xid!", id as "id!", order_id as "order_id!", kind as "kind!",
-                  payload as "payload!", request_id as "request_id!", created_at as "created_at!"
+                  payload as "payload!", request_id as "request_id!", created_at as "created_at!", trace_context
              from bus_events_after($1, $2, $3, $4, $5)"#,
         topic.as_str(),
         &partitions,
@@ -186,7 +186,7 @@ pub(crate) async fn events_after(
                 order_id: OrderId::new(row.order_id),
                 kind: row.kind,
                 payload: row.payload,
-                request_id: request_id(&row.request_id, "outbox", position)?,
+                request_id: request_id(&row.request_id, row.trace_context.as_deref(), "outbox", position)?,
                 created_at: row.created_at,
             })
         })

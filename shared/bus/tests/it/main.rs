@@ -11,3 +11,4 @@ mod parking;
 mod positions;
 mod running;
 mod support;
+mod tracing;

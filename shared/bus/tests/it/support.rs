@@ -135,6 +135,18 @@ pub fn event(symbol: &str, n: u128, kind: &'static str) -> NewEvent {
     }
 }
 
+/// A context, as a traced request leaves it.
+pub const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// As [`event`], of a traced request.
+pub fn traced(symbol: &str, n: u128, kind: &'static str) -> NewEvent {
+    let event = event(symbol, n, kind);
+    NewEvent {
+        request_id: event.request_id.clone().traced_as(Some(TRACE)),
+        ..event
+    }
+}
+
 /// The recognizable parts of events.
 pub fn seen(events: &[Event]) -> Vec<(OrderId, &str)> {
     events

@@ -4,7 +4,7 @@ use bus::{Topic, engine::replay};
 use chassis::step::{Progress, Step};
 
 use crate::cell::{Cell, broker, check_once_and_in_order, handle, process, read, ring, settle, ship};
-use crate::support::{Recorder, event, order, seen};
+use crate::support::{Recorder, TRACE, event, order, seen, traced};
 
 fn events(orders: std::ops::Range<u128>) -> Vec<bus::NewEvent> {
     const SYMBOLS: [&str; 4] = ["AAPL", "F", "MSFT", "TSLA"];
@@ -27,6 +27,7 @@ async fn every_group_gets_each_event_once_and_in_order() {
 async fn a_message_is_the_row_it_was_made_from() {
     let cell = Cell::new().await;
     cell.world.publish(&events(7..8)).await;
+    cell.world.publish(&[traced("AAPL", 8, "a")]).await;
     let mut on_postgres = cell.world.bus.consumer("other", Topic::Orders);
     sqlx::query("update bus_engine set engine = 'postgres'")
         .execute(cell.world.pool())
@@ -40,7 +41,11 @@ async fn a_message_is_the_row_it_was_made_from() {
         .unwrap();
     cell.ship().await;
     let mut consumer = cell.member().await;
-    assert_eq!(read(&mut consumer, &cell.bus, 1).await, row);
+    let message = read(&mut consumer, &cell.bus, 2).await;
+    assert_eq!(message, row);
+    let trace = |event: &bus::Event| event.request_id.trace_text();
+    let traces: Vec<_> = message.iter().filter_map(trace).collect();
+    assert_eq!(traces, [TRACE], "of the one that has one");
 }
 
 #[tokio::test]
@@ -76,12 +81,20 @@ async fn rows_that_the_broker_lost_are_read_from_the_outbox_in_their_place() {
     let cell = Cell::new().await;
     cell.world.publish(&events(0..20)).await;
     cell.ship().await;
-    cell.world.publish(&events(20..40)).await;
+    cell.world.publish(&events(20..39)).await;
+    cell.world.publish(&[traced("AAPL", 39, "a")]).await;
     lose_what_is_not_shipped(&cell).await;
     cell.world.publish(&events(40..60)).await;
     cell.ship().await;
     let mut consumer = cell.member().await;
-    check_once_and_in_order(&read(&mut consumer, &cell.bus, 60).await, 0..60);
+    let came = read(&mut consumer, &cell.bus, 60).await;
+    check_once_and_in_order(&came, 0..60);
+    let lost = came.iter().find(|event| event.order_id == order(39)).unwrap();
+    assert_eq!(
+        lost.request_id.trace_text().as_deref(),
+        Some(TRACE),
+        "as the message had it"
+    );
 }
 
 #[tokio::test]

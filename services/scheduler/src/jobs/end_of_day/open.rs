@@ -29,6 +29,7 @@ pub(super) struct OpenRow {
     pub(super) expires_at: Option<Timestamp>,
     pub(super) status: String,
     pub(super) request_id: String,
+    pub(super) trace_context: Option<String>,
 }
 
 /// What the close wants of an open order.
@@ -72,7 +73,8 @@ impl OpenRow {
     }
 
     fn request(&self) -> Option<RequestId> {
-        RequestId::new(&self.request_id).ok()
+        let request = RequestId::new(&self.request_id).ok()?;
+        Some(request.traced_as(self.trace_context.as_deref()))
     }
 }
 
@@ -85,7 +87,8 @@ pub(super) async fn open_page(
     let (account, order) = after.unwrap_or_default();
     let rows = sqlx::query_as!(
         OpenRow,
-        "select w.account_id, w.order_id, w.symbol, w.time_in_force, w.session_date, w.expires_at, o.status, o.request_id
+        "select w.account_id, w.order_id, w.symbol, w.time_in_force, w.session_date, w.expires_at, o.status, o.request_id,
+                o.trace_context
            from (select account_id, order_id, symbol, time_in_force, session_date, expires_at
                    from open_orders
                   where (account_id, order_id) > ($1, $2)
@@ -167,6 +170,7 @@ mod tests {
             expires_at: expires_at.and_then(|at| at.parse().ok()),
             status: status.to_owned(),
             request_id: "r-1".to_owned(),
+            trace_context: None,
         }
     }
 

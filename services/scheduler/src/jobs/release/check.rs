@@ -90,6 +90,7 @@ impl Checker {
             requested_at: now,
         };
         let request = RequestId::new(&row.request_id).map_err(|_| inconsistent(row, "its request id"))?;
+        let request = request.traced_as(row.trace_context.as_deref());
         Ok(Some(NewEvent::reject_requested(&event, request)))
     }
 }
@@ -130,6 +131,7 @@ struct Row {
     order_type: String,
     limit_price: Decimal,
     request_id: String,
+    trace_context: Option<String>,
     tradable: bool,
     has_account: bool,
     active: bool,
@@ -173,6 +175,7 @@ async fn waiting(conn: &mut PgConnection, orders: &[Uuid]) -> Result<Vec<Row>, D
     let rows = sqlx::query_as!(
         Row,
         r#"select o.account_id, o.order_id, o.symbol, o.side, o.order_type, o.limit_price, o.request_id,
+                  o.trace_context,
                   coalesce(a.tradable and a.status = 'active', false) as "tradable!",
                   c.account_id is not null as "has_account!",
                   coalesce(c.status = 'ACTIVE', false) as "active!",

@@ -51,6 +51,7 @@ struct Resting {
     account_id: Uuid,
     order_id: Uuid,
     request_id: String,
+    trace_context: Option<String>,
     status: String,
 }
 
@@ -99,6 +100,7 @@ impl<V: Venue> Resume<V> {
 
     fn resumed(&self, order: &Resting, now: Timestamp) -> Option<NewEvent> {
         let request = RequestId::new(&order.request_id).ok()?;
+        let request = request.traced_as(order.trace_context.as_deref());
         let venue = self.deps.venue.as_ref().map_or(VENUE, |venue| venue.name());
         Some(report_of_day(
             order.order_id,
@@ -116,7 +118,7 @@ async fn resting(conn: &mut PgConnection, after: Option<(Uuid, Uuid)>) -> Result
     let (account, order) = after.unwrap_or_default();
     let rows = sqlx::query_as!(
         Resting,
-        "select w.account_id, w.order_id, o.request_id, o.status
+        "select w.account_id, w.order_id, o.request_id, o.trace_context, o.status
            from (select account_id, order_id
                    from open_orders
                   where time_in_force = 'gtc'

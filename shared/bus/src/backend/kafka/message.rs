@@ -16,18 +16,24 @@ const KIND: &str = "kind";
 const REQUEST_ID: &str = "request_id";
 /// A message's own time has no microseconds.
 const CREATED_AT: &str = "created_at";
+/// The W3C's own name, so that others' tools find it; only where the row has one.
+const TRACEPARENT: &str = "traceparent";
 
 /// What goes along with the payload; `prev` is the row before it in its partition.
 pub(crate) fn headers(event: &Event, prev: Position) -> OwnedHeaders {
     let number = |headers: OwnedHeaders, key, value: i64| text(headers, key, &value.to_string());
-    let mut headers = OwnedHeaders::new_with_capacity(7);
+    let mut headers = OwnedHeaders::new_with_capacity(8);
     headers = number(headers, XID, event.position.xid);
     headers = number(headers, ID, event.position.id);
     headers = number(headers, PREV_XID, prev.xid);
     headers = number(headers, PREV_ID, prev.id);
     headers = text(headers, KIND, &event.kind);
     headers = text(headers, REQUEST_ID, event.request_id.as_str());
-    text(headers, CREATED_AT, &event.created_at.to_rfc3339())
+    headers = text(headers, CREATED_AT, &event.created_at.to_rfc3339());
+    match event.request_id.trace_text() {
+        Some(trace) => text(headers, TRACEPARENT, &trace),
+        None => headers,
+    }
 }
 
 fn text(headers: OwnedHeaders, key: &str, value: &str) -> OwnedHeaders {
@@ -50,7 +56,7 @@ pub(super) fn read(topic: Topic, message: &BorrowedMessage<'_>) -> Result<Carrie
         order_id: order(message.key())?,
         kind: headers.text(KIND)?.to_owned(),
         payload: utf8(message.payload())?.to_owned(),
-        request_id: RequestId::new(headers.text(REQUEST_ID)?).map_err(|error| error.to_string())?,
+        request_id: headers.request_id()?,
         created_at: headers.time(CREATED_AT)?,
     };
     let prev = Position {
@@ -77,6 +83,11 @@ impl<'a> Texts<'a> {
     fn text(&self, key: &str) -> Result<&'a str, String> {
         let found = self.0.iter().find(|(name, _)| *name == key);
         found.map(|(_, value)| *value).ok_or(format!("it has no header {key}"))
+    }
+
+    fn request_id(&self) -> Result<RequestId, String> {
+        let request = RequestId::new(self.text(REQUEST_ID)?).map_err(|error| error.to_string())?;
+        Ok(request.traced_as(self.text(TRACEPARENT).ok()))
     }
 
     fn number(&self, key: &str) -> Result<i64, String> {
