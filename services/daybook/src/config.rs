@@ -180,6 +180,12 @@ pub struct Settings {
     /// What is logged, such as `info,executor=debug`.
     #[serde(default)]
     pub log: Option<String>,
+    /// The collector that spans are sent to, by OTLP over HTTP; without one nothing is traced.
+    #[serde(default)]
+    pub otlp_endpoint: Option<String>,
+    /// Of the requests that bring no decision with them, the part that is traced, of 1.
+    #[serde(default = "default_trace_sampling")]
+    pub trace_sampling: Decimal,
 }
 
 fn default_port() -> u16 {
@@ -221,6 +227,11 @@ fn default_kafka_topic_prefix() -> String {
 
 fn default_exchange_tick_ms() -> u64 {
     250
+}
+
+/// Whoever looks for the first trace finds it.
+fn default_trace_sampling() -> Decimal {
+    Decimal::ONE
 }
 
 fn default_exchange_name() -> String {
@@ -286,6 +297,7 @@ impl Settings {
             return Err(bad("EXCHANGE_PORT", "is the same as DAYBOOK_PORT"));
         }
         crate::engine::of(self)?;
+        crate::traces::check(self)?;
         self.check_limits()?;
         self.check_operator()?;
         self.check_exchange()
@@ -590,6 +602,10 @@ mod tests {
             ("DAYBOOK_OPERATOR_WEBHOOK_URL", "mailto:me"),
             ("DAYBOOK_JOB_WORKERS", "0"),
             ("DAYBOOK_JOB_HISTORY_DAYS", "0"),
+            ("DAYBOOK_OTLP_ENDPOINT", "collector:4318"),
+            ("DAYBOOK_TRACE_SAMPLING", "1.5"),
+            ("DAYBOOK_TRACE_SAMPLING", "-0.1"),
+            ("DAYBOOK_TRACE_SAMPLING", "most"),
         ] {
             let complaint = complaint(&[url, (key, value)]);
             assert!(complaint.starts_with(&format!("{key}: ")), "{key}={value}: {complaint}");

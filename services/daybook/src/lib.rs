@@ -10,6 +10,7 @@
 //! | `migrate` | both lists of migrations                                                            |
 //! | `admin`   | an operator's acts, each written down in its own transaction                        |
 //! | `operator` | jobs and alerts over HTTP, on a port of its own                                     |
+//! | `traces`  | where spans go                                                                      |
 //! | `audit`   | proves in SQL what a database can show of the invariants                            |
 
 pub mod admin;
@@ -21,6 +22,7 @@ mod engine;
 mod limits;
 mod migrate;
 pub mod operator;
+mod traces;
 
 use std::process::ExitCode;
 

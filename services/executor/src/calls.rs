@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chassis::step::Wake;
+use chassis::trace::Span;
 use domain::{OrderId, VenueOrderId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use venue::{Canceling, Fault, Lookup, Replacing, Submitted, Venue, VenueOrder, VenueStatus};
 
 use crate::book::{Answer, InFlight, InPlaceOf, Job, Lane, Outcome, burn_terms, differs_from_both};
-use crate::metrics;
+use crate::{metrics, traces};
 
 /// The calls of one executor.
 pub struct Calls<V> {
@@ -92,14 +93,15 @@ impl<V: Venue> Calls<V> {
         }
     }
 
-    /// Makes a call. Its intent is committed.
-    pub fn launch(&mut self, job: Job) {
+    /// Makes a call within its span. Its intent is committed.
+    pub fn launch(&mut self, job: Job, span: Span) {
         self.out.extend(job.about());
         self.count(&job.about(), true);
         let (venue, wake, sender) = (self.venue.clone(), self.wake.clone(), self.sender.clone());
         self.tasks.spawn(async move {
             let began = Instant::now();
-            let answers = make(&*venue, job).await;
+            let answers = span.clone().run(make(&*venue, job)).await;
+            traces::end(&span, &answers);
             metrics::called(venue.name(), &answers, began.elapsed());
             // Nobody listens only when the executor is gone.
             let _ = sender.send(answers);

@@ -25,7 +25,7 @@ use venue::Venue;
 
 use crate::book::{Answer, Book, Changes, Context, InFlight, Submission, Wish};
 use crate::calls::Calls;
-use crate::{Config, Deps, breakers, metrics, store};
+use crate::{Config, Deps, breakers, metrics, store, traces};
 
 /// The consumer group of the topic `orders`.
 pub const GROUP: &str = "executor";
@@ -423,7 +423,8 @@ impl<V: Venue> Executor<V> {
         let more = self.calls.recorded(answered);
         let Changes { jobs, reports, .. } = self.book.committed();
         for job in jobs {
-            self.calls.launch(job);
+            let span = traces::begin(self.bus.tracer(), self.venue.name(), &job, &self.book);
+            self.calls.launch(job, span);
         }
         for topic in [Topic::VenueReports, Topic::Orders] {
             if reports.iter().any(|report| report.topic == topic) {

@@ -9,6 +9,7 @@
 //! | `book` | every decision; no I/O |
 //! | `calls` | the calls that are out |
 //! | `store` | the SQL |
+//! | `traces` | a span for each call |
 //! | `breakers` | which venues are left alone: the row that executors share, and what an operator does to it |
 //!
 //! | an order is | because | until |
@@ -27,6 +28,7 @@ mod config;
 mod executor;
 mod metrics;
 mod store;
+mod traces;
 
 pub use book::{BreakerWord, InFlight};
 pub use config::Config;

@@ -106,7 +106,8 @@ pub fn stand(out: InFlight, census: Census) {
     metrics::gauge!("daybook_executor_stuck_size").set(count(census.stuck));
 }
 
-fn words(outcome: &Outcome) -> (&'static str, &'static str) {
+/// A call and what came of it, as labels.
+pub fn words(outcome: &Outcome) -> (&'static str, &'static str) {
     match outcome {
         Outcome::Submitted(Submitted::Acknowledged(_)) => ("submit", "acknowledged"),
         Outcome::Submitted(Submitted::Refused(_)) => ("submit", "refused"),

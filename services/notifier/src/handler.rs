@@ -70,6 +70,10 @@ impl Handler for Notifier {
         true
     }
 
+    fn word(&self, event: &Event) -> Option<String> {
+        event.decode().ok().map(|update: OrderUpdated| update.event)
+    }
+
     fn committed(&mut self) {
         for kind in self.written.drain(..) {
             metrics::counter!("daybook_notifier_notices_total", "kind" => kind).increment(1);

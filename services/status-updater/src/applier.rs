@@ -114,6 +114,12 @@ impl Handler for Applier {
         events.iter().all(is_expiry)
     }
 
+    fn word(&self, event: &Event) -> Option<String> {
+        let wire: VenueReport = event.decode().ok()?;
+        let report = Report::read(&wire, &event.payload).ok()?;
+        Some(report.heard.word().to_owned())
+    }
+
     fn committed(&mut self) {
         fail::fail_point!("updater::commit_unknown");
         std::mem::take(&mut self.tidings).tell(&self.bus);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chassis::ids::SharedIds;
 use chassis::step::Wake;
+use chassis::trace::Tracer;
 use sqlx::PgPool;
 use strum::VariantArray;
 use uuid::Uuid;
@@ -38,7 +39,7 @@ impl Default for BusSettings {
 
 /// The log as one process sees it; clones share it.
 #[derive(Clone)]
-pub struct Bus(Arc<Shared>);
+pub struct Bus(Arc<Shared>, Tracer);
 
 struct Shared {
     pool: PgPool,
@@ -71,7 +72,7 @@ impl Bus {
 
     fn build(pool: PgPool, ids: SharedIds, settings: BusSettings, engine: Engine) -> Self {
         let wakes = Topic::VARIANTS.iter().map(|_| Mutex::default()).collect();
-        Bus(Arc::new(Shared {
+        let shared = Arc::new(Shared {
             pool,
             ids,
             settings,
@@ -81,7 +82,19 @@ impl Bus {
             way: Way::default(),
             #[cfg(feature = "kafka")]
             members: Mutex::default(),
-        }))
+        });
+        Bus(shared, Tracer::default())
+    }
+
+    /// The same bus, for parts whose work is traced: what caused an event goes along with it, and so does the way to show it.
+    #[must_use]
+    pub fn traced(self, tracer: Tracer) -> Self {
+        Bus(self.0, tracer)
+    }
+
+    /// Makes the spans of whoever works on this bus; off unless it was [`Bus::traced`].
+    pub fn tracer(&self) -> &Tracer {
+        &self.1
     }
 
     /// Tells this process' consumers of a topic that something was committed. Cheap, never waits. Other processes

@@ -17,6 +17,7 @@
 //! | `parked`       | messages that could not be handled; list, requeue, discard                        |
 //! | `lease`        | [`NamedLease`]: one owner for work that is not a partition                        |
 //! | `way`          | who goes first: what somebody waits for, before what nobody does                  |
+//! | `traces`       | a span for each traced event that is handled or shipped                           |
 //! | `housekeeping` | daily partitions of the outbox made ahead and dropped when read                   |
 //! | `observe`      | the metrics                                                                       |
 //!
@@ -42,6 +43,7 @@ mod relay;
 mod rows;
 mod runner;
 mod topic;
+mod traces;
 mod way;
 
 pub use consumer::{Consumer, Fetched, LeaseChange, Partition};

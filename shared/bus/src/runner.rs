@@ -8,11 +8,12 @@ use std::future::Future;
 use std::time::Duration;
 
 use chassis::step::{Progress, Step, StepError};
+use chassis::trace::Span;
 use db::DbError;
 use sqlx::PgConnection;
 use tracing::{error, info, warn};
 
-use crate::{BusError, Consumer, Event, Fetched, LeaseChange};
+use crate::{BusError, Consumer, Event, Fetched, LeaseChange, traces};
 
 /// How soon to look again at what waits above the horizon.
 const HELD_BACK: Duration = Duration::from_millis(1);
@@ -34,6 +35,11 @@ pub trait Handler: Send {
     /// those who do wait (see [`crate::Bus::hurry`]).
     fn can_wait(&self, _events: &[Event]) -> bool {
         false
+    }
+
+    /// What an event tells, in a word, for the span of its handling. Asked only where that is traced.
+    fn word(&self, _event: &Event) -> Option<String> {
+        None
     }
 
     /// The transaction of the last [`Handler::handle`] was committed: wake others, publish to memory.
@@ -144,6 +150,14 @@ enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// All of its messages.
+    fn events(self) -> &'a [Event] {
+        match self {
+            Part::Fetched(events) => events,
+            Part::Requeued(event) => std::slice::from_ref(event),
+        }
+    }
+
     /// The message, if it stands alone.
     fn alone(self) -> Option<&'a Event> {
         match self {
@@ -249,12 +263,21 @@ impl<H: Handler> Runner<H> {
 
     /// One transaction, and what the handler has to know of its end.
     async fn attempt(&mut self, part: Part<'_>) -> Result<(), HandleError> {
+        let spans = self.spans(part);
         let outcome = self.transact(part).await;
         match &outcome {
             Ok(()) => self.handler.committed(),
-            Err(_) => self.handler.rolled_back(),
+            Err(failure) => {
+                spans.iter().for_each(|span| span.fail(failure.to_string()));
+                self.handler.rolled_back();
+            }
         }
         outcome
+    }
+
+    fn spans(&self, part: Part<'_>) -> Vec<Span> {
+        let (tracer, group) = (self.consumer.bus().tracer(), self.consumer.group());
+        traces::handling(tracer, group, part.events(), |event| self.handler.word(event))
     }
 
     async fn transact(&mut self, part: Part<'_>) -> Result<(), HandleError> {

@@ -10,6 +10,7 @@
 //! | `http`        | the error body, strict extractors, request ids, `serve`                 |
 //! | `http_client` | the one way to build a client                                           |
 //! | `open_files`  | how many connections there may be                                       |
+//! | `trace`       | spans that are sent to a collector, where one is set                    |
 //! | `telemetry` `metrics` `config` `failpoint` | set-up, called once by the executable      |
 //!
 //! No brokerage words here: nothing in this crate knows what an order is.
@@ -27,6 +28,7 @@ pub mod open_files;
 pub mod shutdown;
 pub mod step;
 pub mod telemetry;
+pub mod trace;
 
 pub use clock::Clock;
 pub use ids::Ids;

@@ -110,6 +110,11 @@ fn describe_own() {
         "daybook_batch_refused_total",
         "Items refused because the queue was full or draining.",
     );
+    describe_counter("daybook_trace_spans_total", "Spans begun in traces that are recorded.");
+    describe_counter(
+        "daybook_trace_exported_spans_total",
+        "Spans handed to the collector, by what came of it; those missing here did not fit into the queue.",
+    );
     describe_counter(
         "daybook_steps_total",
         "Steps of a service's loop, by what came of them.",

@@ -10,6 +10,7 @@
 //! | `middle`   | scheduler, notifier, executor, status-updater, market-data, relay, observing | calls that are out get their answer recorded |
 //! | –          | leases are given back                                       | nobody has to wait for their end               |
 //! | `exchange` | the bundled exchange                                        | it answered to the end                         |
+//! | –          | the last spans are sent                                     | all of them have ended                         |
 //!
 //! A task that fails begins the stop, and the process ends with an exit code other than 0.
 
@@ -62,6 +63,21 @@ impl Part {
         self == Part::All || self == other
     }
 
+    /// Its word on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Part::All => "all",
+            Part::OrderManager => "order-manager",
+            Part::Executor => "executor",
+            Part::StatusUpdater => "status-updater",
+            Part::Scheduler => "scheduler",
+            Part::Notifier => "notifier",
+            Part::MarketData => "market-data",
+            Part::Relay => "relay",
+            Part::ExchangeSim => "exchange-sim",
+        }
+    }
+
     /// Whether it talks to the exchange.
     fn needs_venue(self) -> bool {
         matches!(
@@ -107,6 +123,9 @@ impl Layers {
             tracing::warn!(%error, "leases could not be given back");
         }
         let exchange = self.exchange.drain(LAYER_PATIENCE).await;
+        if let Some(bus) = bus {
+            bus.tracer().stop().await;
+        }
         front
             .and(middle)
             .and(exchange)

@@ -10,7 +10,7 @@ use bus::{Bus, BusSettings};
 use chassis::batch::BatchSettings;
 use chassis::clock::{OffsetClock, SharedClock, SystemClock};
 use chassis::health::{Health, ops_router};
-use chassis::http::{observed, with_defaults};
+use chassis::http::{observed, traced, with_defaults};
 use chassis::ids::{SharedIds, SystemIds};
 use chassis::step::{Wake, run_loop};
 use db::{DbError, PgPool, PoolSettings};
@@ -91,7 +91,7 @@ pub(super) async fn assemble(part: Part, settings: &Settings, layers: &Layers) -
         .then(|| venue(settings, exchange.as_ref()))
         .transpose()?;
     let clock = Arc::new(OffsetClock::default());
-    let deps = deps(settings, clock.clone(), venue).await?;
+    let deps = deps(part, settings, clock.clone(), venue).await?;
     prepare(part, &deps, &clock).await?;
     let follow = FollowTime::new(deps.front.clone(), clock);
     layers.middle.spawn(
@@ -128,7 +128,7 @@ async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("DAYBOOK_PORT: cannot listen on {address}"))
 }
 
-async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue>) -> anyhow::Result<Deps> {
+async fn deps(part: Part, settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue>) -> anyhow::Result<Deps> {
     let ids: SharedIds = Arc::new(SystemIds::new(clock.clone()));
     let url = settings.database_url();
     let front = PoolSettings {
@@ -146,8 +146,10 @@ async fn deps(settings: &Settings, clock: SharedClock, venue: Option<AlpacaVenue
         ..BusSettings::default()
     };
     let engine = crate::engine::of(settings)?;
+    let bus = Bus::with_engine(middle.clone(), ids.clone(), bus_settings, engine).context("DAYBOOK_ENGINE")?;
+    let tracer = crate::traces::of(settings, part, &ids).context("DAYBOOK_OTLP_ENDPOINT")?;
     Ok(Deps {
-        bus: Bus::with_engine(middle.clone(), ids.clone(), bus_settings, engine).context("DAYBOOK_ENGINE")?,
+        bus: bus.traced(tracer),
         sessions: Sessions::fixed(settings.sessions()?),
         instruments: Instruments::new(),
         venue: venue.map(Arc::new),
@@ -438,7 +440,8 @@ fn start_front(
         };
         let app = order_manager::App::start(&order_manager_config(settings)?, door, front);
         // What operators ask for is measured by nobody.
-        return Ok(observed(router.merge(order_manager::router(&app)), deps.ids.clone()));
+        let router = observed(router.merge(order_manager::router(&app)), deps.ids.clone());
+        return Ok(traced(router, deps.bus.tracer().clone()));
     }
     Ok(with_defaults(router, deps.ids.clone()))
 }

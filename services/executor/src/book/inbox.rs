@@ -93,7 +93,7 @@ impl Book {
             Wish::End(cancel) if !is_known => {
                 self.bury(context, event, cancel.account_id, &cancel.symbol, End::Canceled, None);
             }
-            Wish::End(_) => self.end(context, event.order_id),
+            Wish::End(_) => self.end(context, event),
             Wish::Reject(reject) if !is_known => {
                 let (symbol, reason) = (&reject.symbol, Some(reject.reason));
                 self.bury(context, event, reject.account_id, symbol, End::Rejected, reason);
@@ -153,7 +153,8 @@ impl Book {
         }
     }
 
-    fn end(&mut self, context: &Context<'_>, order_id: OrderId) {
+    fn end(&mut self, context: &Context<'_>, event: &Event) {
+        let (order_id, trace) = (event.order_id, event.request_id.trace());
         let Some(state) = self.get(order_id).map(|submission| submission.state) else {
             return;
         };
@@ -164,6 +165,7 @@ impl Book {
                 if !submission.memory.cancel_busy {
                     submission.cancel = CancelState::Wanted;
                     submission.cancel_attempts = 0;
+                    submission.memory.cancel_trace = trace;
                     submission.memory.vain_cancels = 0;
                 }
                 if submission.state == State::Working && !submission.memory.cancel_busy {

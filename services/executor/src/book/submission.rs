@@ -2,7 +2,7 @@
 
 use bus::Position;
 use chrono::NaiveDate;
-use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp, VenueOrderId};
+use domain::{AccountId, OrderId, RequestId, Symbol, Timestamp, TraceContext, VenueOrderId};
 use strum::{Display, EnumString, IntoStaticStr};
 use venue::{Refusal, VenueOrder};
 
@@ -121,6 +121,8 @@ pub struct Memory {
     pub busy: bool,
     /// A cancel is out.
     pub cancel_busy: bool,
+    /// The trace of the request that asked for the cancel.
+    pub cancel_trace: Option<TraceContext>,
     /// Cancels in a row that no usable answer came to.
     pub vain_cancels: u32,
     /// Negative answers in a row.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chassis::http::{ApiError, JsonBody, Path, Query, RequestId};
+use chassis::trace;
 use serde::Deserialize;
 use tracing::info;
 use utoipa::IntoParams;
@@ -52,6 +53,7 @@ pub(super) async fn place(
         metrics::counter!("daybook_order_manager_refusals_total", "reason" => refusal.reason()).increment(1);
     }
     let order = outcome?;
+    about(order.order_id);
     info!(order.id = %order.order_id, account.id = %account, "accepted order {}", order.order_id);
     Ok(shown(&app, &order))
 }
@@ -118,8 +120,9 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let order = query::parse_uuid(&id).ok_or(CancelError::NotFound(id))?;
-    app.cancel(account, domain::OrderId::new(order), request_id(request)?)
-        .await?;
+    let order = domain::OrderId::new(order);
+    about(order);
+    app.cancel(account, order, request_id(request)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -140,6 +143,7 @@ pub(super) async fn replace(
     let word = if outcome.is_ok() { "accepted" } else { "refused" };
     metrics::counter!("daybook_order_manager_replaces_total", "outcome" => word).increment(1);
     let order = outcome?;
+    about(order.order_id);
     info!(order.id = %order.order_id, account.id = %account, "accepted order {} in place of {old}", order.order_id);
     Ok(shown(&app, &order))
 }
@@ -177,8 +181,18 @@ fn shown(app: &App, order: &::orders::StoredOrder) -> Json<Order> {
     Json(present::order(order, &app.deps().sessions.calendar()))
 }
 
+/// The request as its effects name it, at its place in its trace.
 pub(super) fn request_id(RequestId(id): RequestId) -> Result<domain::RequestId, ApiError> {
-    domain::RequestId::new(&id).map_err(|_| ApiError::internal())
+    let request = domain::RequestId::new(&id).map_err(|_| ApiError::internal())?;
+    Ok(request.traced_as(trace::current().context().as_deref()))
+}
+
+/// The span of the request shows which order it is about.
+fn about(order: domain::OrderId) {
+    let span = trace::current();
+    if span.is_on() {
+        span.set("daybook.order.id", order.to_string());
+    }
 }
 
 impl App {

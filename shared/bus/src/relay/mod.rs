@@ -14,12 +14,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chassis::step::{Progress, Step, StepError};
+use chassis::trace::Span;
 use tracing::{error, info};
 
 use self::producer::{Delivery, Producer, Reports};
 use crate::backend::kafka::topics;
 use crate::engine::RELAY;
-use crate::{Bus, BusError, Consumer, Event, Fetched, KafkaSettings, LeaseChange, Position, Topic};
+use crate::{Bus, BusError, Consumer, Event, Fetched, KafkaSettings, LeaseChange, Position, Topic, traces};
 
 /// Rows of one batch.
 const BATCH: i64 = 5_000;
@@ -42,6 +43,8 @@ pub struct Relay {
 struct Shipment {
     events: Vec<Event>,
     reports: std::sync::Arc<Reports>,
+    /// Of the traced rows; they end when all has arrived.
+    spans: Vec<Span>,
 }
 
 impl Relay {
@@ -77,13 +80,14 @@ impl Relay {
                 return Ok(pause);
             }
             fail::fail_point!("relay::batch_read");
+            let spans = traces::shipping(self.consumer.bus().tracer(), &events);
             let reports = match self.send(&events) {
                 Err(BusError::Kafka(why)) => return Err(self.begin_anew(&why)),
                 sent => sent?,
             };
-            self.shipment = Some(Shipment { events, reports });
+            self.shipment = Some(Shipment { events, reports, spans });
         }
-        let Some(Shipment { events, reports }) = &self.shipment else {
+        let Some(Shipment { events, reports, .. }) = &self.shipment else {
             return Ok(Progress::Idle);
         };
         match reports.settled(PATIENCE).await {
@@ -138,7 +142,9 @@ impl Relay {
 
     /// The producer's order can no longer be relied on: another one sends the batch again, from the stored position.
     fn begin_anew(&mut self, why: &str) -> BusError {
-        self.shipment = None;
+        if let Some(Shipment { spans, .. }) = self.shipment.take() {
+            spans.iter().for_each(|span| span.fail(why.to_owned()));
+        }
         if let Some(producer) = self.producer.take() {
             // It waits for its thread.
             tokio::task::spawn_blocking(move || drop(producer));

@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, field, info_span, warn};
 use super::{ApiError, BODY_LIMIT};
 use crate::ids::SharedIds;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id a client may choose for its request.
 const LONGEST_ID: usize = 128;
@@ -94,7 +94,14 @@ async fn observe(request: Request, next: Next) -> Response {
         .extensions()
         .get::<RequestId>()
         .map(|id| field::display(id.0.clone()));
-    let span = info_span!("request", request.id = id, http.method = method, http.route = route);
+    let trace = crate::trace::current().trace_id().map(field::display);
+    let span = info_span!(
+        "request",
+        request.id = id,
+        trace.id = trace,
+        http.method = method,
+        http.route = route
+    );
     let begun = Instant::now();
     let response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| log_answer(&response, begun));
@@ -103,7 +110,7 @@ async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// A client may invent methods; a label may not grow without bound.
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",

@@ -11,8 +11,10 @@ mod error;
 mod extract;
 mod middleware;
 mod serve;
+mod traced;
 
 pub use error::ApiError;
 pub use extract::{BODY_LIMIT, JsonBody, Path, Query};
 pub use middleware::{RequestId, observed, with_defaults, with_fallbacks};
 pub use serve::{Patience, serve, serve_with};
+pub use traced::traced;

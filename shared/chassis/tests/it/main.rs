@@ -9,6 +9,7 @@ mod routing;
 mod serving;
 mod shutdown;
 mod step;
+mod tracing;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

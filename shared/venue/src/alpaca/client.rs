@@ -10,6 +10,7 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use chassis::http_client::{self, ClientSettings};
+use chassis::trace;
 use chrono::NaiveDate;
 use domain::{ExecId, OrderId, Symbol, VenueOrderId};
 use futures::StreamExt;
@@ -66,7 +67,12 @@ impl AlpacaVenue {
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.settings.base_url);
-        self.http.request(method, url).headers(self.headers.clone())
+        let request = self.http.request(method, url).headers(self.headers.clone());
+        match trace::current().context() {
+            // A third party may not care.
+            Some(context) => request.header(trace::TRACEPARENT, context),
+            None => request,
+        }
     }
 
     fn json(&self, method: Method, path: &str, body: &impl Serialize) -> Result<RequestBuilder, Fault> {

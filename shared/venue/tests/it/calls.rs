@@ -1,6 +1,7 @@
 //! Calls over HTTP: what is sent, and what becomes of answers that are late, long, cut or missing.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use chassis::trace::{SpanKind, TraceSettings, Tracer};
 use domain::{ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -77,6 +78,30 @@ async fn an_order_goes_out_with_our_key_and_as_text() {
         venue(&server).submit(key(1), &asked()).await,
         Submitted::Acknowledged(_)
     ));
+}
+
+/// Where the call is in its trace; a third party may join it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_traced_call_says_where_in_which_trace_it_is() {
+    let server = MockServer::start().await;
+    let tracer = Tracer::start(&TraceSettings {
+        endpoint: "http://127.0.0.1:9".to_owned(),
+        sampling: "0".to_owned(),
+        service: "test".to_owned(),
+        instance: "1".to_owned(),
+    })
+    .unwrap();
+    let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let span = tracer.span(SpanKind::Client, "submit", Some(caller));
+    Mock::given(method("POST"))
+        .and(header("traceparent", span.context().unwrap().as_str()))
+        .respond_with(ResponseTemplate::new(200).set_body_json(shown(key(1))))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let venue = venue(&server);
+    let submitted = span.run(venue.submit(key(1), &asked())).await;
+    assert!(matches!(submitted, Submitted::Acknowledged(_)));
 }
 
 fn old() -> VenueOrderId {
