@@ -17,7 +17,7 @@ use crate::harness::{Customer, Market, customer::http, truth};
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Where a broker listens: then the same scenarios run on the Kafka engine.
-const BROKERS: &str = "DAYBOOK_TEST_KAFKA_BROKERS";
+pub const BROKERS: &str = "DAYBOOK_TEST_KAFKA_BROKERS";
 
 /// After the bell: when the end of day has something to do, and then some.
 const AFTER_THE_BELL: [TimeDelta; 6] = [
@@ -46,18 +46,23 @@ pub struct House {
 impl House {
     /// A fresh one, always open; its market stands still until it is told to step.
     pub async fn open() -> Self {
-        Self::with("always-open", TimeDelta::zero()).await
+        Self::open_with(&[]).await
+    }
+
+    /// As [`House::open`], with further settings.
+    pub async fn open_with(more: &[(&str, &str)]) -> Self {
+        Self::with("always-open", TimeDelta::zero(), more).await
     }
 
     /// A fresh one on the exchange's own calendar, at this time.
     pub async fn on_nyse(time: &str) -> Self {
-        let mut house = Self::with("nyse", offset_to(time)).await;
+        let mut house = Self::with("nyse", offset_to(time), &[]).await;
         house.observer = Some(house.customer(1).await);
         house.to(time).await;
         house
     }
 
-    async fn with(calendar: &str, offset: TimeDelta) -> Self {
+    async fn with(calendar: &str, offset: TimeDelta, more: &[(&str, &str)]) -> Self {
         let (db, exchange_db) = tokio::join!(
             TestDb::new(),
             TestDb::with_migrator(&exchange_sim::MIGRATOR, "exchange")
@@ -74,6 +79,7 @@ impl House {
             // Tests pin prices and trade at once; the reference price follows a moment later.
             ("DAYBOOK_COLLAR", "100"),
         ];
+        pairs.extend(more);
         // Topics of its own, as it has a database of its own.
         let (brokers, prefix) = (std::env::var(BROKERS).ok(), format!("{}.", db.name()));
         if let Some(brokers) = &brokers {

@@ -21,5 +21,6 @@ mod replace;
 mod restart;
 mod risk;
 mod streams;
+mod traces;
 mod venue;
 mod week;

@@ -29,6 +29,8 @@ pub struct Customer {
     pub base_url: String,
     pub key_id: String,
     pub secret: String,
+    /// Where in a trace of its own it is.
+    traceparent: Option<String>,
 }
 
 impl Customer {
@@ -51,6 +53,15 @@ impl Customer {
             base_url: base_url.to_owned(),
             key_id,
             secret,
+            traceparent: None,
+        }
+    }
+
+    /// The same customer, whose program is at this place of a trace.
+    pub fn traced(&self, traceparent: &str) -> Self {
+        Customer {
+            traceparent: Some(traceparent.to_owned()),
+            ..self.clone()
         }
     }
 
@@ -74,6 +85,9 @@ impl Customer {
         request = request
             .header("APCA-API-KEY-ID", &self.key_id)
             .header("APCA-API-SECRET-KEY", &self.secret);
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         if let Some(body) = body {
             request = request.json(&body);
         }
