@@ -34,7 +34,8 @@ kafka_java_is_new() {
   [[ -n $version ]] && at_least "$version" "$KAFKA_JAVA_MINIMUM"
 }
 
-# One copy of everything: this broker is alone. Topics are made by the relay, which knows how many partitions they have.
+# One copy of everything: this broker is alone. Topics are made by the relay, which knows how many partitions they have. A broker that
+# was killed is let in again when its former session with its controller is over: by default that takes longer than its start.
 kafka_properties() {
   local folder=$1 port=$2 controller=$3
   cat <<PROPERTIES
@@ -54,6 +55,8 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 PROPERTIES
 }
 
