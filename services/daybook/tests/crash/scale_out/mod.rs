@@ -103,15 +103,19 @@ async fn postgres_is_killed_under_everybody() {
     town.comes_to_rest(trading).await;
 }
 
-/// `lease::paused`: others have taken over when it goes on, with answers of the exchange and messages of before.
+/// `lease::paused`: others have taken over when it goes on, with a batch that it had read and answers of the exchange.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: a broker, and the processes of a whole installation"]
 async fn who_was_stopped_beyond_the_session_finds_its_work_taken_over() {
     let mut town = Town::open().await;
     let trading = town.trade();
     for (name, owners) in [("executor-1", EXECUTORS), ("status-updater-1", UPDATERS)] {
+        town.start_slow(name).await;
+        wait_until("both share the work", PATIENCE, || async {
+            town.number(owners).await == 2
+        })
+        .await;
         trading.0.until_more(100).await;
-        assert_eq!(town.number(owners).await, 2, "both share the work");
         let since = Instant::now();
         town.signal(name, "-STOP").await;
         report(
@@ -139,8 +143,9 @@ async fn who_was_stopped_beyond_the_session_finds_its_work_taken_over() {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long: a broker, and the processes of a whole installation"]
 async fn two_executors_of_one_name_claim_the_same_partitions() {
-    let town = Town::open().await;
+    let mut town = Town::open().await;
     let trading = town.trade();
+    town.start_slow("executor-1").await;
     trading.0.until_more(100).await;
     let before = town.number(CLAIMS).await;
     let twin = town.twin("executor-1", "executor");
