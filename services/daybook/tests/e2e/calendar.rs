@@ -27,7 +27,7 @@ fn command(house: &House, arguments: &[&str]) -> (i32, String) {
 
 /// The door and the back of the house follow within about a second.
 async fn wait_for_clock(ada: &Customer, what: &str, open: bool) {
-    wait_until(what, Duration::from_secs(5), || async {
+    wait_until(what, Duration::from_secs(60), || async {
         ada.get("/v2/clock").await["is_open"] == open
     })
     .await;

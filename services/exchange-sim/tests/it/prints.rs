@@ -118,7 +118,7 @@ async fn executor_accepted_then_lost_an_order_can_be_acknowledged_and_then_denie
 #[tokio::test]
 async fn executor_slow_answer_an_answer_can_come_bit_by_bit_and_is_whole_in_the_end() {
     let rig = Rig::start().await;
-    rig.fault(json!({ "kind": "slow_body", "next": 2, "delay_ms": 400 }))
+    rig.fault(json!({ "kind": "slow_body", "next": 2, "delay_ms": 4_000 }))
         .await;
     let call = |key: &str| {
         rig.call("POST", "/v2/orders")
@@ -127,10 +127,10 @@ async fn executor_slow_answer_an_answer_can_come_bit_by_bit_and_is_whole_in_the_
     let begun = std::time::Instant::now();
     let answer = call("c-1").send().await.unwrap();
     assert_eq!(answer.status(), 200);
-    assert!(begun.elapsed() < Duration::from_millis(400), "the head comes at once");
+    assert!(begun.elapsed() < Duration::from_secs(4), "the head comes at once");
     assert!(answer.text().await.unwrap().contains("\"c-1\""));
-    assert!(begun.elapsed() >= Duration::from_millis(400));
-    let late = call("c-2").timeout(Duration::from_millis(200)).send().await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_secs(4));
+    let late = call("c-2").timeout(Duration::from_secs(2)).send().await.unwrap();
     assert!(late.bytes().await.unwrap_err().is_timeout());
     assert!(rig.knows("c-2").await);
 }

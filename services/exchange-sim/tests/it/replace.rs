@@ -257,12 +257,8 @@ async fn a_replacement_that_dies_before_its_commit_never_happened() {
     lock.execute(&mut holder).await.unwrap();
     let body = json!({ "qty": 9, "client_order_id": "c-2" });
     let call = rig.call("PATCH", &format!("/v2/orders/{id}")).body(body.to_string());
-    assert!(call.timeout(Duration::from_millis(300)).send().await.is_err());
-    let kill = sqlx::query(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'",
-    );
-    kill.execute(&rig.db.pool).await.unwrap();
+    assert!(call.timeout(Duration::from_secs(2)).send().await.is_err());
+    rig.kill_who_waits_for_a_lock().await;
     sqlx::query("rollback").execute(&mut holder).await.unwrap();
     testkit::wait_until("the books are loaded again", PATIENCE, || async {
         rig.exchange.step().await.unwrap();

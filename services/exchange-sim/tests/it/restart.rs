@@ -92,15 +92,9 @@ async fn a_batch_that_dies_before_its_commit_never_happened() {
     let call = rig
         .call("POST", "/v2/orders")
         .body(taker)
-        .timeout(Duration::from_millis(300));
+        .timeout(Duration::from_secs(2));
     assert!(call.send().await.is_err());
-    sqlx::query(
-        "select pg_terminate_backend(pid) from pg_stat_activity
-          where datname = current_database() and wait_event_type = 'Lock'",
-    )
-    .execute(&rig.db.pool)
-    .await
-    .unwrap();
+    rig.kill_who_waits_for_a_lock().await;
     sqlx::query("rollback").execute(&mut holder).await.unwrap();
     testkit::wait_until("the books are loaded again", PATIENCE, || async {
         rig.exchange.step().await.unwrap();

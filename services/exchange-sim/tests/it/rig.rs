@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// Long enough for a slow machine, short enough for a test that fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running exchange and what it runs on.
 pub struct Rig {
@@ -136,6 +136,23 @@ impl Rig {
             .get(&format!("/v2/orders?client_order_ids={client_order_id}"))
             .await;
         found.as_array().unwrap().len() == 1
+    }
+
+    /// Ends the connection of whoever hangs at a lock that a test holds; waits until somebody does.
+    pub async fn kill_who_waits_for_a_lock(&self) {
+        testkit::wait_until("somebody waits for the lock", PATIENCE, async || {
+            let killed: i64 = sqlx::query_scalar(
+                "select count(*) filter (where pg_terminate_backend(pid))
+                   from pg_stat_activity
+                  where datname = current_database()
+                    and wait_event_type = 'Lock'",
+            )
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap();
+            killed > 0
+        })
+        .await;
     }
 
     /// Holds a symbol's quote, with this many shares on either side.

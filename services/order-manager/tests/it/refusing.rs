@@ -163,7 +163,7 @@ async fn a_full_queue_answers_503_with_a_time_to_wait_and_takes_nothing() {
     // One under way, one waiting, the others refused at once.
     let orders = join_all((0..6).map(|_| house.order(&ada, "buy", "1", "10")));
     let unlock = async {
-        testkit::wait_until("one is under way", Duration::from_secs(10), async || {
+        testkit::wait_until("one is under way", Duration::from_secs(60), async || {
             house.count(WAITING).await > 0
         })
         .await;
@@ -193,7 +193,7 @@ async fn a_connection_that_dies_under_an_order_is_replaced() {
     let mut lock = db::begin(house.pool()).await.unwrap();
     ledger::lock(&mut lock, &[ada.account]).await.unwrap();
     let kill = async {
-        testkit::wait_until("the order waits for the lock", Duration::from_secs(10), async || {
+        testkit::wait_until("the order waits for the lock", Duration::from_secs(60), async || {
             house.count(KILL_WAITING).await > 0
         })
         .await;

@@ -14,7 +14,7 @@ use testkit::{start_of_time, wait_until};
 
 use crate::house::{Answer, Customer, House, order};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn dollars(n: i64) -> Money {
     Money::from_decimal(n.into())

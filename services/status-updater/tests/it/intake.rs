@@ -209,7 +209,7 @@ async fn the_running_service_is_woken_by_the_stream() {
     venue.submit(order, &asked("buy 10 XYZ @ 100.00")).await;
     venue.fill(order, Qty::parse("10").unwrap(), Price::parse("100.00").unwrap());
     let world = &world;
-    testkit::wait_until("the order is filled", Duration::from_secs(20), async || {
+    testkit::wait_until("the order is filled", Duration::from_secs(60), async || {
         world.order(order).await.state.status == domain::OrderStatus::Filled
     })
     .await;

@@ -47,7 +47,7 @@ async fn nobody_takes_over_while_the_holder_is_in_a_transaction() {
     world.later(LEASE + 1).await;
     let (taken, ended) = tokio::join!(other.acquire(), async {
         // Once the other one waits for the row, and not before.
-        testkit::wait_until("the other one waits", std::time::Duration::from_secs(10), || async {
+        testkit::wait_until("the other one waits", std::time::Duration::from_secs(60), || async {
             sqlx::query_scalar(
                 "select exists (select from pg_stat_activity
                                  where datname = current_database() and wait_event_type = 'Lock')",

@@ -101,7 +101,7 @@ async fn while_the_database_is_away_one_failure_answers_all_who_wait() {
     let (_, key_id, secret) = crate::key_pair(&db.pool, 1).await;
     let settings = PoolSettings {
         max_connections: 1,
-        acquire_timeout: Duration::from_millis(100),
+        acquire_timeout: Duration::from_secs(2),
         ..PoolSettings::default()
     };
     let pool = db::connect(&db.url, settings).await.unwrap();

@@ -50,7 +50,7 @@ async fn rsk_6_a_switch_is_felt_within_a_second_by_whoever_reads_and_after_a_res
         set(&mut conn, &kill(target.clone(), Mode::BlockNew)).await,
         Setting::New
     );
-    wait_until("the running process feels it", Duration::from_secs(10), async || {
+    wait_until("the running process feels it", Duration::from_secs(60), async || {
         let mut conn = db.pool.acquire().await.unwrap();
         stops(&running.current(&mut conn).await.unwrap())
     })

@@ -145,7 +145,7 @@ async fn a_replacement_goes_to_the_old_order_with_a_key_of_its_own() {
 async fn a_patch_is_never_sent_again_by_the_adapter() {
     let slow = ResponseTemplate::new(200)
         .set_body_json(replacement(key(1)))
-        .set_delay(Duration::from_secs(2));
+        .set_delay(Duration::from_secs(20));
     for (answer, fault) in [
         (slow, Fault::Timeout),
         (ResponseTemplate::new(500), Fault::Status(500)),
@@ -185,7 +185,7 @@ async fn a_repeated_replacement_is_looked_up_and_adopted() {
 async fn a_post_is_never_sent_again_by_the_adapter() {
     let slow = ResponseTemplate::new(200)
         .set_body_json(shown(key(1)))
-        .set_delay(Duration::from_secs(2));
+        .set_delay(Duration::from_secs(20));
     let long = ResponseTemplate::new(200).set_body_string("x".repeat(20_000));
     let cases = [
         (slow, Fault::Timeout),
@@ -328,7 +328,7 @@ fn clearing(server: &MockServer) -> AlpacaVenue {
     AlpacaVenue::new(AlpacaSettings {
         trade_files: true,
         trade_file_limit: 80,
-        trade_file_timeout: Duration::from_millis(300),
+        trade_file_timeout: Duration::from_secs(2),
         ..settings(server)
     })
     .unwrap()
@@ -354,7 +354,7 @@ async fn a_trade_file_comes_whole_or_not_at_all() {
             Err(Fault::Garbage("longer than 80 bytes".to_owned())),
         ),
         (
-            ResponseTemplate::new(200).set_delay(Duration::from_secs(2)),
+            ResponseTemplate::new(200).set_delay(Duration::from_secs(20)),
             Err(Fault::Timeout),
         ),
     ];

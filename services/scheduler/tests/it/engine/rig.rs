@@ -210,7 +210,7 @@ pub async fn work_off(worker: &mut Worker) -> u32 {
     worked
 }
 
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a silent worker keeps its run, in tests. Their clock is moved, but it goes on by itself, too: what is a long time to
 /// the engine has to be a long time to a busy machine.

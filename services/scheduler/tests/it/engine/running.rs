@@ -221,7 +221,7 @@ async fn endless(rig: &Rig, over: OverTime) -> tokio::task::JoinHandle<()> {
 #[tokio::test]
 async fn v13_a_job_over_its_time_is_killed_and_tried_again() {
     let mut rig = Rig::at(MONDAY).await;
-    rig.settings.lease = Duration::from_millis(600);
+    rig.settings.lease = Duration::from_secs(4);
     let worker = endless(&rig, OverTime::Kill).await;
     let mut planner = rig.planner(vec![]);
     rig.pass(55, 0).await;
