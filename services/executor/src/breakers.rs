@@ -1,4 +1,4 @@
-//! Which venues are left alone: the row that executors share (the rule is [`crate::book`]'s), and what an operator sees
+//! Which venues are left alone: the row that executors share (the rule is `book`'s), and what an operator sees
 //! of it and does to it. Times are the database's; an executor takes from them only how long something is from now on.
 
 use std::time::Duration;
