@@ -352,6 +352,8 @@ mod tests {
             first.change().is_none(),
             "an answer to what was out before proves nothing"
         );
+        fail(&mut first, 1, over);
+        assert!(first.change().is_none(), "nor does a failure of it");
         second.answered(over);
         fail(&mut second, 1, over);
         assert!(row.meet(&mut second, over));
