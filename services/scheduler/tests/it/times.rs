@@ -408,7 +408,7 @@ async fn eod_1_a_part_that_is_late_is_an_alert_until_it_is_done() {
     let (db, deps) = at("2026-11-23T21:00:00Z", Calendar::nyse()).await;
     sql(
         &db,
-        "insert into eod_dates (business_date, calendar, close_at, begun_at) values ('2026-11-23', 'nyse', daybook_now(), daybook_now())",
+        "insert into eod_dates (business_date, calendar, close_at, begun_at) values ('2026-11-23', 'nyse', '2026-11-23T21:00:00Z', daybook_now())",
     )
     .await;
     let mut watch = Watch::new(end_of_day::Settings::default(), deps);
