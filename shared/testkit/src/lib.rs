@@ -1,8 +1,9 @@
-//! Test-only helpers: a database per test, fake clock and ids, waiting, processes that die.
+//! Test-only helpers: a database per test, fake clock and ids, waiting, ports, processes that die.
 //!
 //! `tests/tidy.rs` checks the habits of the whole tree: dependency arrows, table owners, banned calls.
 
 mod database;
+mod port;
 pub mod victim;
 mod wait;
 
@@ -13,6 +14,7 @@ use chassis::ids::{SeededIds, SharedIds};
 use chrono::{DateTime, Utc};
 
 pub use database::TestDb;
+pub use port::free_port;
 pub use wait::wait_until;
 
 /// When tests begin: a Monday, 10:00 in New York, half an hour into a session.

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{Connection, PgConnection};
+use testkit::free_port;
 use tokio::process::{Child, Command};
-
-use crate::process::free_port;
 
 /// After a crash the log is replayed, and children of the dead server have to notice first.
 const UP_WITHIN: Duration = Duration::from_secs(60);

@@ -4,6 +4,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use testkit::free_port;
 use tokio::process::{Child, Command};
 
 use crate::harness::customer::http;
@@ -23,12 +24,6 @@ pub struct Program {
 pub struct Process {
     child: Child,
     url: String,
-}
-
-/// A port nobody uses.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 impl Program {
