@@ -2,18 +2,20 @@
 //! same, with one notice an order and end. Clocks are moved; the exchange is a process of its own with its own clock.
 
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::calendar::{Calendar, SessionDate, to_new_york};
 use sqlx::{AssertSqlSafe, PgPool};
-use testkit::{TestDb, wait_until};
+use testkit::TestDb;
 
 use crate::harness::{Customer, Market};
 use crate::process::{Process, Program};
 use crate::rounds::{brokerage_program, customers, exchange_program};
 
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longer than the longest pause after an attempt that failed (300 s), of which each death is one, and than the first ones between
+/// two questions about an order (30, 60, 120 s).
+const PATIENCE: Duration = Duration::from_secs(400);
 /// How a process ends that panicked.
 const SIGABRT: i32 = 6;
 
@@ -88,6 +90,33 @@ impl Town {
         rows.join("\n")
     }
 
+    /// Waits until the query gives this.
+    async fn reaches(&self, what: &str, query: &str, expected: &str) {
+        let begun = Instant::now();
+        while self.text(query).await != expected {
+            if begun.elapsed() > PATIENCE {
+                panic!("{what} in vain\n{}", self.state().await);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Where the end of the day and its orders are, for whoever has to find out why it is not further.
+    async fn state(&self) -> String {
+        let mut parts = Vec::new();
+        for query in [
+            "select daybook_now()::text",
+            "select concat_ws(' ', step, begun_at, done_at, figures, summary) from eod_steps order by step",
+            "select concat_ws(' ', at, line) from job_run_lines order by line_id",
+            "select concat_ws(' ', order_id, side, status, expires_at) from orders order by submitted_at",
+            "select concat_ws(' ', order_id, seq, at, event, cause) from order_events order by seq",
+        ] {
+            parts.push(self.text(query).await);
+        }
+        parts.push(self.brokerage.last_words());
+        parts.join("\n")
+    }
+
     /// So many seconds after the close, and for the exchange a little earlier until the prints are in; never back.
     async fn after_close(&self, seconds: i64) {
         let (now, offset): (DateTime<Utc>, f64) =
@@ -122,9 +151,10 @@ impl Town {
         self.after_close(after).await;
         for _ in 0..2 {
             let mut process = self.brokerage.start(Some(&format!("{point}=panic")));
-            let ended = process.ended_within(PATIENCE).await;
+            let Some(ended) = process.ended_within(PATIENCE).await else {
+                panic!("{point} was not reached\n{}", self.state().await);
+            };
             let words = self.brokerage.last_words();
-            let ended = ended.unwrap_or_else(|| panic!("{point} was not reached\n{words}"));
             assert_eq!(ended.signal(), Some(SIGABRT), "{point}: {ended}\n{words}");
             assert!(words.contains(&format!("failpoint {point} panic")), "{point}: {words}");
         }
@@ -140,15 +170,9 @@ impl Town {
         let date = self.date.get();
         let done =
             format!("select count(*)::text from eod_steps where business_date = '{date}' and done_at is not null");
-        wait_until("all steps are done", PATIENCE, || async {
-            self.text(&done).await == "12"
-        })
-        .await;
+        self.reaches("all steps are done", &done, "12").await;
         let notices = "select count(*)::text from notices where kind = 'expired'";
-        wait_until("the ends are told", PATIENCE, || async {
-            self.text(notices).await == "2"
-        })
-        .await;
+        self.reaches("the ends are told", notices, "2").await;
         process.kill().await;
         let mut parts = Vec::new();
         for query in [
@@ -169,7 +193,7 @@ impl Town {
 }
 
 async fn survives(points: &[Point]) {
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut states) = (Vec::new(), Vec::new());
     for points in [&[][..], points] {
         let town = Town::open().await;
         let process = town.brokerage.up().await;
@@ -180,13 +204,14 @@ async fn survives(points: &[Point]) {
             town.dies_twice_at(*point).await;
         }
         outcomes.push(town.ends().await);
+        states.push(town.state().await);
     }
     assert!(
         outcomes[0].contains("buy day expired 0") && outcomes[0].contains("sell day expired 0"),
         "{}",
         outcomes[0]
     );
-    assert_eq!(outcomes[1], outcomes[0]);
+    assert_eq!(outcomes[1], outcomes[0], "{}", states.join("\n\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
