@@ -20,11 +20,7 @@ pub(crate) fn handling<'a>(
         }
         Some(span)
     };
-    if tracer.is_on() {
-        events.iter().filter_map(begin).collect()
-    } else {
-        Vec::new()
-    }
+    for_each(tracer, events, begin)
 }
 
 /// The relay hands these rows to the broker.
@@ -35,6 +31,10 @@ pub(crate) fn shipping(tracer: &Tracer, events: &[Event]) -> Vec<Span> {
         span.set("messaging.system", "kafka");
         Some(span)
     };
+    for_each(tracer, events, begin)
+}
+
+fn for_each<'a>(tracer: &Tracer, events: &'a [Event], begin: impl Fn(&'a Event) -> Option<Span>) -> Vec<Span> {
     if tracer.is_on() {
         events.iter().filter_map(begin).collect()
     } else {

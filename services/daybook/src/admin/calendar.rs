@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::bail;
 use chrono::{Days, NaiveDate};
 use domain::calendar::{Calendar, Exception, to_new_york};
 use serde_json::{Value, json};
 use sessions::{Change, Effect, ExceptionRow, SessionRow};
 
 use super::Desk;
+use super::reason;
 use super::show::print;
 use super::table::table;
 use crate::cli;
 
 /// What `show` shows without a last day.
 const SHOWN_DAYS: Days = Days::new(30);
-const REASON_MAX: usize = 200;
 
 /// Does what the command says, and tells what came of it.
 pub async fn run(desk: &Desk, rule: &Calendar, command: cli::Calendar) -> anyhow::Result<()> {
@@ -46,10 +45,8 @@ impl Desk {
     /// # Errors
     /// A change that makes no sense now, or what the database says.
     pub async fn change_calendar(&self, rule: &Calendar, change: Change, reason: &str) -> anyhow::Result<Effect> {
-        let reason = reason.trim();
-        if reason.chars().count() > REASON_MAX || reason.chars().any(char::is_control) {
-            bail!("a reason has at most {REASON_MAX} printable characters");
-        }
+        // Unlike with other acts the change itself may be reason enough.
+        let reason = if reason.trim().is_empty() { "" } else { reason::said(reason)? };
         let mut tx = self.begin().await?;
         sessions::lock(&mut tx).await?;
         let now = db::database_time(&mut tx).await?;

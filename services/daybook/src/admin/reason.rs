@@ -1,7 +1,7 @@
 //! Why an operator does something: kept with the act, so it has to say something.
 
 /// The longest reason, in characters.
-pub const REASON_MAX: usize = 200;
+const REASON_MAX: usize = 200;
 
 /// No reason, one that is too long, or one that would break a line of the trail.
 #[derive(Debug, thiserror::Error)]
