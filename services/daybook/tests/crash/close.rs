@@ -9,6 +9,7 @@ use domain::calendar::{Calendar, SessionDate, to_new_york};
 use sqlx::{AssertSqlSafe, PgPool};
 use testkit::TestDb;
 
+use crate::harness::clocks::{in_the_morning, set_clocks};
 use crate::harness::{Customer, Market};
 use crate::process::{Process, Program};
 use crate::rounds::{brokerage_program, customers, exchange_program};
@@ -62,10 +63,10 @@ impl Town {
         let trading = exchange.up().await;
         let brokerage = brokerage_program(&db.url, &exchange.url());
         let market = Market::at(&exchange.url());
+        set_clocks(&db.pool, in_the_morning(), &market, in_the_morning()).await;
         market.pin("AAPL", "99.00", "100.00", 20).await;
         let customer = customers(&db.url, &brokerage.url(), 1).await.remove(0);
-        let now = db::database_time(&mut db.pool.acquire().await.unwrap()).await.unwrap();
-        let date = SessionDate::new(to_new_york(now).date_naive());
+        let date = SessionDate::new(to_new_york(in_the_morning()).date_naive());
         let close = Calendar::always_open().ends_at(date).unwrap();
         Town {
             db,
@@ -119,21 +120,12 @@ impl Town {
 
     /// So many seconds after the close, and for the exchange a little earlier until the prints are in; never back.
     async fn after_close(&self, seconds: i64) {
-        let (now, offset): (DateTime<Utc>, f64) =
-            sqlx::query_as("select daybook_now(), extract(epoch from clock_offset)::float8 from db_clock")
-                .fetch_one(self.pool())
-                .await
-                .unwrap();
-        let ahead = (self.close + TimeDelta::seconds(seconds) - now).max(TimeDelta::zero());
-        let offset = Duration::try_from_secs_f64(offset).unwrap();
-        let late = if seconds < 600 { LATE } else { TimeDelta::zero() };
-        let ahead_of_machine = ahead + TimeDelta::from_std(offset).unwrap();
-        self.market.set_clock(ahead_of_machine - late).await;
-        sqlx::query("update db_clock set clock_offset = clock_offset + $1")
-            .bind(ahead)
-            .execute(self.pool())
+        let now = db::database_time(&mut self.pool().acquire().await.unwrap())
             .await
             .unwrap();
+        let ours = now.max(self.close + TimeDelta::seconds(seconds));
+        let late = if seconds < 600 { LATE } else { TimeDelta::zero() };
+        set_clocks(self.pool(), ours, &self.market, ours - late).await;
     }
 
     /// One of each: an order that will have ended unfilled, one that has traded in part, one that is filled, one that stays.

@@ -10,7 +10,7 @@ use testkit::free_port;
 use tokio::process::{Child, Command};
 
 /// After a crash the log is replayed, and children of the dead server have to notice first.
-const UP_WITHIN: Duration = Duration::from_secs(60);
+const UP_WITHIN: Duration = Duration::from_secs(180);
 
 /// The cluster: fsync and synchronous_commit on, as in production.
 pub struct Cluster {

@@ -7,12 +7,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::TestDb;
 
+use crate::harness::clocks::{in_the_morning, set_clocks};
 use crate::harness::{Customer, Market, truth};
 use crate::load::{self, Acknowledged, Load};
 use crate::process::{Process, Program};
 use crate::rounds::{brokerage_program, customers, exchange_program};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How a process ends that panicked.
 const SIGABRT: i32 = 6;
@@ -61,6 +62,7 @@ impl Town {
         let trading = exchange.up().await;
         let brokerage = brokerage_program(&db.url, &exchange.url());
         let market = Market::at(&exchange.url());
+        set_clocks(&db.pool, in_the_morning(), &market, in_the_morning()).await;
         market.pin("AAPL", "99.00", "100.00", 20).await;
         let customers = customers(&db.url, &brokerage.url(), 2).await;
         let _exchange = (exchange, trading);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use chassis::clock::{Clock, SystemClock};
 use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use reqwest::Method;
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -64,7 +64,7 @@ impl Load {
     /// Waits until so many more were answered.
     pub async fn until_more(&self, more: usize) {
         let wanted = self.count() + more;
-        testkit::wait_until("orders are acknowledged", Duration::from_secs(60), || async {
+        testkit::wait_until("orders are acknowledged", Duration::from_secs(180), || async {
             self.count() >= wanted
         })
         .await;
@@ -153,7 +153,7 @@ async fn one_order(customer: &Customer, symbols: &[&str]) -> Option<Acknowledged
     let mut body = limit_order(side, qty, symbol, price, "day");
     body["client_order_id"] = json!(client_order_id);
     if number_of.is_multiple_of(7) {
-        let submit_at = SystemClock.now() + FOR_ITS_TIME;
+        let submit_at = time(customer).await? + FOR_ITS_TIME;
         body["submit_at"] = json!(submit_at.to_rfc3339());
     }
     match customer.try_call(Method::POST, "/v2/orders", Some(body)).await {
@@ -169,6 +169,12 @@ async fn one_order(customer: &Customer, symbols: &[&str]) -> Option<Acknowledged
         Ok((422, body)) if body["message"].to_string().contains("submit_at") => None,
         Ok((status, body)) => panic!("{status}: {body}"),
     }
+}
+
+/// The brokerage's time, when it is there to tell it.
+async fn time(customer: &Customer) -> Option<DateTime<Utc>> {
+    let (_, clock) = customer.try_call(Method::GET, "/v2/clock", None).await.ok()?;
+    clock["timestamp"].as_str()?.parse().ok()
 }
 
 /// V3: every order that was acknowledged is there, once, as it was asked.

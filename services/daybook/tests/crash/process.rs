@@ -10,7 +10,7 @@ use tokio::process::{Child, Command};
 use crate::harness::customer::http;
 
 /// How long a process may take to be ready: on a busy machine, with leases of a dead predecessor to wait for.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
 
 /// How to start a process, again and again with the same settings.
 pub struct Program {

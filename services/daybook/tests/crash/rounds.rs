@@ -6,14 +6,16 @@ use std::time::Duration;
 use chassis::clock::{SharedClock, SystemClock};
 use chassis::ids::SystemIds;
 use daybook::admin::Desk;
+use sqlx::PgPool;
 use testkit::TestDb;
 
 use crate::cluster::Cluster;
+use crate::harness::clocks::{in_the_morning, set_clocks};
 use crate::harness::{Customer, Market, truth};
 use crate::load::{self, Load};
 use crate::process::Program;
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// An exchange, a brokerage on a durable cluster, customers with money.
 struct Town {
@@ -40,6 +42,7 @@ impl Town {
         let (code, text) = brokerage.run(&["migrate"]).await;
         assert_eq!(code, 0, "{text}");
         let market = Market::at(&exchange.url());
+        begin_in_the_morning(&url, &market).await;
         market.pin("AAPL", "99.00", "100.00", 500).await;
         let customers = customers(&url, &brokerage.url(), 4).await;
         Town {
@@ -124,17 +127,24 @@ pub fn brokerage_settings<'a>(url: &'a str, exchange_url: &'a str) -> Vec<(&'a s
     ]
 }
 
+/// Puts the clocks of a brokerage, whose database is migrated, and of its exchange to a time at which no day ends.
+pub async fn begin_in_the_morning(url: &str, market: &Market) {
+    let pool = small_pool(url).await;
+    set_clocks(&pool, in_the_morning(), market, in_the_morning()).await;
+    pool.close().await;
+}
+
+async fn small_pool(url: &str) -> PgPool {
+    let settings = db::PoolSettings {
+        max_connections: 2,
+        ..db::PoolSettings::default()
+    };
+    db::connect(url, settings).await.unwrap()
+}
+
 /// Customers with money and keys.
 pub async fn customers(url: &str, brokerage: &str, count: usize) -> Vec<Customer> {
-    let pool = db::connect(
-        url,
-        db::PoolSettings {
-            max_connections: 2,
-            ..db::PoolSettings::default()
-        },
-    )
-    .await
-    .unwrap();
+    let pool = small_pool(url).await;
     let clock: SharedClock = Arc::new(SystemClock);
     let desk = Desk::new(pool.clone(), Arc::new(SystemIds::new(clock.clone())), clock, "test");
     let mut customers = Vec::new();

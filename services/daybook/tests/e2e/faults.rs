@@ -135,7 +135,7 @@ async fn a_trade_that_is_taken_back_is_taken_out_of_the_books() {
     let order = ada.buy(2, "AAPL", "100.00").await;
     testkit::wait_until(
         "the trade is taken back here",
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(90),
         || async {
             let busted = "select count(*) from fills where busted_at is not null";
             let busted: i64 = sqlx::query_scalar(busted).fetch_one(&house.db.pool).await.unwrap();
@@ -185,7 +185,7 @@ async fn a_share_too_many_is_set_aside() {
     let order = ada.buy(2, "AAPL", "100.00").await;
     testkit::wait_until(
         "the overfill is set aside",
-        std::time::Duration::from_secs(20),
+        std::time::Duration::from_secs(90),
         || async {
             let aside: i64 = sqlx::query_scalar("select count(*) from venue_reports_set_aside")
                 .fetch_one(&house.db.pool)

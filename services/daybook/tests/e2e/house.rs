@@ -11,23 +11,28 @@ use daybook::compose::{self, Part, Running};
 use daybook::config::Settings;
 use testkit::{TestDb, wait_until};
 
-use crate::harness::{Customer, Market, customer::http, truth};
+use crate::harness::{Customer, Market, clocks::in_the_morning, customer::http, truth};
 
 /// What an operator shows.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+/// The brokerage has the rights that it has in an installation, and no more; operators' commands and migrations have the owner's.
+const AS_THE_APPLICATION: &str = "&options=-c%20role%3Ddaybook_app";
+
 /// Where a broker listens: then the same scenarios run on the Kafka engine.
 pub const BROKERS: &str = "DAYBOOK_TEST_KAFKA_BROKERS";
 
-/// After the bell: when the end of day has something to do, and then some.
-const AFTER_THE_BELL: [TimeDelta; 6] = [
-    TimeDelta::seconds(10),
-    TimeDelta::seconds(10 * 60 + 10),
-    TimeDelta::seconds(30 * 60 + 10),
-    TimeDelta::seconds(45 * 60 + 10),
-    TimeDelta::seconds(120 * 60 + 10),
-    TimeDelta::seconds(270 * 60 + 10),
+/// How long after the bell, and the last step of the end of day that is done by then (docs/trading-day.md).
+const AFTER_THE_BELL: [(TimeDelta, i16); 5] = [
+    (TimeDelta::seconds(10), 2),
+    (TimeDelta::seconds(10 * 60 + 10), 6),
+    (TimeDelta::seconds(30 * 60 + 10), 7),
+    (TimeDelta::seconds(45 * 60 + 10), 9),
+    (TimeDelta::seconds(105 * 60 + 10), 12),
 ];
+
+/// Longer than the pauses of an end of day: between two questions about an order, and after an attempt that failed.
+const STEP_WITHIN: Duration = Duration::from_secs(400);
 
 /// The brokerage.
 pub struct House {
@@ -51,7 +56,10 @@ impl House {
 
     /// As [`House::open`], with further settings.
     pub async fn open_with(more: &[(&str, &str)]) -> Self {
-        Self::with("always-open", TimeDelta::zero(), more).await
+        let house = Self::with("always-open", in_the_morning() - SystemClock.now(), more).await;
+        house.market.shift_clock(house.offset()).await;
+        house.market.step().await;
+        house
     }
 
     /// A fresh one on the exchange's own calendar, at this time.
@@ -67,8 +75,9 @@ impl House {
             TestDb::new(),
             TestDb::with_migrator(&exchange_sim::MIGRATOR, "exchange")
         );
+        let as_the_application = format!("{}{AS_THE_APPLICATION}", db.url);
         let mut pairs = vec![
-            ("DAYBOOK_DATABASE_URL", db.url.as_str()),
+            ("DAYBOOK_DATABASE_URL", as_the_application.as_str()),
             ("DAYBOOK_EXCHANGE_DATABASE_URL", &exchange_db.url),
             ("DAYBOOK_PORT", "0"),
             ("DAYBOOK_CALENDAR", calendar),
@@ -121,14 +130,23 @@ impl House {
         wait_until("the process has followed", Duration::from_secs(30), || async {
             let clock = observer.get("/v2/clock").await;
             let shown: DateTime<Utc> = clock["timestamp"].as_str().unwrap().parse().unwrap();
-            (shown - time).abs() < TimeDelta::seconds(60)
+            shown >= time
         })
         .await;
         self.market.step().await;
     }
 
+    /// The exchange alone is a day ahead: its session is over, and its trade file is written.
+    pub async fn exchange_is_a_day_ahead(&self) {
+        self.market.shift_clock(self.offset() + TimeDelta::days(1)).await;
+    }
+
+    fn offset(&self) -> TimeDelta {
+        self.clock.now() - SystemClock.now()
+    }
+
     async fn shift_database(&self) {
-        let offset = self.clock.now() - SystemClock.now();
+        let offset = self.offset();
         let mut conn = self.db.pool.acquire().await.unwrap();
         db::shift_database_time(&mut conn, offset).await.unwrap();
     }
@@ -136,31 +154,23 @@ impl House {
     /// Lives through the end of a business date, from its bell to its last step.
     pub async fn end_of_day(&self, date: &str, close: &str) {
         let close: DateTime<Utc> = close.parse().unwrap();
-        for after in AFTER_THE_BELL {
+        for (after, step) in AFTER_THE_BELL {
             self.to_time(close + after).await;
-            self.until("no step of the end of day is due", Self::NOTHING_DUE).await;
-            if self.is_closed(date).await {
-                return;
-            }
+            let what = format!("step {step} of {date}");
+            wait_until(&what, STEP_WITHIN, || self.is_done(date, step)).await;
         }
-        let what = format!("{date} to be closed");
-        wait_until(&what, Duration::from_secs(60), || self.is_closed(date)).await;
+        assert!(self.is_closed(date).await, "{date}");
     }
 
-    const NOTHING_DUE: &'static str = "select exists (select from job_runs where job = 'end-of-day')
-        and not exists (select from job_runs
-                         where job = 'end-of-day'
-                           and state in ('waiting', 'running')
-                           and due_at <= daybook_now())";
-
-    async fn until(&self, what: &str, is_so: &'static str) {
-        wait_until(what, Duration::from_secs(60), || async {
-            sqlx::query_scalar::<_, bool>(is_so)
-                .fetch_one(&self.db.pool)
-                .await
-                .unwrap()
-        })
-        .await;
+    async fn is_done(&self, date: &str, step: i16) -> bool {
+        let done = "select exists (select from eod_steps
+                                    where business_date = $1::date and step = $2 and done_at is not null)";
+        sqlx::query_scalar(done)
+            .bind(date)
+            .bind(step)
+            .fetch_one(&self.db.pool)
+            .await
+            .unwrap()
     }
 
     pub async fn is_closed(&self, date: &str) -> bool {

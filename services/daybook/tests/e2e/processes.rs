@@ -55,14 +55,10 @@ async fn an_order_on_its_way_is_counted() {
     let ada = house.customer(1_000).await;
     let order = ada.buy(1, "AAPL", "100.00").await;
     ada.wait_for(order, "filled").await;
-    let text = http()
-        .get(format!("{}/metrics", house.url()))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = async || {
+        let told = http().get(format!("{}/metrics", house.url())).send().await.unwrap();
+        told.text().await.unwrap()
+    };
     for series in [
         "daybook_status_updater_state_age_seconds_count{status=\"accepted\"}",
         "daybook_status_updater_state_age_seconds_bucket{status=\"accepted\",le=\"86400\"}",
@@ -71,6 +67,10 @@ async fn an_order_on_its_way_is_counted() {
         "daybook_executor_call_seconds_count{venue=\"exchange\",call=\"submit\"}",
         "daybook_executor_breaker_state{venue=\"exchange\"}",
     ] {
-        assert!(text.contains(series), "{series} is missing");
+        // Some are counted after the commit that customers see.
+        wait_until(series, Duration::from_secs(60), || async {
+            text().await.contains(series)
+        })
+        .await;
     }
 }

@@ -136,12 +136,15 @@ async fn two_hundred_connections_that_drop_and_resume_hear_every_event_exactly_o
     house.at_rest().await;
     let mut logs = Vec::new();
     for (who, last) in &customers {
-        let stored: i64 = sqlx::query_scalar("select count(*) from order_events where account_id = $1")
-            .bind(who.account.get())
-            .fetch_one(&house.db.pool)
-            .await
-            .unwrap();
-        assert_eq!(stored, 7 * ROUNDS as i64);
+        let events: Vec<String> = sqlx::query_scalar(
+            "select concat_ws(' ', order_id, event, cause) from order_events where account_id = $1 order by order_id, seq",
+        )
+        .bind(who.account.get())
+        .fetch_all(&house.db.pool)
+        .await
+        .unwrap();
+        assert_eq!(events.len(), 7 * ROUNDS, "{events:#?}");
+        let stored = events.len() as i64;
         logs.push(whole_log(who, stored).await);
         last.store(stored, Ordering::Relaxed);
     }

@@ -155,6 +155,7 @@ async fn the_weekend_on_which_the_clocks_change() {
     ada.wait_for(patient, "new").await;
     house.end_of_day("2026-10-30", "2026-10-30T20:00:00Z").await;
     ada.wait_for(patient, "done_for_day").await;
+    house.at_rest().await;
 
     house.to("2026-11-01T12:00:00Z").await;
     let queued = ada.buy(1, "AAPL", "100.00").await;

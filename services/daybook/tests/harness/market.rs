@@ -79,12 +79,6 @@ impl Market {
         self.post("/sim/price", &body).await;
     }
 
-    /// The exchange's clock goes so far before the machine's.
-    pub async fn set_clock(&self, ahead: chrono::TimeDelta) {
-        self.post("/sim/clock", &json!({"offset_ms": ahead.num_milliseconds()}))
-            .await;
-    }
-
     /// The market maker quotes anew.
     pub async fn step(&self) {
         self.post("/sim/step", &json!({})).await;

@@ -39,6 +39,7 @@ async fn every_part_is_killed_in_turn_and_started_again() {
         "status-updater-1",
         "scheduler-1",
         "notifier",
+        "market-data",
     ] {
         trading.0.until_more(50).await;
         let since = Instant::now();

@@ -13,7 +13,7 @@ use crate::cluster::Cluster;
 use crate::harness::{Customer, Market, truth};
 use crate::load::{self, Load};
 use crate::process::{Process, Program};
-use crate::rounds::{brokerage_settings, customers, exchange_program};
+use crate::rounds::{begin_in_the_morning, brokerage_settings, customers, exchange_program};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 const TRADERS: usize = 4;
@@ -88,12 +88,13 @@ impl Town {
         exchange.set("DAYBOOK_SYMBOLS", &SYMBOLS.len().to_string());
         let trading = exchange.up().await;
         let market = Market::at(&exchange.url());
-        for symbol in SYMBOLS {
-            market.pin(symbol, "99.00", "100.00", 500).await;
-        }
         let members = members(&url, &exchange.url(), broker.address());
         let (code, text) = members[0].program.run(&["migrate"]).await;
         assert_eq!(code, 0, "{text}");
+        begin_in_the_morning(&url, &market).await;
+        for symbol in SYMBOLS {
+            market.pin(symbol, "99.00", "100.00", 500).await;
+        }
         watch_positions(&url).await;
         let is_door = |member: &&Member| member.name.starts_with("order-manager");
         let doors: Vec<String> = members.iter().filter(is_door).map(|door| door.program.url()).collect();
