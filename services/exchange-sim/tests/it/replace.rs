@@ -257,7 +257,7 @@ async fn a_replacement_that_dies_before_its_commit_never_happened() {
     lock.execute(&mut holder).await.unwrap();
     let body = json!({ "qty": 9, "client_order_id": "c-2" });
     let call = rig.call("PATCH", &format!("/v2/orders/{id}")).body(body.to_string());
-    assert!(call.timeout(Duration::from_secs(2)).send().await.is_err());
+    assert!(call.timeout(Duration::from_secs(5)).send().await.is_err());
     rig.kill_who_waits_for_a_lock().await;
     sqlx::query("rollback").execute(&mut holder).await.unwrap();
     testkit::wait_until("the books are loaded again", PATIENCE, || async {

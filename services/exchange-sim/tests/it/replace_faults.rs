@@ -70,12 +70,12 @@ async fn a_slow_replacement_takes_effect_late_even_when_its_caller_has_gone() {
     let rig = Rig::start().await;
     rig.place(order("c-1", "buy", 10, "100")).await;
     let id = rig.order("c-1").await["id"].as_str().unwrap().to_owned();
-    rig.fault(json!({ "kind": "slow", "on": "replace", "symbol": "AAPL", "next": 1, "delay_ms": 2_000 }))
+    rig.fault(json!({ "kind": "slow", "on": "replace", "symbol": "AAPL", "next": 1, "delay_ms": 5_000 }))
         .await;
     let body = json!({ "qty": 12, "client_order_id": "c-2" }).to_string();
     let call = rig.call("PATCH", &format!("/v2/orders/{id}")).body(body);
     assert!(
-        call.timeout(Duration::from_secs(1))
+        call.timeout(Duration::from_secs(3))
             .send()
             .await
             .unwrap_err()

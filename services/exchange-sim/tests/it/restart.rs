@@ -92,7 +92,7 @@ async fn a_batch_that_dies_before_its_commit_never_happened() {
     let call = rig
         .call("POST", "/v2/orders")
         .body(taker)
-        .timeout(Duration::from_secs(2));
+        .timeout(Duration::from_secs(5));
     assert!(call.send().await.is_err());
     rig.kill_who_waits_for_a_lock().await;
     sqlx::query("rollback").execute(&mut holder).await.unwrap();

@@ -26,12 +26,12 @@ async fn dies_at(point: &str, mut step: impl Step + 'static) {
     fail::remove(point);
 }
 
-/// An engine with a schedule whose tick has come.
+/// An engine with a schedule whose tick has come, and whose next is an hour away.
 async fn due() -> (Rig, Vec<NewSchedule>) {
     let rig = Rig::at(MONDAY).await;
-    let schedules = vec![schedule("easy", "* * * * *")];
+    let schedules = vec![schedule("easy", "0 * * * *")];
     rig.planner(schedules.clone()).step().await.unwrap();
-    rig.pass(1, 0).await;
+    rig.pass(60, 0).await;
     (rig, schedules)
 }
 

@@ -213,6 +213,6 @@ async fn the_running_service_is_woken_by_the_stream() {
         world.order(order).await.state.status == domain::OrderStatus::Filled
     })
     .await;
-    shutdown.drain(Duration::from_secs(10)).await.unwrap();
+    shutdown.drain(Duration::from_secs(60)).await.unwrap();
     world.prove().await;
 }

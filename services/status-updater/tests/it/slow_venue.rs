@@ -9,7 +9,7 @@ use std::time::Duration;
 use venue::Venue;
 
 /// Far above what a step may take, far below what a test may.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 struct Exchange {
     world: World,

@@ -75,7 +75,7 @@ impl World {
     pub async fn settled(&self) {
         wait_until(
             "the horizon passes what was committed",
-            Duration::from_secs(60),
+            Duration::from_secs(120),
             || async {
                 sqlx::query_scalar(
                     "select not exists (select from outbox where xid >= pg_snapshot_xmin(pg_current_snapshot()))",

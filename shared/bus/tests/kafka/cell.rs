@@ -14,7 +14,7 @@ use strum::VariantArray;
 use crate::support::{GROUP, Recorder, World, order, settings};
 
 /// A busy machine may take its time; nothing waits for this to pass.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// A member looks again this soon, should nobody ring.
 const LOOK: Duration = Duration::from_millis(200);
 

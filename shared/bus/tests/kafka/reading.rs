@@ -1,9 +1,11 @@
 //! What readers get: each event once and in order, whatever the broker has.
 
+use std::time::Instant;
+
 use bus::{Topic, engine::replay};
 use chassis::step::{Progress, Step};
 
-use crate::cell::{Cell, broker, check_once_and_in_order, handle, process, read, ring, settle, ship};
+use crate::cell::{Cell, PATIENCE, broker, check_once_and_in_order, handle, process, read, ring, settle, ship};
 use crate::support::{Recorder, TRACE, event, order, seen, traced};
 
 fn events(orders: std::ops::Range<u128>) -> Vec<bus::NewEvent> {
@@ -157,8 +159,9 @@ async fn a_poison_message_parks_its_order_and_nothing_else_on_kafka() {
     ];
     cell.world.publish(&sent).await;
     cell.ship().await;
-    let wake = cell.bus.waker(Topic::Orders);
+    let (wake, begun) = (cell.bus.waker(Topic::Orders), Instant::now());
     while cell.world.effects().await.is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "the order beside it has no effect");
         if runner.step().await.unwrap() == Progress::Idle {
             ring(&wake).await;
         }
@@ -179,10 +182,11 @@ async fn a_follower_hears_every_later_event_once_and_none_of_the_past() {
     assert_eq!(seen(&follower.fetch(10).await.unwrap().events), []);
     cell.world.publish(&events(2..22)).await;
     cell.ship().await;
-    let (mut heard, wake) = (Vec::new(), cell.bus.waker(Topic::Orders));
+    let (mut heard, wake, begun) = (Vec::new(), cell.bus.waker(Topic::Orders), Instant::now());
     while heard.len() < 20 {
         let batch = follower.fetch(7).await.unwrap().events;
         if batch.is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "{} of 20 events", heard.len());
             ring(&wake).await;
         }
         heard.extend(batch);

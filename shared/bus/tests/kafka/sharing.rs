@@ -1,8 +1,10 @@
 //! Who works on which partition, on this engine (V10).
 
+use std::time::Instant;
+
 use bus::{BusError, Topic};
 
-use crate::cell::{Cell, check_once_and_in_order, handle, process, read, ring, settle};
+use crate::cell::{Cell, PATIENCE, check_once_and_in_order, handle, process, read, ring, settle};
 use crate::support::{GROUP, event};
 
 fn events(orders: std::ops::Range<u128>) -> Vec<bus::NewEvent> {
@@ -17,17 +19,21 @@ async fn a_rebalance_in_the_middle_of_a_batch_doubles_and_loses_nothing() {
     cell.world.publish(&events(0..64)).await;
     cell.ship().await;
     let (mut first, wake) = (cell.member().await, cell.bus.waker(Topic::Orders));
+    let begun = Instant::now();
     let batch = loop {
         let batch = first.fetch(64).await.unwrap().events;
         if batch.len() == 64 {
             break batch;
         }
+        assert!(begun.elapsed() < PATIENCE, "{} of 64 events", batch.len());
         ring(&wake).await;
     };
 
     let other = process(&cell.world, &cell.broker, 12);
     let mut second = other.consumer(GROUP, Topic::Orders);
+    let begun = Instant::now();
     while second.owned().len() < 8 {
+        assert!(begun.elapsed() < PATIENCE, "owns {} of 8", second.owned().len());
         // Its client hands partitions over; it has not looked at its leases since.
         first.fetch(1).await.unwrap();
         second.keep_leases().await.unwrap();
@@ -39,8 +45,9 @@ async fn a_rebalance_in_the_middle_of_a_batch_doubles_and_loses_nothing() {
     drop(tx);
     first.rewind();
 
-    let (mut all, mut turn) = (Vec::new(), 0);
+    let (mut all, mut turn, begun) = (Vec::new(), 0, Instant::now());
     while all.len() < 64 {
+        assert!(begun.elapsed() < PATIENCE, "{} of 64 events", all.len());
         turn += 1;
         let (consumer, bus) = if turn % 2 == 0 {
             (&mut first, &cell.bus)
@@ -60,7 +67,9 @@ async fn a_member_that_leaves_gives_its_partitions_to_the_others() {
     let (mut first, wake) = (cell.member().await, cell.bus.waker(Topic::Orders));
     let other = process(&cell.world, &cell.broker, 12);
     let mut second = other.consumer(GROUP, Topic::Orders);
+    let begun = Instant::now();
     while second.owned().len() < 8 {
+        assert!(begun.elapsed() < PATIENCE, "owns {} of 8", second.owned().len());
         first.keep_leases().await.unwrap();
         second.keep_leases().await.unwrap();
         ring(&wake).await;

@@ -1,9 +1,11 @@
 //! From one engine to the other and back.
 
+use std::time::Instant;
+
 use bus::engine::{Adopted, adopt, status};
 use bus::{Bus, BusError, Topic};
 
-use crate::cell::{Cell, broker, check_once_and_in_order, process, read, settle, ship};
+use crate::cell::{Cell, PATIENCE, broker, check_once_and_in_order, process, read, ring, settle, ship};
 use crate::support::{GROUP, World, event, settings};
 
 fn events(orders: std::ops::Range<u128>) -> Vec<bus::NewEvent> {
@@ -42,10 +44,15 @@ async fn there_and_back_every_event_is_handled_once_and_in_order() {
         // Part of it is left to the next round, on the other engine.
         let leave = if round == 3 { 0 } else { 10 };
         let due = usize::try_from(begin).unwrap() + 40 - leave - all.len();
+        let (wake, begun) = (bus.waker(Topic::Orders), Instant::now());
         while all.len() < usize::try_from(begin).unwrap() + 40 - leave {
             let left = usize::try_from(begin).unwrap() + 40 - leave - all.len();
             consumer.keep_leases().await.unwrap();
             let batch = consumer.fetch(left.min(due).try_into().unwrap()).await.unwrap().events;
+            if batch.is_empty() {
+                assert!(begun.elapsed() < PATIENCE, "{left} events are missing in round {round}");
+                ring(&wake).await;
+            }
             let mut tx = db::begin(world.pool()).await.unwrap();
             consumer.store(&mut tx, &batch).await.unwrap();
             tx.commit().await.unwrap();

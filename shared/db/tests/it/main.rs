@@ -6,7 +6,10 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use db::{DbError, ExactlyOne, OnConstraint, PoolSettings};
 use sqlx::{AssertSqlSafe, PgPool};
-use testkit::TestDb;
+use testkit::{TestDb, wait_until};
+
+/// A busy machine may take its time; no test waits for this to pass.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn run(pool: &PgPool, sql: &str) -> Result<u64, DbError> {
     Ok(sqlx::query(AssertSqlSafe(sql.to_owned()))
@@ -59,16 +62,29 @@ async fn a_statement_that_finds_no_row_is_stale() {
 #[tokio::test]
 async fn a_hot_role_cannot_stall_the_event_log() {
     let test = TestDb::new().await;
-    let settings = PoolSettings {
+    let brief = PoolSettings {
         statement_timeout_ms: 50,
-        idle_in_transaction_timeout_ms: 50,
+        acquire_timeout: PATIENCE,
         ..PoolSettings::default()
     };
-    let pool = db::connect(&test.url, settings).await.unwrap();
-    let slow = run(&pool, "select pg_sleep(10)").await.unwrap_err();
+    let pool = db::connect(&test.url, brief).await.unwrap();
+    let slow = run(&pool, "select pg_sleep(60)").await.unwrap_err();
     assert!(slow.is_transient() && !slow.is_connection_lost(), "{slow:?}");
+    let restless = PoolSettings {
+        application_name: "idler".to_owned(),
+        statement_timeout_ms: 0,
+        idle_in_transaction_timeout_ms: 50,
+        acquire_timeout: PATIENCE,
+        ..PoolSettings::default()
+    };
+    let pool = db::connect(&test.url, restless).await.unwrap();
     let mut idle = db::begin(&pool).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let gone = "select not exists (select from pg_stat_activity
+                                    where datname = current_database() and application_name = 'idler')";
+    wait_until("the server ends the session", PATIENCE, || async {
+        sqlx::query_scalar(gone).fetch_one(&test.pool).await.unwrap()
+    })
+    .await;
     let error = DbError::from(sqlx::query("select 1").execute(&mut *idle).await.unwrap_err());
     assert!(error.is_connection_lost() && error.is_transient(), "{error:?}");
 }
@@ -80,6 +96,7 @@ async fn a_pool_outlives_its_connections() {
         &test.url,
         PoolSettings {
             max_connections: 2,
+            acquire_timeout: PATIENCE,
             ..PoolSettings::default()
         },
     )
@@ -94,7 +111,11 @@ async fn a_pool_outlives_its_connections() {
 #[tokio::test]
 async fn migrating_again_changes_nothing_and_outlasts_the_timeouts_of_a_hot_role() {
     let test = TestDb::new().await;
-    let pool = db::connect(&test.url, PoolSettings::default()).await.unwrap();
+    let settings = PoolSettings {
+        acquire_timeout: PATIENCE,
+        ..PoolSettings::default()
+    };
+    let pool = db::connect(&test.url, settings).await.unwrap();
     db::migrate(&pool, &db::MIGRATOR).await.unwrap();
     let timeout: String = sqlx::query_scalar("show statement_timeout")
         .fetch_one(&pool)

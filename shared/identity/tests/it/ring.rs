@@ -101,7 +101,8 @@ async fn while_the_database_is_away_one_failure_answers_all_who_wait() {
     let (_, key_id, secret) = crate::key_pair(&db.pool, 1).await;
     let settings = PoolSettings {
         max_connections: 1,
-        acquire_timeout: Duration::from_secs(2),
+        // Waited out twice, and long enough for all to have asked meanwhile.
+        acquire_timeout: Duration::from_secs(5),
         ..PoolSettings::default()
     };
     let pool = db::connect(&db.url, settings).await.unwrap();
@@ -126,7 +127,10 @@ async fn while_the_database_is_away_one_failure_answers_all_who_wait() {
 async fn a_revocation_works_within_a_second() {
     let db = TestDb::new().await;
     let (account, key_id, secret) = crate::key_pair(&db.pool, 1).await;
-    let ring = KeyRing::new(db.pool.clone(), RingSettings::default());
+    let settings = RingSettings::default();
+    // The wait below has to suit a busy machine, so the second is held here: no answer is believed for longer.
+    assert!(settings.max_age < Duration::from_secs(1), "{settings:?}");
+    let ring = KeyRing::new(db.pool.clone(), settings);
     assert!(ring.authenticate(key_id.as_str(), &secret).await.is_ok());
 
     let mut conn = db.pool.acquire().await.unwrap();
@@ -137,7 +141,7 @@ async fn a_revocation_works_within_a_second() {
     );
     let keys = keys_of(&mut conn, account.id).await.unwrap();
     assert_eq!(keys[0].revoked_at, Some(start_of_time()));
-    wait_until("the key is refused", Duration::from_secs(1), async || {
+    wait_until("the key is refused", Duration::from_secs(60), async || {
         ring.authenticate(key_id.as_str(), &secret).await.is_err()
     })
     .await;

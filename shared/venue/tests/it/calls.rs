@@ -38,8 +38,16 @@ fn settings(server: &MockServer) -> AlpacaSettings {
     AlpacaSettings::new("sim", &server.uri(), "KEY", SecretString::from("SECRET"))
 }
 
+/// Long enough for a busy machine; where the answer is held back, far shorter than that and still enough to ask.
+fn patience(held_back: bool) -> Duration {
+    Duration::from_secs(if held_back { 2 } else { 60 })
+}
+
 fn venue(server: &MockServer) -> AlpacaVenue {
-    let patience = Duration::from_millis(300);
+    venue_with(server, patience(false))
+}
+
+fn venue_with(server: &MockServer, patience: Duration) -> AlpacaVenue {
     AlpacaVenue::new(AlpacaSettings {
         timeout: patience,
         body_limit: 10_000,
@@ -155,7 +163,8 @@ async fn a_patch_is_never_sent_again_by_the_adapter() {
         ),
     ] {
         let server = answering_a_patch(answer).await;
-        let answer = venue(&server).replace(key(1), &old(), &asked()).await;
+        let venue = venue_with(&server, patience(fault == Fault::Timeout));
+        let answer = venue.replace(key(1), &old(), &asked()).await;
         assert_eq!(answer, Replacing::Unknown(fault));
     }
 }
@@ -203,7 +212,8 @@ async fn a_post_is_never_sent_again_by_the_adapter() {
     ];
     for (answer, fault) in cases {
         let server = answering(answer).await;
-        assert_eq!(venue(&server).submit(key(1), &asked()).await, Submitted::Unknown(fault));
+        let venue = venue_with(&server, patience(fault == Fault::Timeout));
+        assert_eq!(venue.submit(key(1), &asked()).await, Submitted::Unknown(fault));
     }
 }
 
@@ -324,11 +334,11 @@ async fn quotes_are_numbers_and_an_empty_side_has_no_price() {
     assert_eq!(quotes[0].ask, None);
 }
 
-fn clearing(server: &MockServer) -> AlpacaVenue {
+fn clearing(server: &MockServer, patience: Duration) -> AlpacaVenue {
     AlpacaVenue::new(AlpacaSettings {
         trade_files: true,
         trade_file_limit: 80,
-        trade_file_timeout: Duration::from_secs(2),
+        trade_file_timeout: patience,
         ..settings(server)
     })
     .unwrap()
@@ -365,7 +375,8 @@ async fn a_trade_file_comes_whole_or_not_at_all() {
             .respond_with(answer)
             .mount(&server)
             .await;
-        assert_eq!(clearing(&server).trade_file(day).await, expected);
+        let patience = patience(expected == Err(Fault::Timeout));
+        assert_eq!(clearing(&server, patience).trade_file(day).await, expected);
     }
     let server = MockServer::start().await;
     assert_eq!(
@@ -402,7 +413,7 @@ async fn an_execution_is_asked_for_by_its_id_and_an_answer_about_another_is_no_a
             .respond_with(answer)
             .mount(&server)
             .await;
-        let answer = clearing(&server).execution(&id).await;
+        let answer = clearing(&server, patience(false)).execution(&id).await;
         assert_eq!(answer.map(|found| found.map(|view| view.busted_at.is_some())), expected);
     }
 }

@@ -31,6 +31,7 @@ async fn connected(since: Option<String>, silence: Duration) -> (Updates, Peer, 
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = AlpacaSettings::new("sim", &url, "KEY", SecretString::from("SECRET"));
     let venue = AlpacaVenue::new(AlpacaSettings {
+        timeout: PATIENT,
         stream_silence: silence,
         ..settings
     })
@@ -68,7 +69,8 @@ fn update(event: &str, key: Uuid, event_id: &str) -> Value {
     }})
 }
 
-const PATIENT: Duration = Duration::from_secs(5);
+/// Longer than a busy machine stands still.
+const PATIENT: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn updates_carry_their_place_and_the_next_listener_goes_on_from_it() {

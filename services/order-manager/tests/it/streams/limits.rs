@@ -1,6 +1,6 @@
 //! How many, how long, how slow: what ends a connection, and that its client resumes without loss.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use order_manager::StreamSettings;
@@ -128,7 +128,8 @@ async fn a_client_that_answers_no_ping_is_cut() {
 async fn a_slow_reader_is_cut_and_resumes_without_loss() {
     const EVENTS: i64 = 20_000;
     let street = Street::with(StreamSettings {
-        read_within: Duration::from_millis(200),
+        // Seconds, since all of them share one thread: when it stands still, the quick one must not seem slow.
+        read_within: Duration::from_secs(5),
         sweep_every: Duration::from_millis(50),
         connections_per_account: 2,
         ..StreamSettings::default()
@@ -186,10 +187,11 @@ async fn a_reader_that_never_catches_up_is_cut() {
 /// It fell behind once, which is no reason to cut it later.
 #[tokio::test]
 async fn a_reader_that_has_caught_up_is_forgiven() {
+    const BEHIND_AT_MOST: Duration = Duration::from_secs(10);
     let street = Street::with(StreamSettings {
         queue: 1,
         heartbeat: Duration::from_millis(20),
-        behind_at_most: Duration::from_secs(3),
+        behind_at_most: BEHIND_AT_MOST,
         sweep_every: Duration::from_millis(20),
         ..StreamSettings::default()
     })
@@ -199,11 +201,10 @@ async fn a_reader_that_has_caught_up_is_forgiven() {
     let order = street.order(&ada).await;
     street.flood(order, 100).await;
     assert_eq!(events.numbers(101).await, (1..=101).collect::<Vec<_>>());
-    let mut heartbeats = 0;
-    while heartbeats < 160 {
+    let caught_up = Instant::now();
+    while caught_up.elapsed() <= BEHIND_AT_MOST {
         let line = events.line().await.unwrap();
         assert!([": heartbeat", ""].contains(&line.as_str()), "{line}");
-        heartbeats += usize::from(!line.is_empty());
     }
     street.flood(order, 100).await;
     assert_eq!(events.numbers(100).await, (102..=201).collect::<Vec<_>>());

@@ -98,8 +98,8 @@ async fn v10_nobody_takes_a_run_over_in_the_middle_of_its_transaction() {
 #[tokio::test]
 async fn a_job_that_takes_long_keeps_its_lease_even_within_a_transaction() {
     let mut rig = Rig::at(MONDAY).await;
-    // A heartbeat after two seconds, and as long again for a busy machine to answer it.
-    rig.settings.lease = Duration::from_secs(6);
+    // A heartbeat after five seconds, and as long again for a busy machine to answer it.
+    rig.settings.lease = Duration::from_secs(15);
     rig.due("work").await;
     let (run, gate, task) = held(&rig).await;
     let mut tx = rig.db.pool.begin().await.unwrap();
