@@ -7,6 +7,12 @@
 #   demo.env       the address and the key of a customer with money
 #   postgres/      the private cluster
 #   lock run.pid   one start per folder
+#
+# and of deploy/run daybook.log, of deploy/kafka, with a file for each process:
+#
+#   log/ ports/ pids/   what it says, where it listens, its id while it runs
+#   kafka/              the broker
+#   haproxy.cfg         written at each start
 
 # Chooses the folder and everything that a setting may choose.
 installation_begin() {
@@ -93,12 +99,19 @@ remembered_token() {
   printf '%s' "${token:-$(random_secret)}"
 }
 
-# Starts a program in a session of its own, so that the terminal's Ctrl-C reaches only the script, which then asks once. Should the
-# script be killed, the kernel asks in its place. usage: start_program LOG PROGRAM ARGUMENT...; its id is in `started`
+# Starts a program with a new log. usage: start_program LOG PROGRAM ARGUMENT...; its id is in `started`
 start_program() {
+  keep_last_log "$1"
+  launch "$@"
+}
+
+keep_last_log() { [[ ! -e $1 ]] || mv "$1" "$1.1"; }
+
+# Starts a program in a session of its own, so that the terminal's Ctrl-C reaches only the script, which then asks once. Should the
+# script be killed, the kernel asks in its place. usage: launch LOG PROGRAM ARGUMENT...; its id is in `started`
+launch() {
   local log=$1
   shift
-  [[ ! -e $log ]] || mv "$log" "$log.1"
   setsid setpriv --pdeathsig TERM -- "$@" </dev/null >>"$log" 2>&1 &
   # shellcheck disable=SC2034 # the caller reads it
   started=$!
@@ -108,12 +121,14 @@ start_program() {
 wait_until_ready() {
   local name=$1 pid=$2 url=$3 log=$4
   for _ in {1..600}; do
-    ! curl -fsS -m 2 -o /dev/null "$url" 2>/dev/null || return 0
+    ! url_answers "$url" || return 0
     kill -0 "$pid" 2>/dev/null || die_with_log "$log" "$name ended before it was ready"
     sleep 0.2
   done
   die_with_log "$log" "$name was not ready after two minutes: $(curl -sS -m 2 "$url" 2>&1)"
 }
+
+url_answers() { curl -fsS -m 2 -o /dev/null "$1" 2>/dev/null; }
 
 die_with_log() {
   local log=$1

@@ -3,16 +3,19 @@
 #
 #   sdk_start FOLDER DAYBOOK [SCRIPT]   deploy/run, or another script, in FOLDER, on free ports, with an executable that is built already
 #   sdk_suite NAME FOLDER       one suite: python, js, go or rust; its tools go into FOLDER
-#   sdk_stop                    as Ctrl-C would
+#   sdk_stop                    as Ctrl-C would; demands that all of it ends, and ends well
+#   sdk_end                     the same without any demand
 #
-# Each suite gets what a customer has, the key pair and the address of demo.env, and the address of the exchange's public quotes.
+# Each suite gets what a customer has, the key pair and the address of demo.env, the address of the exchange's public quotes, and in
+# DAYBOOK_ADMIN the operator's command, as words of a shell.
 # Source common.sh first.
 
 SDK_SUITES=services/daybook/tests/sdk
-sdk_pid=''
+sdk_pid='' sdk_folder=''
 
 sdk_start() {
   local folder=$1 daybook=$2 script=${3:-deploy/run}
+  sdk_folder=$folder
   mkdir -p "$folder/data"
   : >"$folder/run.log"
   DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook "$script" >"$folder/run.log" 2>&1 &
@@ -27,7 +30,8 @@ sdk_start() {
   source "$folder/data/demo.env" || sdk_failed "$folder" 'Daybook was not ready after three minutes'
   set +a
   DAYBOOK_QUOTES_URL=http://127.0.0.1:$(sed -n 's/^DAYBOOK_EXCHANGE_PORT=//p' "$folder/data/daybook.env")
-  export DAYBOOK_QUOTES_URL
+  DAYBOOK_ADMIN=$(printf 'env DAYBOOK_DATA_DIR=%q %q admin' "$folder/data" "$daybook")
+  export DAYBOOK_QUOTES_URL DAYBOOK_ADMIN
 }
 
 sdk_failed() {
@@ -35,12 +39,45 @@ sdk_failed() {
   fail "$2; the last lines of its log are above."
 }
 
-# Waits for the end: the next suite, or the removal of the folder, must not meet a PostgreSQL on its way down.
 sdk_stop() {
+  local code=0 processes id
+  [[ -n $sdk_pid ]] || return 0
+  mapfile -t processes < <(sdk_processes)
+  [[ ${#processes[@]} -ge 2 ]] || sdk_failed "$sdk_folder" "the processes of this Daybook are not known"
+  sdk_end || code=$?
+  [[ $code -eq 0 ]] || sdk_failed "$sdk_folder" "Daybook was asked to stop, and ended with status $code"
+  grep -qx stopped "$sdk_folder/run.log" || sdk_failed "$sdk_folder" "Daybook did not say that it stopped"
+  for id in "${processes[@]}"; do sdk_gone "$id" || sdk_failed "$sdk_folder" "Daybook stopped, and left process $id: $(sdk_command "$id")"; done
+}
+
+# Whether a process ends within seconds: PostgreSQL's says that it stopped a moment before it is gone. The dead have no command any more.
+sdk_gone() {
+  for _ in {1..50}; do
+    [[ -n $(sdk_command "$1") ]] || return 0
+    sleep 0.1
+  done
+  return 1
+}
+
+sdk_command() { { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null || true; }
+
+# What the script has started, PostgreSQL and whatever it wrote down among it. Its own short helpers are children, too.
+sdk_processes() {
+  local data=$sdk_folder/data
+  {
+    cat "/proc/$sdk_pid/task/$sdk_pid/children" "$data"/pids/*.pid 2>/dev/null || true
+    head -n 1 "$data/postgres/data/postmaster.pid"
+  } | xargs -n 1 | sort -u
+}
+
+# Waits for the end: the next suite, or the removal of the folder, must not meet a PostgreSQL on its way down.
+sdk_end() {
+  local code=0
   [[ -n $sdk_pid ]] || return 0
   kill -TERM "$sdk_pid" 2>/dev/null || true
-  wait "$sdk_pid" || true
+  wait "$sdk_pid" || code=$?
   sdk_pid=''
+  return "$code"
 }
 
 sdk_suite() { "sdk_$1" "$2"; }
