@@ -46,7 +46,11 @@ impl Desk {
     /// A change that makes no sense now, or what the database says.
     pub async fn change_calendar(&self, rule: &Calendar, change: Change, reason: &str) -> anyhow::Result<Effect> {
         // Unlike with other acts the change itself may be reason enough.
-        let reason = if reason.trim().is_empty() { "" } else { reason::said(reason)? };
+        let reason = if reason.trim().is_empty() {
+            ""
+        } else {
+            reason::said(reason)?
+        };
         let mut tx = self.begin().await?;
         sessions::lock(&mut tx).await?;
         let now = db::database_time(&mut tx).await?;

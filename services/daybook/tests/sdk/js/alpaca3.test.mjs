@@ -61,7 +61,10 @@ test("a replacement takes the place", async () => {
 
 test("a position is opened and closed", async () => {
   await until((await order("MA", 2, await near("MA"))).id, "filled");
-  assert.ok(Number((await alpaca.getPosition("MA")).qty) >= 2);
+  const held = await alpaca.getPosition("MA");
+  assert.ok(Number(held.qty) >= 2);
+  const listed = (await alpaca.getPositions()).find((one) => one.symbol === "MA");
+  assert.deepEqual([listed.asset_id, listed.qty], [held.asset_id, held.qty]);
   await until((await alpaca.closePosition("MA")).id, "filled");
   await refused(alpaca.getPosition("MA"), 404, 40410000, /position does not exist/);
   const entries = await alpaca.getAccountActivities({ activityTypes: "FILL" });
@@ -83,8 +86,13 @@ test("clock, calendar, assets, configurations, history", async () => {
   assert.ok((await alpaca.getAssets({ status: "active" })).length >= 20);
   assert.equal((await alpaca.getAsset("AAPL")).tradable, true);
   const usual = await alpaca.getAccountConfigurations();
-  const changed = await alpaca.updateAccountConfigurations({ trade_confirm_email: usual.trade_confirm_email });
-  assert.deepEqual(changed, usual);
+  assert.equal(usual.suspend_trade, false);
+  assert.equal((await alpaca.updateAccountConfigurations({ suspend_trade: true })).suspend_trade, true);
+  try {
+    await refused(order("KO", 1, await far("KO")), 403, 40310000, /trading is suspended by the user/);
+  } finally {
+    assert.deepEqual(await alpaca.updateAccountConfigurations({ suspend_trade: false }), usual);
+  }
   const history = await alpaca.getPortfolioHistory({ period: "1M", timeframe: "1D" });
   assert.equal(history.timestamp.length, history.equity.length);
 });

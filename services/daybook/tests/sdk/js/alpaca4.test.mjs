@@ -56,6 +56,8 @@ test("a position is opened, and closed in two steps", async () => {
   await until((await limit("HD", "4", await near("HD"))).id, "filled");
   const held = await positions.getOpenPosition({ symbolOrAssetId: "HD" });
   assert.ok(Number(held.qty) >= 4);
+  const listed = (await positions.getAllOpenPositions()).find((one) => one.symbol === "HD");
+  assert.deepEqual([listed.assetId, listed.qty], [held.assetId, held.qty]);
   const half = await positions.deleteOpenPosition({ symbolOrAssetId: "HD", qty: 2 });
   await until(half.id, "filled");
   const rest = await positions.deleteOpenPosition({ symbolOrAssetId: "HD" });
@@ -75,7 +77,15 @@ test("clock, calendar, assets, activities, configurations, history", async () =>
   const activities = new trading.AccountActivitiesApi(configuration);
   assert.ok((await activities.getAccountActivities({ activityTypes: ["FILL", "CSD"] })).length > 0);
   const configurations = new trading.AccountConfigurationsApi(configuration);
-  assert.equal((await configurations.getAccountConfig()).suspendTrade, false);
+  const usual = await configurations.getAccountConfig();
+  assert.equal(usual.suspendTrade, false);
+  const change = (suspendTrade) => configurations.patchAccountConfig({ accountConfigurations: { suspendTrade } });
+  assert.equal((await change(true)).suspendTrade, true);
+  try {
+    await assert.rejects(limit("KO", "1", await far("KO")), PermissionError);
+  } finally {
+    assert.deepEqual(await change(false), usual);
+  }
   const history = await new trading.PortfolioHistoryApi(configuration).getAccountPortfolioHistory({ period: "1M" });
   assert.equal(history.timestamp.length, history.equity.length);
 });

@@ -1,7 +1,13 @@
-"""A customer's program: what it knows is in demo.env, and nothing else. Prices come from the exchange's public quotes."""
+"""A customer's program: what it knows is in demo.env, and nothing else. Prices come from the exchange's public quotes.
 
+What the brokerage does to a customer is done by its own command, `daybook admin`, which DAYBOOK_ADMIN says how to call.
+"""
+
+import contextlib
 import json
 import os
+import shlex
+import subprocess
 import time
 import urllib.request
 import uuid
@@ -108,3 +114,53 @@ def customer(client):
 @pytest.fixture
 def fresh_id():
     return str(uuid.uuid4())
+
+
+@pytest.fixture
+def configurations(client):
+    """The customer's configurations, put back as they were."""
+    usual = client.get_account_configurations()
+    yield usual
+    client.set_account_configurations(usual)
+
+
+def operate(*words):
+    """`daybook admin …`, and what it says."""
+    command = [*shlex.split(os.environ["DAYBOOK_ADMIN"]), *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@contextlib.contextmanager
+def a_customer():
+    """A new customer with a thousand dollars, whom nobody else knows. Nothing removes it, and no order of it stays open."""
+    words = operate("customer", "create", "A customer of the SDK suite").split()
+    account = words[words.index("account") + 1]
+    operate("deposit", account, "1000")
+    keys = dict(line.split("=", 1) for line in operate("key", "issue", account).splitlines() if "=" in line)
+    client = TradingClient(keys["APCA_API_KEY_ID"], keys["APCA_API_SECRET_KEY"], url_override=BASE_URL)
+    # 429 is an answer to look at here, not to wait for.
+    client._retry_codes = [504]
+    someone = Customer(client)
+    someone.account = account
+    try:
+        wait_for(lambda: known(client))
+        yield someone
+    finally:
+        client.cancel_orders()
+
+
+@pytest.fixture
+def newcomer():
+    with a_customer() as someone:
+        yield someone
+
+
+def known(client):
+    """Whether a new key is felt already."""
+    try:
+        return client.get_account()
+    except APIError as error:
+        assert error.status_code == 401, error
+        return None

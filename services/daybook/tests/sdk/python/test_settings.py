@@ -1,17 +1,8 @@
 """Account configurations and portfolio history."""
 
-import pytest
 from alpaca.trading.requests import GetPortfolioHistoryRequest
 
 from conftest import wait_for
-
-
-@pytest.fixture
-def configurations(client):
-    """The customer's configurations, put back as they were."""
-    usual = client.get_account_configurations()
-    yield usual
-    client.set_account_configurations(usual)
 
 
 def test_a_customer_can_suspend_trading(customer, configurations, refused):
