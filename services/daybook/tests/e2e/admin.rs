@@ -204,7 +204,7 @@ async fn the_folder_of_an_installation_is_all_that_the_commands_need() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("daybook.env"),
-        format!("DAYBOOK_DATABASE_URL={}\n", house.db.url),
+        format!("DAYBOOK_DATABASE_URL={}\n", house.settings().database_url()),
     )
     .unwrap();
     let run = |arguments: &[&str]| {

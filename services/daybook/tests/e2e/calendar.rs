@@ -16,7 +16,7 @@ fn command(house: &House, arguments: &[&str]) -> (i32, String) {
     command
         .env_clear()
         .env("USER", "grace")
-        .env("DAYBOOK_DATABASE_URL", &house.db.url)
+        .env("DAYBOOK_DATABASE_URL", house.settings().database_url())
         .env("DAYBOOK_CALENDAR", "always-open")
         .args(["admin", "calendar"])
         .args(arguments);

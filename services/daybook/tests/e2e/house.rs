@@ -16,7 +16,7 @@ use crate::harness::{Customer, Market, clocks::in_the_morning, customer::http, t
 /// What an operator shows.
 pub const ADMIN_TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// The brokerage has the rights that it has in an installation, and no more; operators' commands and migrations have the owner's.
+/// Brokerage and operators have the rights that they have in an installation, and no more.
 const AS_THE_APPLICATION: &str = "&options=-c%20role%3Ddaybook_app";
 
 /// Where a broker listens: then the same scenarios run on the Kafka engine.
@@ -100,7 +100,12 @@ impl House {
         let settings = Settings::from_pairs(pairs.collect()).unwrap();
         let clock = Arc::new(OffsetClock::new(offset));
         let ids = Arc::new(SystemIds::new(clock.clone()));
-        let desk = Desk::new(db.pool.clone(), ids, clock.clone(), "test");
+        let few = db::PoolSettings {
+            max_connections: 4,
+            ..db::PoolSettings::default()
+        };
+        let desk_pool = db::connect(&as_the_application, few).await.unwrap();
+        let desk = Desk::new(desk_pool, ids, clock.clone(), "test");
         let market = Market::at("");
         let mut house = House {
             db,
@@ -204,7 +209,7 @@ impl House {
         let mut command = assert_cmd::Command::cargo_bin("daybook").unwrap();
         let output = command
             .env_clear()
-            .env("DAYBOOK_DATABASE_URL", &self.db.url)
+            .env("DAYBOOK_DATABASE_URL", self.settings.database_url())
             .args(arguments)
             .output()
             .unwrap();

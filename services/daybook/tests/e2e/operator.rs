@@ -208,7 +208,7 @@ async fn the_commands_show_what_the_listener_shows() {
     let house = House::open().await;
     let known = || async { !get(&house, "/admin/v1/jobs").await.as_array().unwrap().is_empty() };
     wait_until("the schedules", PATIENCE, known).await;
-    let url = house.db.url.clone();
+    let url = house.settings().database_url().to_owned();
     let told = move |arguments: &'static [&'static str]| {
         let url = url.clone();
         let run = move || {
