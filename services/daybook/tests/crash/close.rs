@@ -169,7 +169,9 @@ impl Town {
         let mut parts = Vec::new();
         for query in [
             "select side || ' ' || time_in_force || ' ' || status || ' ' || filled_qty from orders order by submitted_at",
-            "select string_agg(event, ' ' order by seq) from order_events where event <> 'partial_fill' group by order_id order by min(seq)",
+            // Whether a submission was in doubt for a moment is the machine's affair.
+            "select string_agg(event, ' ' order by seq) from order_events where event not in ('partial_fill', 'pending_new')
+              group by order_id order by min(seq)",
             "select avail || ' ' || held from ledger_cash order by account_id",
             "select step::text from eod_steps where done_at is not null order by step",
             "select kind || ' ' || count(*) from notices where kind <> 'partial_fill' group by kind order by kind",

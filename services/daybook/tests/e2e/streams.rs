@@ -16,6 +16,8 @@ use crate::house::House;
 const CUSTOMERS: u64 = 20;
 const CONNECTIONS_EACH: u64 = 10;
 const ROUNDS: usize = 6;
+/// Told between `accepted` and `new` where the exchange took long to answer, as it does on a busy machine.
+const IN_DOUBT: &str = "pending_new";
 const SEED: u64 = 5;
 
 fn number(update: &Value) -> i64 {
@@ -53,7 +55,9 @@ async fn a_customer_hears_what_becomes_of_an_order() {
         assert_eq!(events.next().await.unwrap(), last, "both protocols tell the same");
         let order = last["order"]["id"].as_str().unwrap().to_owned();
         let word = last["event"].as_str().unwrap().to_owned();
-        heard.entry(order).or_default().push(word);
+        if word != IN_DOUBT {
+            heard.entry(order).or_default().push(word);
+        }
     }
     assert_eq!(heard[&bought.to_string()], ["accepted", "new", "fill"]);
     assert_eq!(
@@ -136,14 +140,14 @@ async fn two_hundred_connections_that_drop_and_resume_hear_every_event_exactly_o
     house.at_rest().await;
     let mut logs = Vec::new();
     for (who, last) in &customers {
-        let events: Vec<String> = sqlx::query_scalar(
-            "select concat_ws(' ', order_id, event, cause) from order_events where account_id = $1 order by order_id, seq",
-        )
-        .bind(who.account.get())
-        .fetch_all(&house.db.pool)
-        .await
-        .unwrap();
-        assert_eq!(events.len(), 7 * ROUNDS, "{events:#?}");
+        let events: Vec<String> =
+            sqlx::query_scalar("select event from order_events where account_id = $1 order by seq")
+                .bind(who.account.get())
+                .fetch_all(&house.db.pool)
+                .await
+                .unwrap();
+        let sure = events.iter().filter(|event| *event != IN_DOUBT).count();
+        assert_eq!(sure, 7 * ROUNDS, "{events:?}");
         let stored = events.len() as i64;
         logs.push(whole_log(who, stored).await);
         last.store(stored, Ordering::Relaxed);

@@ -41,12 +41,16 @@ def updates(customer):
     thread.join(timeout=20)
 
 
+# Told between "accepted" and "new" where the exchange took long to answer, as it does on a busy machine.
+IN_DOUBT = "pending_new"
+
+
 def of_order(seen, order, last):
-    """The updates of one order up to the event `last`."""
+    """The updates of one order up to the event `last`, without the one of a submission in doubt."""
     updates = []
     while not updates or updates[-1].event != last:
         update = seen.get(timeout=60)
-        if update.order.id == order.id:
+        if update.order.id == order.id and update.event != IN_DOUBT:
             updates.append(update)
     return updates
 
@@ -85,13 +89,14 @@ def test_replay_gives_each_event_once_and_resumes_by_id(customer):
     # What happened at the very moment is not after it.
     since, until = order.created_at - timedelta(microseconds=1), ended.updated_at
     replayed = events(since=since.isoformat(), until=until.isoformat())
-    told = [one for one in replayed if one["order"]["id"] == str(order.id)]
+    told = [one for one in replayed if one["order"]["id"] == str(order.id) and one["event"] != IN_DOUBT]
     assert [one["event"] for one in told][:3] == ["accepted", "new", "pending_cancel"], replayed
     ids = [one["event_id"] for one in told]
     assert ids == sorted(ids) and len(set(ids)) == len(ids)
     assert [one["at"] for one in told] == sorted(one["at"] for one in told)
     rest = events(since_id=ids[0], until_id=ids[2])
-    assert [one["event_id"] for one in rest if one["order"]["id"] == str(order.id)] == ids[1:3]
+    mine = [one for one in rest if one["order"]["id"] == str(order.id) and one["event"] != IN_DOUBT]
+    assert [one["event_id"] for one in mine] == ids[1:3]
 
 
 def test_a_wrong_secret_does_not_listen():
