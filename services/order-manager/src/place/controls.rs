@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use db::{DbError, PgConnection};
 use domain::calendar::Calendar;
-use domain::{Money, Timestamp};
+use domain::{AccountId, Money, Timestamp};
 use risk::{InForce, Risk, Settings};
 use tracing::error;
 
-use super::decide::Given;
-use super::decide::recent::Recent;
+use super::decide::recent::{LOOK_BACK, Recent, remembered};
+use super::decide::{Books, Given};
+use super::look;
 use super::taken::Taken;
 use crate::config::Config;
 use crate::error::PlaceOrderError;
@@ -71,11 +72,36 @@ impl Controls {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Remembers recent orders that somebody else took, of the accounts that have any. Under the accounts' locks, so that none is missed.
+    pub(super) async fn catch_up(&self, conn: &mut PgConnection, books: &Books, now: Timestamp) -> Result<(), DbError> {
+        let unknown: Vec<(AccountId, Timestamp)> = {
+            let recent = self.recent();
+            let lasts = books
+                .accounts
+                .iter()
+                .map(|(id, book)| (*id, book.sequence.last_submitted_at));
+            let unknown = lasts.filter(|(account, last)| !recent.knows(*account, *last, now));
+            unknown.filter_map(|(account, last)| Some((account, last?))).collect()
+        };
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let accounts: Vec<AccountId> = unknown.iter().map(|(account, _)| *account).collect();
+        let orders = look::submitted_after(conn, &accounts, now - LOOK_BACK).await?;
+        let mut recent = self.recent();
+        recent.remember(remembered(orders), now);
+        // The account's last one may be a replacement, which is not among them.
+        for (account, last) in unknown {
+            recent.known_to(account, last, now);
+        }
+        Ok(())
+    }
+
     /// What later orders are measured by, once these are committed.
     pub(super) fn remember(&self, taken: Taken, now: Timestamp) {
         taken.tell();
         self.firm.add(taken.value);
-        self.recent().remember(taken.alike, now);
+        self.recent().remember(taken.orders, now);
     }
 
     /// The same for a replacement, which equals no order.

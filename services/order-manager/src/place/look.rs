@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use db::{DbError, PgConnection};
-use domain::{AccountId, Money, OrderId, Price, Qty, Timestamp};
+use domain::{AccountId, Money, OrderId, Price, Qty, Symbol, Timestamp};
 use identity::Flags;
 use identity::limits::LimitTable;
 use ledger::CashBalance;
@@ -15,6 +15,7 @@ use risk::Settings;
 
 use super::controls::Measures;
 use super::decide::own::OwnOrders;
+use super::decide::recent::Alike;
 use super::decide::{AccountBook, Books, Churn, Command, Shares, Struck};
 
 /// The books of the batch's accounts. `cash` comes from under the lock, the rest is read now.
@@ -211,6 +212,46 @@ async fn read(conn: &mut PgConnection, batch: &[Command], known: Known<'_>) -> R
     .fetch_all(conn)
     .await?;
     Ok(rows)
+}
+
+/// What these accounts placed after a moment, the oldest first; replacements are no orders of their own here (RSK-4).
+pub(super) async fn submitted_after(
+    conn: &mut PgConnection,
+    accounts: &[AccountId],
+    after: Timestamp,
+) -> Result<Vec<(OrderId, Alike, Timestamp)>, DbError> {
+    let accounts: Vec<uuid::Uuid> = accounts.iter().map(|account| account.get()).collect();
+    let rows = sqlx::query!(
+        r#"select o.order_id, o.account_id, o.symbol, o.side, o.qty, o.limit_price, o.time_in_force, o.submitted_at
+             from unnest($1::uuid[]) as a (account_id)
+             join lateral (select *
+                             from orders w
+                            where w.account_id = a.account_id
+                              and w.submitted_at > $2
+                              and w.replaces is null
+                           offset 0) o on true
+            order by o.submitted_at"#,
+        &accounts,
+        after,
+    )
+    .fetch_all(conn)
+    .await?;
+    let orders = rows.into_iter().map(|row| {
+        let inconsistent = |what: &str| DbError::Inconsistent {
+            table: "orders",
+            what: format!("{}: {what}", row.order_id),
+        };
+        let alike = Alike {
+            account: AccountId::new(row.account_id),
+            symbol: Symbol::parse(&row.symbol).ok_or_else(|| inconsistent("symbol"))?,
+            side: row.side.parse().map_err(|_| inconsistent("side"))?,
+            qty: Qty::new(row.qty).map_err(|_| inconsistent("qty"))?,
+            limit_price: Price::new(row.limit_price).map_err(|_| inconsistent("limit_price"))?,
+            time_in_force: row.time_in_force.parse().map_err(|_| inconsistent("time_in_force"))?,
+        };
+        Ok((OrderId::new(row.order_id), alike, row.submitted_at))
+    });
+    orders.collect()
 }
 
 /// Which commands are the first of their account and symbol.

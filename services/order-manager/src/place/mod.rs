@@ -149,6 +149,7 @@ impl PlaceWork {
             now,
         };
         let mut books = look::books(&mut tx, batch, cash, known).await?;
+        self.controls.catch_up(&mut tx, &books, now).await?;
         let calendar = self.sessions.calendar();
         let decided: Vec<Result<Accepted, PlaceOrderError>> = {
             let recent = self.controls.recent();

@@ -3,15 +3,15 @@
 use domain::{Money, OrderId};
 use tracing::{info, warn};
 
-use super::decide::recent::{Alike, Earlier};
+use super::decide::recent::Remembered;
 use super::decide::{Accepted, Unchecked};
 use crate::error::PlaceOrderError;
 
 /// Of the orders of one batch.
 #[derive(Debug, Default)]
 pub(super) struct Taken {
-    /// What equal ones would have in common with them.
-    pub(super) alike: Vec<(Alike, Earlier)>,
+    /// They themselves, for orders that equal them.
+    pub(super) orders: Vec<Remembered>,
     /// What they are worth together.
     pub(super) value: Money,
     unchecked: Vec<(Unchecked, OrderId)>,
@@ -26,7 +26,7 @@ impl Taken {
         let mut taken = Taken::default();
         for accepted in decided.iter().flatten() {
             let order = &accepted.order;
-            taken.alike.push((accepted.alike(), accepted.earlier()));
+            taken.orders.push(accepted.remembered());
             taken.value = taken.value.plus(order.open_value()).unwrap_or(taken.value);
             taken
                 .unchecked

@@ -12,7 +12,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use testkit::{start_of_time, wait_until};
 
-use crate::house::{Answer, Customer, House, order};
+use crate::house::{Answer, Customer, House, order, router_of};
+use crate::replacing::{patch, working};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -105,7 +106,7 @@ async fn rsk_6_a_kill_switch_stops_new_orders_and_no_cancel(#[case] level: &str,
         .until(&ada, "the switch is felt", |answer| !answer.status.is_success())
         .await;
     assert_eq!(refused.error(), (403, 40310000, told));
-    let restarted = crate::house::router_of(&house, 2);
+    let restarted = router_of(&house, 2);
     let answer = House::send_to(&restarted, &ada, order("buy", "1", "1")).await;
     assert_eq!(answer.error(), (403, 40310000, told), "a restart changes nothing");
     let canceled = house
@@ -304,8 +305,51 @@ async fn rsk_4_equal_orders_are_shown_to_surveillance_and_refused_only_where_tha
         })
         .await;
     assert!(refused.body["existing_order_id"].is_string());
-    house.clock.advance(Duration::from_secs(2));
+    // Orders of one moment are some microseconds apart.
+    house.clock.advance(Duration::from_millis(2_001));
     house.order(&ada, "buy", "1", "1").await.ok();
+}
+
+/// Two doors of one house: what one took, the other has never heard of.
+#[tokio::test]
+async fn rsk_4_an_equal_order_of_another_process_is_seen_too_and_its_burst_is_shown_once() {
+    let house = House::open().await;
+    let ada = house.customer(1_000).await;
+    let doors = [2, 3].map(|seed| router_of(&house, seed));
+    let mut ids = Vec::new();
+    for n in 0..6 {
+        let taken = House::send_to(&doors[n % 2], &ada, order("buy", "1", "10")).await.ok();
+        ids.push(text(&taken["id"]));
+        house.clock.advance(Duration::from_millis(900));
+    }
+    let mut conn = house.pool().acquire().await.unwrap();
+    let flags = risk::flags::newest(&mut conn, Some(ada.account), 10).await.unwrap();
+    let shown: Vec<String> = flags.iter().map(|flag| flag.order.to_string()).collect();
+    assert_eq!(shown, [ids[1].clone()], "of {ids:?}");
+    drop(conn);
+    house
+        .set(Scope::Account(ada.account), "refuse-duplicates", "true")
+        .await;
+    // A third one knows nothing but what it reads.
+    let refused = House::send_to(&router_of(&house, 4), &ada, order("buy", "1", "10")).await;
+    assert_eq!(refused.body["existing_order_id"], ids[5].as_str(), "{:?}", refused.body);
+    house.clock.advance(Duration::from_millis(1_100));
+    House::send_to(&doors[0], &ada, order("buy", "1", "10")).await.ok();
+}
+
+/// A replacement equals no order, and no order equals it.
+#[tokio::test]
+async fn rsk_4_a_replacement_is_not_among_the_recent_orders() {
+    let house = House::open().await;
+    let ada = house.customer(1_000).await;
+    house
+        .set(Scope::Account(ada.account), "refuse-duplicates", "true")
+        .await;
+    let old = working(&house, &ada, "buy", "1", "10").await;
+    patch(&house, &ada, &old, json!({"limit_price": "11"})).await.ok();
+    house.order(&ada, "buy", "1", "11").await.ok();
+    let refused = House::send_to(&router_of(&house, 2), &ada, order("buy", "1", "10")).await;
+    assert_eq!(refused.body["existing_order_id"], old.as_str(), "{:?}", refused.body);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use risk::{Level, Mode, Settings, Switch, Target};
 
 use super::*;
 use crate::place::decide::checks::Unchecked;
+use crate::place::decide::recent::{Remembered, remembered};
 use crate::prices::Reference;
 
 /// A case: books that anything fits into, with these limits.
@@ -181,7 +182,7 @@ fn px_5_without_a_price_the_order_is_taken_and_that_is_told() {
 fn rsk_4_an_equal_order_within_two_seconds_is_told_and_refused_only_where_that_is_set() {
     let first = decided(&mut wide(rules()), &command(1, Side::Buy, "1", "10")).unwrap();
     let mut recent = Recent::default();
-    recent.remember([(first.alike(), first.earlier())], now());
+    recent.remember([first.remembered()], now());
     let at = |books: &mut Books, command: &Command, ms: i64| {
         let given = Given {
             now: now() + TimeDelta::milliseconds(ms),
@@ -248,7 +249,7 @@ fn rsk_4_a_burst_of_equal_orders_is_shown_to_surveillance_once() {
         let told = taken.iter().filter(|order| order.duplicate_of.is_some()).count();
         assert_eq!(told, if batch == 0 { 2 } else { 3 });
         shown.extend(taken.iter().filter_map(|order| order.flag()).map(|flag| flag.order));
-        recent.remember(taken.iter().map(|order| (order.alike(), order.earlier())), now());
+        recent.remember(taken.iter().map(Accepted::remembered), now());
     }
     assert_eq!(shown, [command(1, Side::Buy, "1", "10").order_id]);
 }
@@ -275,10 +276,59 @@ fn rsk_4_what_is_no_longer_recent_is_forgotten() {
     for n in 0..10 {
         let order = decided(&mut books, &command(n, Side::Buy, "1", "10")).unwrap();
         let at = now() + TimeDelta::seconds(n.try_into().unwrap());
-        recent.remember([(order.alike(), order.earlier())], at);
-        assert_eq!(recent.find(&order.alike(), at), Some(order.earlier()));
+        let order = Remembered {
+            at,
+            ..order.remembered()
+        };
+        recent.remember([order.clone()], at);
+        assert_eq!(recent.find(&order.alike, at), Some(order.earlier));
     }
     assert!(recent.len() <= 2, "{recent:?}");
+}
+
+/// The account's last order may be of another process, and this one may come late with what it took itself.
+#[test]
+fn rsk_4_an_account_is_known_up_to_its_last_order_while_that_is_recent() {
+    let at = |ms| now() + TimeDelta::milliseconds(ms);
+    let order = |n, ms| {
+        let mut books = wide(rules());
+        let order = decided(&mut books, &command(n, Side::Buy, "1", "10")).unwrap();
+        Remembered {
+            at: at(ms),
+            ..order.remembered()
+        }
+    };
+    let mut recent = Recent::default();
+    assert!(recent.knows(account(), None, at(0)), "it never had an order");
+    assert!(!recent.knows(account(), Some(at(0)), at(1_999)));
+    assert!(recent.knows(account(), Some(at(0)), at(2_000)), "it is not recent");
+    recent.remember([order(2, 500)], at(600));
+    recent.remember([order(1, 0)], at(700));
+    assert!(recent.knows(account(), Some(at(500)), at(800)));
+    assert!(!recent.knows(account(), Some(at(501)), at(800)));
+    let equal = order(3, 800);
+    assert_eq!(
+        recent.find(&equal.alike, at(800)).map(|earlier| earlier.order),
+        Some(order(2, 0).earlier.order)
+    );
+}
+
+#[test]
+fn rsk_4_orders_that_are_read_are_a_burst_as_those_that_were_taken_here() {
+    let alike = decided(&mut wide(rules()), &command(1, Side::Buy, "1", "10"))
+        .unwrap()
+        .remembered()
+        .alike;
+    let read = [0, 1_999, 3_998, 5_998].map(|ms| {
+        let order = OrderId::new(Uuid::from_u128(ms));
+        (
+            order,
+            alike.clone(),
+            now() + TimeDelta::milliseconds(ms.try_into().unwrap()),
+        )
+    });
+    let shown: Vec<bool> = remembered(read).iter().map(|order| order.earlier.shown).collect();
+    assert_eq!(shown, [false, true, true, false]);
 }
 
 #[rstest]
