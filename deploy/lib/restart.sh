@@ -1,0 +1,57 @@
+# shellcheck shell=bash
+# An installation that is stopped, killed and started again goes on where it was.
+#
+#   restart_check FOLDER DAYBOOK    deploy/run in FOLDER, three times
+#
+# Source common.sh, sdk.sh and smoke.sh first.
+
+restart_check() {
+  local folder=$1 daybook=$2 order key
+  sdk_start "$folder" "$daybook"
+  order=$(restart_paste "$folder/run.log")
+  key=$APCA_API_KEY_ID
+  restart_filled "$order"
+  sdk_stop
+
+  sdk_start "$folder" "$daybook"
+  [[ $APCA_API_KEY_ID == "$key" ]] || sdk_failed "$folder" "the second start has another key, $APCA_API_KEY_ID for $key"
+  restart_filled "$order"
+  smoke_order
+  restart_kill "$folder"
+
+  sdk_start "$folder" "$daybook"
+  restart_filled "$order"
+  smoke_order
+  smoke_audit "$folder" "$daybook"
+  sdk_stop
+}
+
+# Runs the line that the welcome wants to be pasted into another terminal; prints the id of its order.
+restart_paste() {
+  local line answer
+  line=$(grep -m 1 '^ *curl -s [^ ]*/v2/orders ' "$1") || fail "the welcome in $1 names no order to paste"
+  answer=$(env -u APCA_API_KEY_ID -u APCA_API_SECRET_KEY bash -c "$line")
+  restart_field id "$answer" || fail "the welcome's line was not taken: $answer"
+}
+
+# usage: restart_filled ORDER
+restart_filled() {
+  local answer
+  for _ in {1..300}; do
+    answer=$(smoke_ask "/v2/orders/$1")
+    [[ $(restart_field status "$answer") != filled ]] || return 0
+    sleep 0.2
+  done
+  fail "order $1 was not filled within a minute, or is not found any more: $answer"
+}
+
+restart_field() { grep -o -m 1 "\"$1\":\"[^\"]*\"" <<<"$2" | head -n 1 | cut -d '"' -f 4 | grep .; }
+
+# Kills the script, which then stops nothing that it started: the next start has to come to terms with that.
+restart_kill() {
+  # shellcheck disable=SC2154 # sdk_start says it
+  kill -KILL "$sdk_pid"
+  wait "$sdk_pid" || true
+  sdk_pid=''
+  [[ -e $1/data/run.pid ]] || fail "deploy/run was killed, and yet it has tidied up"
+}
