@@ -3,6 +3,8 @@
 #
 #   restart_check FOLDER DAYBOOK    deploy/run in FOLDER, three times
 #
+# Customers paste what the welcome and the README show them.
+#
 # Source common.sh, sdk.sh and smoke.sh first.
 
 restart_check() {
@@ -16,7 +18,7 @@ restart_check() {
   sdk_start "$folder" "$daybook"
   [[ $APCA_API_KEY_ID == "$key" ]] || sdk_failed "$folder" "the second start has another key, $APCA_API_KEY_ID for $key"
   restart_filled "$order"
-  smoke_order
+  restart_readme "$folder"
   restart_kill "$folder"
 
   sdk_start "$folder" "$daybook"
@@ -32,6 +34,16 @@ restart_paste() {
   line=$(grep -m 1 '^ *curl -s [^ ]*/v2/orders ' "$1") || fail "the welcome in $1 names no order to paste"
   answer=$(env -u APCA_API_KEY_ID -u APCA_API_SECRET_KEY bash -c "$line")
   restart_field id "$answer" || fail "the welcome's line was not taken: $answer"
+}
+
+# What the README has its reader do first, with curl; nothing of it may be refused. Pasted at once, its last line may find the first order
+# filled before it could be canceled, and says so in a body of its own.
+restart_readme() {
+  local lines answers
+  lines=$(awk '/^## A first order/ { here = 1 } here && /^```sh/ { inside = 1; next } inside && /^```/ { exit } inside' README.md)
+  [[ $lines == *'~/.local/share/daybook/'*/v2/orders* ]] || fail "the README's first order is not where it was"
+  answers=$(env -u APCA_API_KEY_ID -u APCA_API_SECRET_KEY bash -euo pipefail -c "${lines//'~/.local/share/daybook'/$1/data}")
+  [[ $answers == *'"type":"market"'*'"type":"limit"'* && ${answers//'"body":{"code":'/} != *'{"code":'* ]] || fail "the README's first order: $answers"
 }
 
 # usage: restart_filled ORDER
