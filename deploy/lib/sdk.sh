@@ -15,6 +15,7 @@ sdk_pid='' sdk_folder=''
 
 sdk_start() {
   local folder=$1 daybook=$2 script=${3:-deploy/run}
+  sdk_not_at_midnight
   sdk_folder=$folder
   mkdir -p "$folder/data"
   : >"$folder/run.log"
@@ -32,6 +33,16 @@ sdk_start() {
   DAYBOOK_QUOTES_URL=http://127.0.0.1:$(sed -n 's/^DAYBOOK_EXCHANGE_PORT=//p' "$folder/data/daybook.env")
   DAYBOOK_ADMIN=$(printf 'env DAYBOOK_DATA_DIR=%q %q admin' "$folder/data" "$daybook")
   export DAYBOOK_QUOTES_URL DAYBOOK_ADMIN
+}
+
+# In the always-open calendar day orders end at midnight in New York: what rests in the tests would end beneath them. They take minutes.
+sdk_not_at_midnight() {
+  local h m s left
+  IFS=: read -r h m s < <(TZ=America/New_York date +%H:%M:%S)
+  left=$((86400 - 10#$h * 3600 - 10#$m * 60 - 10#$s))
+  [[ $left -lt 420 ]] || return 0
+  say "waiting $left seconds for New York's midnight, at which day orders end"
+  sleep $((left + 2))
 }
 
 sdk_failed() {
