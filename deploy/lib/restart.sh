@@ -21,9 +21,11 @@ restart_check() {
   restart_readme "$folder"
   restart_kill "$folder"
 
-  sdk_start "$folder" "$daybook"
+  DAYBOOK_SYMBOLS=1000 DAYBOOK_LOG_FORMAT=json sdk_start "$folder" "$daybook"
   restart_filled "$order"
+  restart_all_listed
   smoke_order
+  restart_logs "$folder/data/daybook.log"
   smoke_audit "$folder" "$daybook"
   sdk_stop
 }
@@ -58,6 +60,28 @@ restart_filled() {
 }
 
 restart_field() { grep -o -m 1 "\"$1\":\"[^\"]*\"" <<<"$2" | head -n 1 | cut -d '"' -f 4 | grep .; }
+
+# The third start has asked for all symbols there are.
+restart_all_listed() {
+  local count=0
+  for _ in {1..150}; do
+    count=$(smoke_ask /v2/assets | grep -o '"symbol":' | wc -l)
+    [[ $count -ne 1000 ]] || return 0
+    sleep 0.2
+  done
+  fail "DAYBOOK_SYMBOLS=1000 lists $count assets"
+}
+
+# Each line is an object with what a log's reader sorts by.
+restart_logs() {
+  python3 - "$1" <<'PYTHON' || fail "$1 is not one JSON object a line"
+import json
+import sys
+
+lines = [json.loads(line) for line in open(sys.argv[1])]
+assert len(lines) > 10 and all({"timestamp", "level", "target", "message"} <= line.keys() for line in lines)
+PYTHON
+}
 
 # Kills the script, which then stops nothing that it started: the next start has to come to terms with that.
 restart_kill() {
