@@ -6,7 +6,7 @@ use std::time::Duration;
 use db::{DbError, ExactlyOne, PgConnection};
 use domain::Timestamp;
 
-use crate::book::{BreakerWord, Change, PROBING, Stored};
+use crate::book::{BreakerWord, Change, Credit, PROBING, Stored};
 
 /// Who made a change, where it was no operator.
 const EXECUTOR: &str = "executor";
@@ -28,6 +28,8 @@ pub struct BreakerRow {
     pub until: Option<Timestamp>,
     /// The end of the pause that the venue asked for.
     pub paused_until: Option<Timestamp>,
+    /// Calls that all executors together may make again.
+    pub credit: Credit,
     /// Why its state is what it is.
     pub cause: String,
     /// Who made it so.
@@ -76,8 +78,8 @@ pub(crate) async fn get(conn: &mut PgConnection, venue: &str) -> Result<BreakerR
 
 async fn read(conn: &mut PgConnection, venue: Option<&str>) -> Result<Vec<BreakerRow>, DbError> {
     let rows = sqlx::query!(
-        r#"select venue, state, version, outages, opened_at, until, paused_until, cause, changed_by, changed_at,
-                  daybook_now() as "now!"
+        r#"select venue, state, version, outages, opened_at, until, paused_until, retry_credit, retry_credit_at, cause,
+                  changed_by, changed_at, daybook_now() as "now!"
              from venue_breakers
             where venue = coalesce($1, venue)
             order by venue"#,
@@ -97,6 +99,10 @@ async fn read(conn: &mut PgConnection, venue: Option<&str>) -> Result<Vec<Breake
             opened_at: row.opened_at,
             until: row.until,
             paused_until: row.paused_until,
+            credit: Credit {
+                hundredths: u64::try_from(row.retry_credit).unwrap_or(0),
+                at: row.retry_credit_at,
+            },
             cause: row.cause,
             changed_by: row.changed_by,
             changed_at: row.changed_at,
@@ -217,6 +223,47 @@ pub(crate) async fn pause(conn: &mut PgConnection, venue: &str, wait: Duration) 
     .exactly_one_row(DbError::Stale)
 }
 
+/// Takes from the credit of retries, or adds to it, if it is still what was seen; false: somebody else was quicker.
+pub(crate) async fn draw(conn: &mut PgConnection, venue: &str, seen: Credit, left: Credit) -> Result<bool, DbError> {
+    let hundredths = |credit: Credit| i64::try_from(credit.hundredths).unwrap_or(i64::MAX);
+    let done = sqlx::query!(
+        "update venue_breakers
+            set retry_credit = $2, retry_credit_at = $3
+          where venue = $1
+            and retry_credit = $4
+            and retry_credit_at is not distinct from $5",
+        venue,
+        hundredths(left),
+        left.at,
+        hundredths(seen),
+        seen.at,
+    );
+    Ok(done.execute(conn).await?.rows_affected() == 1)
+}
+
 fn microseconds(wait: Duration) -> i64 {
     i64::try_from(wait.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What two executors do to one row at the same moment.
+    use super::*;
+
+    #[tokio::test]
+    async fn of_two_who_read_the_same_credit_one_gets_it() {
+        let db = testkit::TestDb::new().await;
+        let mut conn = db.pool.acquire().await.expect("a connection");
+        ensure(&mut conn, "fake").await.expect("a row");
+        let seen = get(&mut conn, "fake").await.expect("the row").credit;
+        let left = Credit {
+            hundredths: 9_000,
+            at: Some(testkit::start_of_time()),
+        };
+        let mut drawn = async |from, to| draw(&mut conn, "fake", from, to).await.expect("a draw");
+        assert!(drawn(seen, left).await);
+        assert!(!drawn(seen, left).await);
+        assert!(drawn(left, seen).await);
+        assert!(!drawn(left, seen).await);
+    }
 }

@@ -172,8 +172,8 @@ impl<V: Venue> Executor<V> {
         Ok(())
     }
 
-    /// Tells the other executors what was learned of the venue, and learns what they know: one row, read now and then,
-    /// written only when something changes.
+    /// Tells the other executors what was learned of the venue, learns what they know, and takes its part of the retries: one
+    /// row, read now and then, written only when something changes.
     async fn keep_breaker(&mut self) -> Result<(), StepError> {
         let now = self.clock.now();
         let look = TimeDelta::from_std(self.config.breaker_look).unwrap_or(TimeDelta::MAX);
@@ -196,7 +196,12 @@ impl<V: Venue> Executor<V> {
         };
         let row = breakers::get(&mut conn, venue).await?;
         patience.adopt(row.stored(), ours, row.pause(), now);
-        metrics::breaker(&row, patience.retries.left(now), ours);
+        if let Some(draw) = patience.retries.draw(row.credit, now)
+            && breakers::draw(&mut conn, venue, row.credit, draw.left).await?
+        {
+            patience.retries.drew(draw);
+        }
+        metrics::breaker(&row, row.credit.retries(now), ours);
         self.looked_at = Some(now);
         Ok(())
     }

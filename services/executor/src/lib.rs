@@ -30,7 +30,7 @@ mod metrics;
 mod store;
 mod traces;
 
-pub use book::{BreakerWord, InFlight};
+pub use book::{BreakerWord, Credit, InFlight};
 pub use config::Config;
 pub use executor::{Executor, GROUP};
 

@@ -48,7 +48,7 @@ pub fn describe() {
     );
     describe_gauge(
         "daybook_executor_retry_budget_size",
-        "Calls that this process may make again at once.",
+        "Calls that all executors of the venue together may make again at once; as this process last read it.",
     );
     describe_counter(
         "daybook_executor_retries_total",
@@ -71,7 +71,7 @@ pub fn called(venue: &str, answers: &[Answer], took: Duration) {
 }
 
 /// The breaker as it was read; `ours`: this process has just made it so.
-pub fn breaker(row: &BreakerRow, retries: usize, ours: bool) {
+pub fn breaker(row: &BreakerRow, retries: u32, ours: bool) {
     let (venue, state) = (row.venue.clone(), row.state);
     let number = match state {
         BreakerWord::Closed => 0,
@@ -79,7 +79,7 @@ pub fn breaker(row: &BreakerRow, retries: usize, ours: bool) {
         BreakerWord::Open => 2,
     };
     metrics::gauge!("daybook_executor_breaker_state", "venue" => venue.clone()).set(number);
-    metrics::gauge!("daybook_executor_retry_budget_size", "venue" => venue.clone()).set(count(retries));
+    metrics::gauge!("daybook_executor_retry_budget_size", "venue" => venue.clone()).set(retries);
     if ours {
         let word = state.as_str();
         metrics::counter!("daybook_executor_breaker_changes_total", "venue" => venue, "to" => word).increment(1);

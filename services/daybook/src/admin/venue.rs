@@ -84,7 +84,16 @@ async fn show(desk: &Desk, as_json: bool) -> anyhow::Result<()> {
     let rows = breakers::list(&mut *desk.pool().acquire().await?).await?;
     let objects: Vec<Value> = rows.iter().map(object).collect();
     print(as_json, &json!(objects), || {
-        let heads = ["venue", "state", "since", "by", "next", "paused until", "cause"];
+        let heads = [
+            "venue",
+            "state",
+            "since",
+            "by",
+            "next",
+            "paused until",
+            "retries",
+            "cause",
+        ];
         table(&heads, &rows.iter().map(cells).collect::<Vec<_>>())
     });
     Ok(())
@@ -102,7 +111,7 @@ fn object(row: &BreakerRow) -> Value {
     json!({
         "venue": row.venue, "state": row.state.to_string(), "version": row.version, "outages": row.outages,
         "opened_at": row.opened_at, "until": row.until, "paused_until": row.paused_until, "cause": row.cause,
-        "changed_by": row.changed_by, "changed_at": row.changed_at,
+        "changed_by": row.changed_by, "changed_at": row.changed_at, "retries": row.credit.retries(row.now),
     })
 }
 
@@ -124,6 +133,7 @@ fn cells(row: &BreakerRow) -> Vec<String> {
             .filter(|until| *until > row.now)
             .map(time)
             .unwrap_or_default(),
+        row.credit.retries(row.now).to_string(),
         row.cause.clone(),
     ]
 }

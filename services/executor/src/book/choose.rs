@@ -84,10 +84,11 @@ impl Book {
     fn within_budget(&mut self, context: &Context<'_>, due: Vec<OrderId>, per_call: usize) -> Vec<OrderId> {
         let is_retry = |order_id: &OrderId| self.get(*order_id).is_some_and(|it| it.last_error.is_some());
         let (mut retries, mut orders): (Vec<OrderId>, Vec<OrderId>) = due.into_iter().partition(is_retry);
-        let left = self.patience.retries.left(context.now).saturating_mul(per_call);
+        let left = self.patience.retries.left().saturating_mul(per_call);
         let put_off = retries.split_off(retries.len().min(left));
-        let (first, again) = (orders.len().div_ceil(per_call), retries.len().div_ceil(per_call));
-        self.patience.retries.made(first, again);
+        let calls = |orders: &[OrderId]| orders.len().div_ceil(per_call);
+        let (first, again) = (calls(&orders), calls(&retries));
+        self.patience.retries.made(first, again, calls(&put_off));
         metrics::retries(context.venue, again, put_off.len());
         for order_id in put_off {
             self.edit(order_id, false, |_, submission| {
@@ -117,7 +118,7 @@ impl Book {
         for (order_id, turn) in lines.take(room, symbol_window, leave, turn) {
             match turn {
                 Turn::Send => {
-                    self.patience.retries.made(1, 0);
+                    self.patience.retries.made(1, 0, 0);
                     self.intend(context, order_id);
                 }
                 Turn::Wait(until) => self.edit(order_id, false, |_, submission| submission.due = Some(until)),

@@ -40,7 +40,7 @@ pub use changes::{Changes, Job, Lane};
 pub use choose::InFlight;
 pub use inbox::Wish;
 pub use replace::InPlaceOf;
-pub use retries::Retries;
+pub use retries::{Credit, Retries};
 pub use saga::{Saga, Step, StepRow};
 pub use submission::{CancelState, Memory, State, Submission, Terms};
 

@@ -3,99 +3,230 @@
 //!
 //! A retry is a call about an order whose call before failed: asking again, handing in again, canceling again, a saga's
 //! step again. What was not let in (429, no connection) has a pause of its own, and the order goes back to its line.
+//!
+//! The credit is the venue's: one row, shared by all executors, so that more of them make no more retries. Each has a few
+//! retries in hand, so that a single failure waits for no row, and hands in what its first calls earn. What one has in hand
+//! when it dies is lost; the row grows again.
 
+use chrono::TimeDelta;
 use domain::Timestamp;
 
 /// What a first call is worth, in hundredths of a retry.
 const SHARE: u64 = 20;
-/// What a second is worth.
-const A_SECOND: u64 = 10 * RETRY;
+/// What a millisecond is worth: ten retries a second.
+const A_MILLISECOND: u64 = 1;
 /// What a retry costs.
 const RETRY: u64 = 100;
 /// The most that can be saved up.
 const MOST: u64 = 100 * RETRY;
+/// What an executor has in hand while all is well.
+const IN_HAND: u64 = 10 * RETRY;
+/// For how long more than that is kept for the calls that wanted it; twice as long as they are put off.
+const KEPT: TimeDelta = TimeDelta::seconds(1);
 
-/// What was saved up.
-#[derive(Debug, Clone)]
-pub struct Retries {
-    credit: u64,
-    grown_at: Option<Timestamp>,
+/// What all executors of a venue have saved up together, as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Credit {
+    /// Hundredths of a retry.
+    pub hundredths: u64,
+    /// As of when; none: it never changed.
+    pub at: Option<Timestamp>,
 }
 
-impl Default for Retries {
-    fn default() -> Self {
-        Self {
-            credit: MOST,
-            grown_at: None,
-        }
+impl Credit {
+    /// Retries that it comes to now.
+    pub fn retries(self, now: Timestamp) -> u32 {
+        u32::try_from(self.grown(now) / RETRY).unwrap_or(u32::MAX)
     }
+
+    fn grown(self, now: Timestamp) -> u64 {
+        let since = self.at.map_or(0, |at| (now - at).num_milliseconds());
+        // A clock that was set back earns nothing.
+        let earned = u64::try_from(since).unwrap_or(0).saturating_mul(A_MILLISECOND);
+        self.hundredths.saturating_add(earned).min(MOST)
+    }
+}
+
+/// A change of the credit that an executor wants to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// What it leaves.
+    pub left: Credit,
+    hand: u64,
+}
+
+/// What one executor has of it.
+#[derive(Debug, Clone, Default)]
+pub struct Retries {
+    hand: u64,
+    /// By first calls, since the last draw.
+    earned: u64,
+    /// By calls that were put off since then.
+    wanted: u64,
+    kept_until: Option<Timestamp>,
 }
 
 impl Retries {
     /// Retries that may be made now.
-    pub fn left(&mut self, now: Timestamp) -> usize {
-        let since = self.grown_at.map_or(0, |at| (now - at).num_milliseconds());
-        // A clock that was set back earns nothing.
-        let earned = u64::try_from(since).unwrap_or(0) * A_SECOND / 1_000;
-        if earned > 0 || self.grown_at.is_none_or(|at| at > now) {
-            self.grown_at = Some(now);
-            self.save(earned);
+    pub fn left(&self) -> usize {
+        usize::try_from(self.hand / RETRY).unwrap_or(usize::MAX)
+    }
+
+    /// So many calls are made, so many retries, and so many are put off because too few were left.
+    pub fn made(&mut self, calls: usize, retries: usize, put_off: usize) {
+        self.hand = self.hand.saturating_sub(worth(retries, RETRY));
+        self.earned = self.earned.saturating_add(worth(calls, SHARE)).min(MOST);
+        self.wanted = self.wanted.saturating_add(worth(put_off, RETRY)).min(MOST);
+    }
+
+    /// What to make of the credit that was read; nothing while it is full and so is the hand. To be made only if the credit
+    /// is still what was read.
+    pub fn draw(&mut self, stored: Credit, now: Timestamp) -> Option<Draw> {
+        if self.wanted > 0 {
+            self.kept_until = Some(now + KEPT);
         }
-        usize::try_from(self.credit / RETRY).unwrap_or(usize::MAX)
+        let enough = IN_HAND + self.wanted;
+        let is_kept = self.kept_until.is_some_and(|until| now < until);
+        let most = if is_kept { self.hand.max(enough) } else { enough };
+        let given_back = self.hand.saturating_sub(most);
+        let grown = stored.grown(now);
+        if grown == MOST && self.hand >= enough {
+            // There is no room for it.
+            (self.earned, self.hand) = (0, self.hand - given_back);
+            return None;
+        }
+        let credit = grown.saturating_add(self.earned + given_back).min(MOST);
+        let drawn = credit.min(enough.saturating_sub(self.hand));
+        let left = Credit {
+            hundredths: credit - drawn,
+            at: stored.at.max(Some(now)),
+        };
+        let hand = self.hand - given_back + drawn;
+        Some(Draw { left, hand })
     }
 
-    /// So many calls are made, and so many retries.
-    pub fn made(&mut self, calls: usize, retries: usize) {
-        let cost = u64::try_from(retries).unwrap_or(u64::MAX).saturating_mul(RETRY);
-        self.credit = self.credit.saturating_sub(cost);
-        self.save(u64::try_from(calls).unwrap_or(u64::MAX).saturating_mul(SHARE));
+    /// The draw was made.
+    pub fn drew(&mut self, draw: Draw) {
+        (self.hand, self.earned, self.wanted) = (draw.hand, 0, 0);
     }
+}
 
-    fn save(&mut self, more: u64) {
-        self.credit = self.credit.saturating_add(more).min(MOST);
-    }
+fn worth(calls: usize, each: u64) -> u64 {
+    u64::try_from(calls).unwrap_or(u64::MAX).saturating_mul(each)
 }
 
 #[cfg(test)]
 mod tests {
     //! What a venue that answers nothing is spared.
     use super::*;
-    use chrono::TimeDelta;
+
+    const FULL: Credit = Credit {
+        hundredths: MOST,
+        at: None,
+    };
 
     fn start() -> Timestamp {
         "2026-11-23T15:00:00Z".parse().expect("a time")
     }
 
-    /// Every call fails and wants to be made again, for a minute, at so many first calls a second.
-    fn retries_in_a_minute(calls_a_second: usize) -> usize {
-        let (mut retries, mut waiting, mut made) = (Retries::default(), 0, 0);
+    fn at(milliseconds: i64) -> Timestamp {
+        start() + TimeDelta::milliseconds(milliseconds)
+    }
+
+    fn look(retries: &mut Retries, row: &mut Credit, now: Timestamp) -> bool {
+        let draw = retries.draw(*row, now);
+        if let Some(draw) = draw {
+            *row = draw.left;
+            retries.drew(draw);
+        }
+        draw.is_some()
+    }
+
+    /// Every call of these executors fails and wants to be made again, for a minute, at so many first calls a second in all.
+    fn retries_in_a_minute(executors: usize, calls_a_second: usize) -> usize {
+        let (mut all, mut row) = (vec![(Retries::default(), 0); executors], FULL);
+        let mut made = 0;
         for tenth in 0..600 {
-            let now = start() + TimeDelta::milliseconds(100 * tenth);
-            let again = retries.left(now).min(waiting);
-            let first = calls_a_second / 10;
-            retries.made(first, again);
-            made += again;
-            waiting += first;
+            for (retries, waiting) in &mut all {
+                let (again, first) = (retries.left().min(*waiting), calls_a_second / 10 / executors);
+                retries.made(first, again, *waiting - again);
+                made += again;
+                *waiting += first;
+                look(retries, &mut row, at(100 * tenth));
+            }
         }
         made
     }
 
     #[test]
-    fn retries_are_a_share_of_the_calls_and_a_few_a_second() {
-        let busy = retries_in_a_minute(1_000);
-        assert!((12_400..=12_800).contains(&busy), "{busy} retries of 60000 calls");
-        let quiet = retries_in_a_minute(20);
-        assert!((600..=950).contains(&quiet), "{quiet} retries of 1200 calls");
+    fn retries_are_a_share_of_the_calls_and_a_few_a_second_however_many_executors_there_are() {
+        for executors in [1, 2, 5] {
+            let busy = retries_in_a_minute(executors, 1_000);
+            assert!(
+                (12_400..=12_700).contains(&busy),
+                "{executors}: {busy} retries of 60000 calls"
+            );
+            let quiet = retries_in_a_minute(executors, 50);
+            assert!(
+                (900..=1_300).contains(&quiet),
+                "{executors}: {quiet} retries of 3000 calls"
+            );
+        }
     }
 
     #[test]
-    fn who_saved_up_has_a_hundred_and_a_clock_set_back_brings_nothing() {
+    fn a_full_credit_is_left_alone_and_a_single_failure_waits_for_nothing() {
+        let (mut retries, mut row) = (Retries::default(), FULL);
+        assert!(look(&mut retries, &mut row, at(0)), "it takes a few in hand");
+        assert_eq!(
+            (retries.left(), row.retries(at(0)), row.retries(at(1_000))),
+            (10, 90, 100)
+        );
+        for second in 1..100 {
+            retries.made(1_000, 0, 0);
+            assert!(!look(&mut retries, &mut row, at(1_000 * second)));
+        }
+        retries.made(0, 3, 0);
+        assert_eq!(retries.left(), 7);
+        assert!(look(&mut retries, &mut row, at(100_000)));
+        assert_eq!((retries.left(), row.retries(at(100_000))), (10, 97));
+    }
+
+    #[test]
+    fn what_was_wanted_is_kept_for_a_second_and_then_given_back() {
+        let (mut retries, mut row) = (Retries::default(), FULL);
+        retries.made(0, 0, 50);
+        look(&mut retries, &mut row, at(0));
+        assert_eq!((retries.left(), row.retries(at(0))), (60, 40));
+        look(&mut retries, &mut row, at(999));
+        assert_eq!(retries.left(), 60);
+        look(&mut retries, &mut row, at(1_000));
+        assert_eq!((retries.left(), row.retries(at(1_000))), (10, 100));
+    }
+
+    #[test]
+    fn a_draw_that_was_not_made_changes_nothing() {
         let mut retries = Retries::default();
-        retries.made(1_000_000, 0);
-        assert_eq!(retries.left(start()), 100);
-        retries.made(0, 100);
-        assert_eq!(retries.left(start()), 0);
-        assert_eq!(retries.left(start() - TimeDelta::hours(1)), 0);
-        assert_eq!(retries.left(start() - TimeDelta::minutes(59)), 100);
+        retries.made(10, 0, 5);
+        let first = retries.draw(FULL, at(0));
+        assert_eq!(retries.left(), 0);
+        assert_eq!(
+            retries.draw(FULL, at(0)),
+            first,
+            "somebody was quicker, it asks for the same"
+        );
+    }
+
+    #[test]
+    fn no_more_than_a_hundred_are_saved_up_and_a_clock_set_back_brings_nothing() {
+        let (mut retries, mut row) = (Retries::default(), FULL);
+        retries.made(1_000_000, 0, 1_000_000);
+        look(&mut retries, &mut row, at(0));
+        assert_eq!(retries.left(), 100);
+        retries.made(0, 100, 100);
+        look(&mut retries, &mut row, at(-3_600_000));
+        assert_eq!((retries.left(), row.at), (0, Some(at(0))));
+        look(&mut retries, &mut row, at(500));
+        assert_eq!(retries.left(), 5);
     }
 }

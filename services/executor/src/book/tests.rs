@@ -120,7 +120,8 @@ fn a_hundred_thousand_cancels_go_out_window_by_window_and_hold_up_no_look_up() {
     );
 }
 
-/// A venue that answers nothing is asked again about a hundred orders, not about a thousand.
+/// A venue that answers nothing is asked again about a hundred orders, not about a thousand: ten at once, the others when
+/// the venue's credit has been read.
 #[test]
 fn orders_whose_calls_failed_are_called_about_again_within_a_budget() {
     let (config, calendar) = (
@@ -153,15 +154,33 @@ fn orders_whose_calls_failed_are_called_about_again_within_a_budget() {
         |_, _| false,
         now(),
     );
-    let mut asked = |at| {
+    let asked = |book: &mut Book, at| {
         // In parts, as steps do.
         let jobs = |book: &mut Book| {
             book.choose(&context(at), InFlight::default());
             book.committed().jobs.len()
         };
-        jobs(&mut book) + jobs(&mut book)
+        jobs(book) + jobs(book)
     };
-    assert_eq!(asked(now()), 101, "the last one was not asked about before");
-    assert_eq!(asked(now()), 0);
-    assert_eq!(asked(now() + TimeDelta::seconds(1)), 10);
+    let draw = |book: &mut Book, row: &mut Credit, at| {
+        let draw = book.patience.retries.draw(*row, at).expect("something to draw");
+        *row = draw.left;
+        book.patience.retries.drew(draw);
+    };
+    let mut row = Credit {
+        hundredths: 10_000,
+        at: None,
+    };
+    draw(&mut book, &mut row, now());
+    assert_eq!(asked(&mut book, now()), 11, "the last one was not asked about before");
+    draw(&mut book, &mut row, now());
+    let later = now() + TimeDelta::seconds(1);
+    assert_eq!((asked(&mut book, later), row.retries(later)), (90, 10));
+    draw(&mut book, &mut row, later);
+    assert_eq!(
+        (asked(&mut book, later), row.retries(later)),
+        (0, 0),
+        "they are put off"
+    );
+    assert_eq!(asked(&mut book, later + TimeDelta::milliseconds(500)), 10);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::{BusSettings, Topic};
 use db::PgConnection;
 use domain::{OrderId, Symbol};
-use executor::{Executor, GROUP, breakers};
+use executor::{Config, Executor, GROUP, breakers};
 use uuid::Uuid;
 use venue::fake::{Act, CallKind, FakeVenue};
 
@@ -17,15 +17,23 @@ const OUTAGE: Duration = Duration::from_secs(600);
 /// Then each executor has looked.
 const LOOK: Duration = Duration::from_millis(250);
 
-type Pair = (Executor<FakeVenue>, Executor<FakeVenue>);
+pub type Pair = (Executor<FakeVenue>, Executor<FakeVenue>);
 
-/// A world with two executors, each with a symbol of its own.
+/// A world with two executors, each with a symbol of its own, and a long outage.
 async fn two() -> (World, Pair, [&'static str; 2]) {
+    let long_outage = |config: &mut Config| {
+        config.first_outage = OUTAGE;
+        config.longest_outage = OUTAGE;
+    };
+    two_with(long_outage).await
+}
+
+/// A world with two executors of these settings, each with a symbol of its own.
+pub async fn two_with(settings: impl FnOnce(&mut Config)) -> (World, Pair, [&'static str; 2]) {
     let mut world = World::new().await;
     let symbols = LETTERS.map(|symbol| Symbol::parse(symbol).unwrap());
     world.venue = FakeVenue::new(world.clock.clone(), &symbols);
-    world.config.first_outage = OUTAGE;
-    world.config.longest_outage = OUTAGE;
+    settings(&mut world.config);
     // On a busy machine, too, whoever is not stepped for a while keeps what it has.
     world.bus = BusSettings {
         lease: Duration::from_secs(120),

@@ -11,6 +11,7 @@ mod order;
 mod property;
 mod release;
 mod replace;
+mod retries;
 mod saga;
 mod takeover;
 mod world;
