@@ -26,6 +26,7 @@ restart_check() {
   restart_all_listed
   smoke_order
   restart_logs "$folder/data/daybook.log"
+  ! grep -q 'may forget what it has committed' "$folder/data/daybook.log" || sdk_failed "$folder" "deploy/run has PostgreSQL forget commits"
   smoke_audit "$folder" "$daybook"
   sdk_stop
 }

@@ -2,6 +2,7 @@
 //!
 //! | module  | what                                                             |
 //! |---------|------------------------------------------------------------------|
+//! | `durable` | settings with which commits may be lost                        |
 //! | `error` | `DbError`: what a caller can do differently, one variant each    |
 //! | `pool`  | `connect` with the short timeouts of a hot role, `begin`         |
 //! | `retry` | a whole transaction again after a fault that is likely to pass   |
@@ -10,6 +11,7 @@
 //!
 //! Functions that write take `&mut PgConnection`: the caller owns the transaction.
 
+mod durable;
 mod error;
 mod migrate;
 mod pool;
@@ -17,6 +19,7 @@ mod retry;
 mod rows;
 mod time;
 
+pub use durable::forgetful_settings;
 pub use error::{DbError, OnConstraint};
 pub use migrate::{MIGRATOR, migrate};
 pub use pool::{PoolSettings, begin, connect};

@@ -186,6 +186,11 @@ async fn prepare(part: Part, deps: &Deps, clock: &OffsetClock) -> anyhow::Result
         .await
         .context("the database is not migrated: run `daybook migrate`")?;
     time::follow(&mut conn, clock).await?;
+    let off = db::forgetful_settings(&mut conn).await?;
+    if !off.is_empty() {
+        let off = off.join(", ");
+        tracing::warn!(settings = %off, "PostgreSQL may forget what it has committed, since {off} is off: not for an installation with money in it");
+    }
     drop(conn);
     // Others may start at the same moment.
     let days = || async {

@@ -154,3 +154,17 @@ async fn the_databases_time_can_be_moved() {
         "{before} {after}"
     );
 }
+
+#[tokio::test]
+async fn settings_with_which_commits_may_be_lost_are_named() {
+    let test = TestDb::new().await;
+    let mut conn = test.pool.acquire().await.unwrap();
+    let mut names = Vec::new();
+    for setting in ["on", "off", "local"] {
+        let set = format!("set synchronous_commit = {setting}");
+        sqlx::query(AssertSqlSafe(set)).execute(&mut *conn).await.unwrap();
+        let off = db::forgetful_settings(&mut conn).await.unwrap();
+        names.push(off.contains(&"synchronous_commit".to_owned()));
+    }
+    assert_eq!(names, [false, true, false]);
+}
