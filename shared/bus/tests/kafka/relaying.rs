@@ -1,11 +1,17 @@
 //! The relay: a broker that is away, two of it, rows that Kafka does not take.
 
+use std::time::Instant;
+
 use bus::{Relay, Topic};
 use chassis::step::{Progress, Step};
 use domain::RequestId;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::cell::{Cell, check_once_and_in_order, process, read, ship};
+use crate::cell::{Cell, PATIENCE, check_once_and_in_order, process, read, ship};
 use crate::support::{LEASE, event, order};
+
+/// Of several partitions.
+const SYMBOLS: [&str; 6] = ["AAPL", "MSFT", "TSLA", "F", "KO", "XOM"];
 
 async fn marked(cell: &Cell) -> bool {
     let depths = bus::observe::depths(&bus::observe::lags(cell.world.pool()).await.unwrap());
@@ -64,6 +70,60 @@ async fn two_relays_ship_twice_and_readers_get_each_event_once() {
     let mut consumer = cell.member().await;
     check_once_and_in_order(&read(&mut consumer, &cell.bus, 50).await, 0..50);
     assert_eq!(consumer.fetch(10).await.unwrap().events, [], "and nothing more");
+}
+
+/// relay::fatal_error: part of the batch has arrived, the rest never will from this producer, which takes nothing more.
+#[tokio::test]
+async fn after_a_fatal_error_a_new_producer_goes_on_at_the_lowest_row_that_is_not_marked() {
+    for fatal in [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    ] {
+        after_a_fatal(fatal).await;
+    }
+}
+
+async fn after_a_fatal(error: RDKafkaRespErr) {
+    let cell = Cell::new().await;
+    let mut relay = cell.relay();
+    cell.world.publish(&[event("AAPL", 0, "a")]).await;
+    ship(&mut relay).await;
+    let sent: Vec<_> = (1..50)
+        .map(|n| event(SYMBOLS[usize::try_from(n).unwrap() % SYMBOLS.len()], n, "a"))
+        .collect();
+    cell.world.publish(&sent).await;
+    // A request a partition: the first two arrive.
+    let fine = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR;
+    cell.broker.request_errors(RDKafkaApiKey::Produce, &[fine, fine, error]);
+    let failed = failure(&mut relay).await;
+    assert!(
+        failed.contains("rows were not delivered, they are sent again"),
+        "{failed}"
+    );
+    assert!(!marked(&cell).await, "nothing of the batch is");
+
+    ship(&mut relay).await;
+    assert!(marked(&cell).await);
+    cell.bus_released().await;
+    let mut consumer = cell.member().await;
+    check_once_and_in_order(&read(&mut consumer, &cell.bus, 50).await, 0..50);
+    assert_eq!(
+        consumer.fetch(10).await.unwrap().events,
+        [],
+        "what arrived twice is read once"
+    );
+}
+
+/// What the relay says when it does not go on.
+async fn failure(relay: &mut Relay) -> String {
+    let begun = Instant::now();
+    loop {
+        match relay.step().await {
+            Err(why) => return why.to_string(),
+            Ok(progress) => assert_ne!(progress, Progress::Idle, "all of it arrived"),
+        }
+        assert!(begun.elapsed() < PATIENCE, "neither arrived nor failed");
+    }
 }
 
 /// relay::poison_row
