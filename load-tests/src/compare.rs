@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::cli::Cli;
 use crate::installation::ON_KAFKA;
-use crate::latency::median;
+use crate::latency::{Percentiles, median};
 use crate::report::{Comparison, Pair, Ratio, Report};
 use crate::scenario;
 
@@ -55,11 +55,17 @@ pub async fn run(options: &Cli, other: Other, binary: &Path) -> anyhow::Result<R
     Ok(report)
 }
 
+fn dispatch(report: &Report) -> Option<Percentiles> {
+    Some(report.booked.as_ref()?.stages.dispatch)
+}
+
 fn pair(first: &Report, second: &Report) -> Pair {
     let (as_set, other) = (first.throughput(), second.throughput());
     Pair {
         as_set,
         other,
         ratio: as_set.over(other),
+        dispatch_as_set: dispatch(first),
+        dispatch_other: dispatch(second),
     }
 }

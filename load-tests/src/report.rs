@@ -129,6 +129,12 @@ pub struct Pair {
     pub other: Fixed,
     /// The one to the other.
     pub ratio: Fixed,
+    /// As set: from the commit of an order to the commit of its consumer, the executor; none where they do not trade.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatch_as_set: Option<Percentiles>,
+    /// The same with the other setting.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispatch_other: Option<Percentiles>,
 }
 
 impl Report {
@@ -254,6 +260,11 @@ impl Report {
                     "pair",
                     format!("{} against {}: {}", pair.as_set, pair.other, pair.ratio),
                 );
+                for (name, dispatch) in [("as set", &pair.dispatch_as_set), ("other", &pair.dispatch_other)] {
+                    if let Some(dispatch) = dispatch {
+                        line(&format!("  dispatch, {name}"), dispatch.to_string());
+                    }
+                }
             }
             match comparison.ratio {
                 Ratio::ToBatchesOfOne(ratio) => line("to batches of one", ratio.to_string()),
@@ -370,13 +381,19 @@ mod tests {
             as_set: Fixed::ratio(9, 2),
             other: Fixed::ratio(1, 1),
             ratio: Fixed::ratio(9, 2),
+            dispatch_as_set: None,
+            dispatch_other: Some(report().answered),
         };
         let mut report = report();
         report.comparison = Some(Comparison {
             ratio: Ratio::ToBatchesOfOne(pair.ratio),
             pairs: vec![pair],
         });
-        assert_eq!(json(&report)["ratio_to_batches_of_one"].as_f64(), Some(4.5));
+        let object = json(&report);
+        assert_eq!(object["ratio_to_batches_of_one"].as_f64(), Some(4.5));
+        assert_eq!(object["pairs"][0]["dispatch_other"]["p50_ms"].as_f64(), Some(1.5));
+        assert_eq!(object["pairs"][0].get("dispatch_as_set"), None, "they did not trade");
+        assert!(report.table().contains("dispatch, other"), "{}", report.table());
     }
 
     #[test]
