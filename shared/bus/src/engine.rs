@@ -155,6 +155,18 @@ async fn register_relay(conn: &mut PgConnection) -> Result<(), BusError> {
     Ok(())
 }
 
+/// Since when the outbox has every row: it is dropped by days, when all have read them.
+pub async fn kept_since(conn: &mut PgConnection) -> Result<Option<Timestamp>, BusError> {
+    let oldest = sqlx::query_scalar!(
+        "select min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC'
+           from pg_inherits i
+           join pg_class c on c.oid = i.inhrelid
+          where i.inhparent = 'outbox'::regclass
+            and c.relname ~ '^outbox_[0-9]{8}$'",
+    );
+    Ok(oldest.fetch_one(conn).await?)
+}
+
 /// Has the relay ship again what was appended at `since` or later, for a broker that lost its data; answers how many
 /// partitions that sets back. No consumer is moved: what it has it skips.
 pub async fn replay(conn: &mut PgConnection, since: Timestamp) -> Result<u64, BusError> {

@@ -2,6 +2,7 @@
 
 use ::bus::engine::{self, GroupStatus, Status};
 use anyhow::bail;
+use chrono::SecondsFormat;
 use domain::Timestamp;
 use serde_json::{Value, json};
 
@@ -28,13 +29,21 @@ impl Desk {
     /// Sets the relay back to what was appended at `since`.
     ///
     /// # Errors
-    /// There is no relay, or what the database says.
+    /// There is no relay, rows of that time are dropped already, or what the database says.
     pub async fn replay(&self, since: Timestamp) -> anyhow::Result<u64> {
         let engine = engine::status(&self.pool).await?.engine;
         if engine != "kafka" {
             bail!("the installation runs on the engine {engine}: there is no relay, and nothing to ship again");
         }
         let mut tx = self.begin().await?;
+        if let Some(kept) = engine::kept_since(&mut tx).await?
+            && since < kept
+        {
+            let kept = kept.to_rfc3339_opts(SecondsFormat::Secs, true);
+            bail!(
+                "the outbox has no rows of before {kept}, and so they cannot be shipped again: say --since {kept} for all that is left"
+            );
+        }
         let partitions = engine::replay(&mut tx, since).await?;
         let detail = format!("{partitions} partitions");
         self.write_down(&mut tx, "replay_bus", since.to_rfc3339(), detail)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use daybook::cli::{ClassName, SetLimit};
 use domain::Money;
 use identity::limits::Class;
@@ -329,7 +330,7 @@ async fn v16_kafka_is_filled_again_by_an_act_that_is_written_down() {
         house.at_rest().await;
     };
     buy().await;
-    let since = "2026-01-01T00:00:00Z".parse().unwrap();
+    let since = outbox_begins(&house).await;
     if !house.is_on_kafka() {
         let refused = house.desk.replay(since).await.unwrap_err().to_string();
         assert!(
@@ -338,6 +339,17 @@ async fn v16_kafka_is_filled_again_by_an_act_that_is_written_down() {
         );
         pretend_a_relay(&house).await;
     }
+    let earlier = house
+        .desk
+        .replay(since - TimeDelta::seconds(1))
+        .await
+        .unwrap_err()
+        .to_string();
+    let day = since.format("%Y-%m-%dT00:00:00Z");
+    assert!(
+        earlier.contains(&format!("no rows of before {day}")) && earlier.contains(&format!("say --since {day}")),
+        "{earlier}"
+    );
     assert_eq!(
         house.desk.replay(since).await.unwrap(),
         3,
@@ -354,6 +366,18 @@ async fn v16_kafka_is_filled_again_by_an_act_that_is_written_down() {
         acts.iter().any(|(who, act)| who == "test" && act == "replay_bus"),
         "{acts:?}"
     );
+}
+
+/// The day of the oldest partition, after an older one was dropped.
+async fn outbox_begins(house: &House) -> DateTime<Utc> {
+    let mut conn = house.db.pool.acquire().await.unwrap();
+    let today = db::database_time(&mut conn).await.unwrap().date_naive();
+    let before = today - TimeDelta::days(5);
+    bus::ensure_outbox_partitions(&mut conn, before).await.unwrap();
+    let keep_from = (today - TimeDelta::days(2)).and_time(NaiveTime::MIN).and_utc();
+    let dropped = bus::drop_outbox_partitions(&mut conn, keep_from).await.unwrap();
+    assert_eq!(dropped.len(), 3);
+    keep_from
 }
 
 /// As if one had shipped everything.
