@@ -176,6 +176,7 @@ async fn assemble(config: Config, deps: Deps, shutdown: &Shutdown) -> Result<(Ap
         faults,
         listings,
         symbols,
+        seed: config.seed,
         names,
         settings,
         ids: deps.ids,

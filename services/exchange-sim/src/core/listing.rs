@@ -1,4 +1,4 @@
-//! Which symbols trade, and where their prices start.
+//! Which symbols trade, where their prices start, and how many shares change hands.
 
 use super::{TICKS_PER_DOLLAR, Ticks};
 
@@ -13,32 +13,38 @@ pub struct Listing {
     pub exchange: &'static str,
     /// The price its walk starts from.
     pub start: Ticks,
+    /// Shares of a usual session.
+    pub volume: u64,
     /// Whether parts of a share are traded.
     pub fractionable: bool,
 }
 
-/// Twenty names everybody knows, with prices of the right size in dollars.
-const KNOWN: [(&str, &str, &str, i64); 20] = [
-    ("AAPL", "Apple Inc.", "NASDAQ", 230),
-    ("MSFT", "Microsoft Corporation", "NASDAQ", 420),
-    ("AMZN", "Amazon.com, Inc.", "NASDAQ", 205),
-    ("NVDA", "NVIDIA Corporation", "NASDAQ", 140),
-    ("GOOGL", "Alphabet Inc. Class A", "NASDAQ", 175),
-    ("META", "Meta Platforms, Inc.", "NASDAQ", 560),
-    ("TSLA", "Tesla, Inc.", "NASDAQ", 320),
-    ("BRK.B", "Berkshire Hathaway Inc. Class B", "NYSE", 470),
-    ("JPM", "JPMorgan Chase & Co.", "NYSE", 245),
-    ("V", "Visa Inc.", "NYSE", 310),
-    ("UNH", "UnitedHealth Group Incorporated", "NYSE", 590),
-    ("XOM", "Exxon Mobil Corporation", "NYSE", 120),
-    ("LLY", "Eli Lilly and Company", "NYSE", 800),
-    ("JNJ", "Johnson & Johnson", "NYSE", 155),
-    ("WMT", "Walmart Inc.", "NYSE", 88),
-    ("MA", "Mastercard Incorporated", "NYSE", 520),
-    ("PG", "The Procter & Gamble Company", "NYSE", 170),
-    ("HD", "The Home Depot, Inc.", "NYSE", 410),
-    ("KO", "The Coca-Cola Company", "NYSE", 63),
-    ("F", "Ford Motor Company", "NYSE", 11),
+/// A name everybody knows: symbol, company, listing exchange, and of the right size: dollars a share, thousands of shares a
+/// session.
+type Known = (&'static str, &'static str, &'static str, i64, u64);
+
+/// Twenty of them.
+const KNOWN: [Known; 20] = [
+    ("AAPL", "Apple Inc.", "NASDAQ", 230, 48_000),
+    ("MSFT", "Microsoft Corporation", "NASDAQ", 420, 22_000),
+    ("AMZN", "Amazon.com, Inc.", "NASDAQ", 205, 42_000),
+    ("NVDA", "NVIDIA Corporation", "NASDAQ", 140, 180_000),
+    ("GOOGL", "Alphabet Inc. Class A", "NASDAQ", 175, 28_000),
+    ("META", "Meta Platforms, Inc.", "NASDAQ", 560, 13_000),
+    ("TSLA", "Tesla, Inc.", "NASDAQ", 320, 90_000),
+    ("BRK.B", "Berkshire Hathaway Inc. Class B", "NYSE", 470, 4_000),
+    ("JPM", "JPMorgan Chase & Co.", "NYSE", 245, 9_000),
+    ("V", "Visa Inc.", "NYSE", 310, 6_500),
+    ("UNH", "UnitedHealth Group Incorporated", "NYSE", 590, 8_000),
+    ("XOM", "Exxon Mobil Corporation", "NYSE", 120, 15_000),
+    ("LLY", "Eli Lilly and Company", "NYSE", 800, 4_000),
+    ("JNJ", "Johnson & Johnson", "NYSE", 155, 8_000),
+    ("WMT", "Walmart Inc.", "NYSE", 88, 17_000),
+    ("MA", "Mastercard Incorporated", "NYSE", 520, 3_000),
+    ("PG", "The Procter & Gamble Company", "NYSE", 170, 7_500),
+    ("HD", "The Home Depot, Inc.", "NYSE", 410, 4_000),
+    ("KO", "The Coca-Cola Company", "NYSE", 63, 16_000),
+    ("F", "Ford Motor Company", "NYSE", 11, 60_000),
 ];
 
 /// Of these only whole shares are traded (one is among the first few, for exchanges with no more); of the generated
@@ -55,12 +61,13 @@ pub fn listings(count: usize) -> Vec<Listing> {
         .collect()
 }
 
-fn known(&(symbol, name, exchange, dollars): &(&str, &str, &'static str, i64)) -> Listing {
+fn known(&(symbol, name, exchange, dollars, thousands): &Known) -> Listing {
     Listing {
         symbol: symbol.to_owned(),
         name: name.to_owned(),
         exchange,
         start: Ticks(dollars * TICKS_PER_DOLLAR),
+        volume: thousands * 1_000,
         fractionable: !WHOLE_ONLY.contains(&symbol),
     }
 }
@@ -68,7 +75,8 @@ fn known(&(symbol, name, exchange, dollars): &(&str, &str, &'static str, i64)) -
 fn generated(n: usize) -> Listing {
     let nth = n - KNOWN.len();
     let letter = |place: usize| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"[nth / place % 26]);
-    let cents = 500 + i64::try_from(nth).unwrap_or(0) * 7_919 % 40_000;
+    let spread = u64::try_from(nth).unwrap_or(0) * 7_919;
+    let cents = 500 + i64::try_from(spread % 40_000).unwrap_or(0);
     Listing {
         symbol: [
             "Z".to_owned(),
@@ -80,6 +88,7 @@ fn generated(n: usize) -> Listing {
         name: format!("Generated Company {n}"),
         exchange: "NYSE",
         start: Ticks(cents * 100),
+        volume: (4_000 + spread % 8_000) * 1_000,
         fractionable: nth % 50 != 49,
     }
 }
@@ -97,6 +106,7 @@ mod tests {
         assert_eq!(names.len(), 1_000);
         assert!(names.iter().all(|name| domain::Symbol::parse(name).is_some()));
         assert!(all.iter().all(|l| l.start.0 >= 50_000));
+        assert!(all.iter().all(|l| l.volume >= 3_000_000));
     }
 
     #[test]

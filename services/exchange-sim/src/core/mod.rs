@@ -3,7 +3,8 @@
 //! | module    | what                                                                        |
 //! |-----------|-----------------------------------------------------------------------------|
 //! | `shares`  | quantities, in billionths of a share                                        |
-//! | `listing` | which symbols trade, and where their prices start                           |
+//! | `listing` | which symbols trade, where their prices start, how much of them trades      |
+//! | `history` | the sessions before today, made up from the seed                            |
 //! | `book`    | one symbol's orders by price and time, kept by the crate `matchcore`        |
 //! | `walk`    | a seeded random walk of the mid price, in whole ticks                       |
 //! | `market`  | all books, the market maker and the session: commands in, [`CoreEvent`]s out |
@@ -13,12 +14,14 @@
 //! the same events, so a simulation can plug [`Market`] in as its venue without a network.
 
 mod book;
+mod history;
 mod listing;
 mod market;
 mod replace;
 mod shares;
 mod walk;
 
+pub use history::{Bar, bar};
 pub use listing::{Listing, listings};
 pub use market::{CoreEvent, End, Market, NewOrder, NotOpen, Quote, QuoteSetting};
 pub use shares::Shares;

@@ -28,6 +28,13 @@ impl Dice {
     }
 }
 
+/// A number for a name. FNV-1a: any spread will do, it only has to be the same everywhere.
+pub(super) fn spread(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// Where a walk stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walk {
@@ -42,13 +49,9 @@ pub struct Walk {
 impl Walk {
     /// Starts at `start`; `name` makes the symbols of one seed walk apart.
     pub fn new(start: Ticks, seed: u64, name: &str) -> Self {
-        // FNV-1a: any spread will do, it only has to be the same everywhere.
-        let spread = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
-            (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
         Self {
             mid: start,
-            dice: Dice::new(seed ^ spread),
+            dice: Dice::new(seed ^ spread(name)),
             anchor: start,
         }
     }

@@ -118,7 +118,7 @@ fn wire_quote(quote: &Quote, t: Timestamp) -> Result<WireQuote, ApiError> {
 }
 
 /// A price as a JSON number, digit for digit: it never passes through a float.
-fn number(ticks: Ticks) -> Result<Box<RawValue>, ApiError> {
+pub(super) fn number(ticks: Ticks) -> Result<Box<RawValue>, ApiError> {
     RawValue::from_string(ticks.dollars().to_string()).map_err(|_| ApiError::internal())
 }
 

@@ -6,6 +6,7 @@
 //! | `replace`    | put an order in another one's place                               |
 //! | `activities` | executions, page by page                                          |
 //! | `market`     | assets, clock, quotes                                             |
+//! | `bars`       | the sessions before today                                         |
 //! | `stream`     | the WebSocket of trade updates, resumed by sequence               |
 //! | `trade_file` | the end-of-day file of a session's executions                     |
 //! | `execution`  | one execution by its id, also when it was taken back              |
@@ -17,6 +18,7 @@
 mod activities;
 mod admin;
 mod auth;
+mod bars;
 mod execution;
 mod hand;
 pub(crate) mod line;
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) faults: Arc<Faults>,
     pub(crate) listings: Arc<[Listing]>,
     pub(crate) symbols: HashMap<String, SymbolIx>,
+    pub(crate) seed: u64,
     pub(crate) names: Names,
     pub(crate) settings: Arc<Settings>,
     pub(crate) ids: SharedIds,
@@ -92,6 +95,7 @@ pub(crate) fn router(app: &App) -> Router {
         .route("/v2/assets", get(market::assets))
         .route("/v2/clock", get(market::clock))
         .route("/v2/stocks/quotes/latest", get(market::latest_quotes))
+        .route("/v2/stocks/bars", get(bars::bars))
         .route("/trade-files/{date}", get(trade_file::of_session))
         .route("/executions/{id}", get(execution::by_id))
         .layer(from_fn_with_state(app.clone(), auth::require_keys))

@@ -1,6 +1,7 @@
 //! The exchange over HTTP and WebSocket, on a real Postgres.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bars;
 mod by_hand;
 mod faults;
 mod fractions;
