@@ -3,13 +3,16 @@
 //! Each function is one sentence of the contract and panics where it is broken. A caller brings a venue with an empty
 //! account, a source of ids that were never used there, and [`Terms`] that suit its market; [`all`] runs everything.
 
-use crate::{Canceling, Lookup, Submitted, UpdateKind, Venue, VenueOrder, VenueOrderView, VenueStatus, trade_file};
+use crate::{
+    Canceling, Lookup, SESSIONS, Submitted, UpdateKind, Venue, VenueOrder, VenueOrderView, VenueStatus, trade_file,
+};
 use chassis::ids::Ids;
 use chrono::NaiveDate;
 use domain::order::EndKind;
 use domain::{ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, VenueOrderId};
 use futures::StreamExt;
 use rust_decimal::Decimal;
+use std::collections::HashSet;
 use std::future::Future;
 use std::time::Duration;
 use uuid::Uuid;
@@ -22,6 +25,8 @@ pub struct Terms {
     pub symbol: Symbol,
     /// One of which it trades whole shares only.
     pub whole_only: Symbol,
+    /// The date in New York.
+    pub today: NaiveDate,
     /// A buy at this price rests.
     pub resting: Price,
     /// A buy at this price trades at once.
@@ -60,6 +65,7 @@ pub async fn all<V: Venue>(venue: &V, ids: &dyn Ids, terms: &Terms) {
     an_execution_is_found_by_its_id(venue, ids, terms).await;
     a_stream_goes_on_where_it_was_left(venue, ids, terms).await;
     a_traded_symbol_has_an_asset_and_a_quote(venue, terms).await;
+    a_traded_symbol_has_an_average_volume(venue, terms).await;
     a_part_of_a_share_trades_exactly(venue, ids, terms).await;
     a_part_of_a_share_is_refused_where_only_whole_ones_trade(venue, ids, terms).await;
     replace::all(venue, ids, terms).await;
@@ -268,6 +274,25 @@ pub async fn a_traded_symbol_has_an_asset_and_a_quote<V: Venue>(venue: &V, terms
             .iter()
             .any(|quote| quote.symbol == terms.symbol && (quote.bid.is_some() || quote.ask.is_some()))
     );
+}
+
+/// RSK-3: how much of a symbol trades is told of sessions before today; of one that nobody lists, nothing is.
+pub async fn a_traded_symbol_has_an_average_volume<V: Venue>(venue: &V, terms: &Terms) {
+    let nobodys = Symbol::parse("NOSUCH").expect("in form a symbol");
+    let asked = [terms.symbol.clone(), nobodys, terms.whole_only.clone()];
+    let volumes = venue.daily_volumes(&asked, terms.today).await.expect("volumes");
+    let told: HashSet<&Symbol> = volumes.iter().map(|volume| &volume.symbol).collect();
+    assert_eq!(told, HashSet::from([&terms.symbol, &terms.whole_only]));
+    for volume in &volumes {
+        assert!(
+            volume.average > 0 && (1..=SESSIONS).contains(&volume.sessions),
+            "{volume:?}"
+        );
+        assert!(volume.through < terms.today, "{volume:?}");
+    }
+    let earlier = volumes[0].through;
+    let before = venue.daily_volumes(&asked, earlier).await.expect("volumes");
+    assert!(before.iter().all(|volume| volume.through < earlier), "{before:?}");
 }
 
 /// QTY-2: what trades of a part of a share is what was asked, to the last billionth.

@@ -6,6 +6,7 @@
 //! | `alpaca` | the one real adapter: any server of the Alpaca dialect, the bundled exchange included |
 //! | `fake` | an exchange in memory that misbehaves by script, for tests |
 //! | `trade_file` | the end-of-day file of a session's executions, read strictly |
+//! | `volume` | the average of the last sessions; pure |
 //! | `contract` | what every venue must do, run against the fake and against a real server |
 //!
 //! "Don't know" is a result here, not an error: a time-out, a 5xx or an answer that does not fit what was asked says
@@ -19,11 +20,13 @@ mod order;
 mod outcome;
 mod report;
 pub mod trade_file;
+mod volume;
 
-pub use market::{VenueAsset, VenueQuote};
+pub use market::{VenueAsset, VenueQuote, VenueVolume};
 pub use order::{VenueOrder, VenueOrderView, VenueStatus};
 pub use outcome::{Canceling, Fault, Lookup, Refusal, Replacing, Submitted};
 pub use report::{ExecutionPage, ExecutionView, UpdateKind, VenueExecution, VenueUpdate};
+pub use volume::SESSIONS;
 
 use chrono::NaiveDate;
 use domain::{ExecId, OrderId, Symbol, VenueOrderId};
@@ -76,6 +79,14 @@ pub trait Venue: Send + Sync + 'static {
 
     /// Last quotes; symbols without one are left out.
     fn quotes(&self, symbols: &[Symbol]) -> impl Future<Output = Result<Vec<VenueQuote>, Fault>> + Send;
+
+    /// How much of these symbols trades: the average of their last 20 sessions before a date of New York's. Symbols that did
+    /// not trade in any of them are left out.
+    fn daily_volumes(
+        &self,
+        symbols: &[Symbol],
+        before: NaiveDate,
+    ) -> impl Future<Output = Result<Vec<VenueVolume>, Fault>> + Send;
 
     /// Everything it trades.
     fn assets(&self) -> impl Future<Output = Result<Vec<VenueAsset>, Fault>> + Send;

@@ -1,5 +1,6 @@
-//! What a venue trades and what it last quoted.
+//! What a venue trades, what it last quoted, and how much of it trades.
 
+use chrono::NaiveDate;
 use domain::{AssetId, Price, Symbol, Timestamp};
 
 /// The last quote of a symbol; a side without orders has no price.
@@ -13,6 +14,19 @@ pub struct VenueQuote {
     pub ask: Option<Price>,
     /// When it was quoted.
     pub at: Timestamp,
+}
+
+/// How many shares of a symbol trade in a session, on average.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueVolume {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// Whole shares a session, rounded down.
+    pub average: u64,
+    /// How many sessions were averaged.
+    pub sessions: usize,
+    /// The last of them.
+    pub through: NaiveDate,
 }
 
 /// Something the venue trades.

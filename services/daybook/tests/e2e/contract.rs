@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use chassis::clock::SystemClock;
+use chassis::clock::{Clock as _, SystemClock};
 use chassis::ids::SystemIds;
+use domain::calendar::to_new_york;
 use domain::{Price, Symbol};
 use venue::alpaca::{AlpacaSettings, AlpacaVenue};
 use venue::contract::{self, Terms};
@@ -23,6 +24,7 @@ async fn the_bundled_exchange_keeps_the_venue_contract() {
     let terms = Terms {
         symbol: Symbol::parse("AAPL").unwrap(),
         whole_only: Symbol::parse("AMZN").unwrap(),
+        today: to_new_york(SystemClock.now()).date_naive(),
         resting: Price::parse("50.00").unwrap(),
         marketable: Price::parse("101.00").unwrap(),
     };

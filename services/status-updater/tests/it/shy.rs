@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use venue::fake::FakeVenue;
 use venue::{
     Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Replacing, Submitted, Updates, Venue, VenueAsset,
-    VenueOrder, VenueOrderView, VenueQuote,
+    VenueOrder, VenueOrderView, VenueQuote, VenueVolume,
 };
 
 /// What it does instead of naming an order.
@@ -97,6 +97,10 @@ impl Venue for Shy {
 
     async fn quotes(&self, symbols: &[Symbol]) -> Result<Vec<VenueQuote>, Fault> {
         self.inner.quotes(symbols).await
+    }
+
+    async fn daily_volumes(&self, symbols: &[Symbol], before: chrono::NaiveDate) -> Result<Vec<VenueVolume>, Fault> {
+        self.inner.daily_volumes(symbols, before).await
     }
 
     async fn assets(&self) -> Result<Vec<VenueAsset>, Fault> {

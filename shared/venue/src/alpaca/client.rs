@@ -4,14 +4,15 @@
 use super::AlpacaSettings;
 use super::classify::{self, Answer, Handed};
 use super::parse;
+use crate::volume::{Traded, averages};
 use crate::{
     Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Refusal, Replacing, Submitted, Updates, Venue, VenueAsset,
-    VenueOrder, VenueOrderView, VenueQuote,
+    VenueOrder, VenueOrderView, VenueQuote, VenueVolume,
 };
 use bytes::{Bytes, BytesMut};
 use chassis::http_client::{self, ClientSettings};
 use chassis::trace;
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use domain::{ExecId, OrderId, Symbol, VenueOrderId};
 use futures::StreamExt;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
@@ -25,6 +26,14 @@ use wire::rest;
 
 /// Orders on one page of a list; also the most keys of one bulk look-up.
 const PAGE: usize = 500;
+/// Symbols of one question for bars: the address stays short, and the answer well below its limit.
+const BARS_OF: usize = 150;
+/// Bars on one page, the most that the dialect has.
+const BARS_PAGE: &str = "10000";
+/// Days in which 20 sessions are found, however the holidays fall.
+const BARS_DAYS: Days = Days::new(40);
+/// Pages of one question: a venue whose next page never ends is not followed further.
+const BARS_PAGES: usize = 10;
 /// Single look-ups made side by side where the venue has no bulk look-up.
 const LOOKUPS_AT_ONCE: usize = 8;
 /// How long to leave the venue alone when it does not say.
@@ -73,6 +82,38 @@ impl AlpacaVenue {
             Some(context) => request.header(trace::TRACEPARENT, context),
             None => request,
         }
+    }
+
+    fn market_data(&self, path: &str) -> RequestBuilder {
+        let host = self.settings.data_url.as_ref().unwrap_or(&self.settings.base_url);
+        self.http.get(format!("{host}{path}")).headers(self.headers.clone())
+    }
+
+    /// What these symbols traded before a date, page by page.
+    async fn bars(&self, symbols: &[Symbol], before: NaiveDate, traded: &mut Traded) -> Result<(), Fault> {
+        let start = before.checked_sub_days(BARS_DAYS).unwrap_or(before);
+        // The start of a day in Greenwich: after the bar of the day before, whose day begins in New York, and before its own.
+        let (list, start, end) = (comma_list(symbols), start.to_string(), format!("{before}T00:00:00Z"));
+        let mut token: Option<String> = None;
+        for _ in 0..BARS_PAGES {
+            let mut query = vec![
+                ("symbols", list.as_str()),
+                ("timeframe", "1Day"),
+                ("start", &start),
+                ("end", &end),
+                ("limit", BARS_PAGE),
+                // Shares of before a split count as what they are now.
+                ("adjustment", "split"),
+            ];
+            query.extend(token.as_deref().map(|token| ("page_token", token)));
+            let page: parse::Bars = self.get(self.market_data("/v2/stocks/bars").query(&query)).await?;
+            parse::traded(&page, symbols, traded)?;
+            token = page.next_page_token;
+            if token.is_none() {
+                return Ok(());
+            }
+        }
+        Err(Fault::Garbage("bars: pages without an end".to_owned()))
     }
 
     fn json(&self, method: Method, path: &str, body: &impl Serialize) -> Result<RequestBuilder, Fault> {
@@ -293,15 +334,19 @@ impl Venue for AlpacaVenue {
     }
 
     async fn quotes(&self, symbols: &[Symbol]) -> Result<Vec<VenueQuote>, Fault> {
-        let host = self.settings.data_url.as_ref().unwrap_or(&self.settings.base_url);
-        let list = symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(",");
         let request = self
-            .http
-            .get(format!("{host}/v2/stocks/quotes/latest"))
-            .headers(self.headers.clone())
-            .query(&[("symbols", list)]);
+            .market_data("/v2/stocks/quotes/latest")
+            .query(&[("symbols", comma_list(symbols))]);
         let answer: parse::LatestQuotes = self.get(request).await?;
         Ok(parse::quotes(&answer))
+    }
+
+    async fn daily_volumes(&self, symbols: &[Symbol], before: NaiveDate) -> Result<Vec<VenueVolume>, Fault> {
+        let mut traded = Traded::new();
+        for some in symbols.chunks(BARS_OF) {
+            self.bars(some, before, &mut traded).await?;
+        }
+        Ok(averages(&traded, before))
     }
 
     async fn assets(&self) -> Result<Vec<VenueAsset>, Fault> {
@@ -311,6 +356,10 @@ impl Venue for AlpacaVenue {
         let assets: Vec<rest::Asset> = self.get(request).await?;
         Ok(assets.iter().filter_map(parse::asset).collect())
     }
+}
+
+fn comma_list(symbols: &[Symbol]) -> String {
+    symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(",")
 }
 
 /// Ids of this dialect are UUIDs; anything else would be pasted into a path.

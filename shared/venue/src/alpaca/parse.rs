@@ -1,14 +1,16 @@
 //! Wire types → the trait's words. Pure and strict: what does not fit is a [`Fault::Garbage`], never a guess.
 
 use crate::order::key_of;
+use crate::volume::Traded;
 use crate::{
     ExecutionView, Fault, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView, VenueQuote, VenueStatus,
     VenueUpdate,
 };
+use domain::calendar::to_new_york;
 use domain::order::EndKind;
 use domain::{AssetId, ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 use std::str::FromStr;
 use uuid::Uuid;
@@ -198,6 +200,38 @@ pub(super) fn quotes(answer: &LatestQuotes) -> Vec<VenueQuote> {
         })
     };
     answer.quotes.iter().filter_map(quote).collect()
+}
+
+/// A page of the bars route; `null` where there is nothing.
+#[derive(Debug, Deserialize)]
+pub(super) struct Bars {
+    bars: Option<BTreeMap<String, Vec<DailyBar>>>,
+    pub(super) next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct DailyBar {
+    /// When its day begins in New York.
+    #[serde(rename = "t")]
+    at: Timestamp,
+    #[serde(rename = "v")]
+    volume: Text,
+}
+
+/// Adds the shares of a page to those of the symbols that were asked for.
+pub(super) fn traded(page: &Bars, asked: &[Symbol], all: &mut Traded) -> Result<(), Fault> {
+    let by_name: HashMap<&str, &Symbol> = asked.iter().map(|symbol| (symbol.as_str(), symbol)).collect();
+    for (name, bars) in page.bars.iter().flatten() {
+        let symbol = by_name.get(name.as_str()).ok_or_else(|| garbage("bars", name))?;
+        let days = all.entry(Symbol::clone(symbol)).or_default();
+        for bar in bars {
+            if bar.volume < Text::ZERO {
+                return Err(garbage("v", "negative"));
+            }
+            days.insert(to_new_york(bar.at).date_naive(), bar.volume.get());
+        }
+    }
+    Ok(())
 }
 
 /// An instrument; `None` when its symbol is none of ours in form.

@@ -11,7 +11,7 @@ pub use state::{Act, Call, CallKind};
 
 use crate::{
     Canceling, ExecutionPage, ExecutionView, Fault, Lookup, Replacing, Submitted, Updates, Venue, VenueAsset,
-    VenueOrder, VenueOrderView, VenueQuote, VenueUpdate,
+    VenueOrder, VenueOrderView, VenueQuote, VenueUpdate, VenueVolume,
 };
 use chassis::clock::SharedClock;
 use chrono::NaiveDate;
@@ -76,6 +76,11 @@ impl FakeVenue {
     /// Of this symbol only whole shares are traded from now on.
     pub fn whole_shares_only(&self, symbol: &Symbol) {
         self.state().whole_only.insert(symbol.clone());
+    }
+
+    /// So many shares of this symbol trade in a session from now on.
+    pub fn volume(&self, symbol: &Symbol, average: u64) {
+        self.state().volumes.insert(symbol.clone(), average);
     }
 
     /// Orders that can trade at the quote do so at once, in full.
@@ -271,6 +276,11 @@ impl Venue for FakeVenue {
         self.arrive().await;
         let now = self.0.clock.now();
         Ok(self.state().quotes(symbols, now))
+    }
+
+    async fn daily_volumes(&self, symbols: &[Symbol], before: NaiveDate) -> Result<Vec<VenueVolume>, Fault> {
+        let act = self.act(CallKind::Volumes, &[]).await;
+        self.state().daily_volumes(&act, symbols, before)
     }
 
     async fn assets(&self) -> Result<Vec<VenueAsset>, Fault> {

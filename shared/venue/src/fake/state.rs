@@ -1,9 +1,11 @@
 //! What the scripted venue knows, and what each act does to it.
 
+use crate::volume::SESSIONS;
 use crate::{
     Canceling, Fault, Lookup, Refusal, Submitted, UpdateKind, VenueAsset, VenueExecution, VenueOrder, VenueOrderView,
-    VenueQuote, VenueStatus, VenueUpdate,
+    VenueQuote, VenueStatus, VenueUpdate, VenueVolume,
 };
+use chrono::NaiveDate;
 use domain::order::EndKind;
 use domain::{AssetId, ExecId, OrderId, Price, Qty, Side, Symbol, TimeInForce, Timestamp, VenueOrderId};
 use rust_decimal::dec;
@@ -12,6 +14,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::trades::Trades;
+
+/// Shares of a symbol that trade in a session.
+const VOLUME: u64 = 1_000_000;
 
 /// What the venue does with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +60,8 @@ pub enum CallKind {
     Cancel,
     /// Putting an order in another one's place; a script for one order goes by the replacement's key.
     Replace,
+    /// Asking how much trades.
+    Volumes,
 }
 
 /// A call that was made.
@@ -72,6 +79,7 @@ pub struct Call {
 pub(super) struct State {
     symbols: Vec<Symbol>,
     pub(super) whole_only: HashSet<Symbol>,
+    pub(super) volumes: HashMap<Symbol, u64>,
     pub(super) orders: Vec<VenueOrderView>,
     pub(super) by_key: HashMap<OrderId, usize>,
     scripts: HashMap<(Option<OrderId>, CallKind), VecDeque<Act>>,
@@ -376,6 +384,29 @@ impl State {
                 at: now,
             })
             .collect()
+    }
+
+    /// Everything it trades trades every day, [`VOLUME`] shares of it if the test says nothing else.
+    pub(super) fn daily_volumes(
+        &self,
+        act: &Act,
+        symbols: &[Symbol],
+        before: NaiveDate,
+    ) -> Result<Vec<VenueVolume>, Fault> {
+        if let Some(fault) = after(act).or_else(|| undone(act)?.err()) {
+            return Err(fault);
+        }
+        let Some(through) = before.pred_opt() else {
+            return Ok(Vec::new());
+        };
+        let traded = symbols.iter().filter(|symbol| self.symbols.contains(symbol));
+        let volume = |symbol: &Symbol| VenueVolume {
+            symbol: symbol.clone(),
+            average: self.volumes.get(symbol).copied().unwrap_or(VOLUME),
+            sessions: SESSIONS,
+            through,
+        };
+        Ok(traded.map(volume).collect())
     }
 
     pub(super) fn assets(&self) -> Vec<VenueAsset> {

@@ -48,6 +48,7 @@ async fn the_fake_keeps_the_contract() {
     let terms = Terms {
         symbol: symbol(),
         whole_only: whole(),
+        today: clock().now().date_naive(),
         resting: price(dec!(50)),
         marketable: price(dec!(120)),
     };
