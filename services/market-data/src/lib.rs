@@ -1,6 +1,9 @@
-//! The venue's assets and last quotes, in: what the rest of the product checks symbols and values positions with.
+//! The venue's assets, last quotes and average volumes, in: what the rest of the product checks orders and values
+//! positions with.
 //!
 //! Its own wire (quotes, bars, streams for clients) is not part of it yet.
+
+mod volumes;
 
 use chassis::clock::SharedClock;
 use chassis::shutdown::Shutdown;
@@ -13,6 +16,8 @@ use std::time::Duration;
 use tracing::info;
 use venue::{Venue, VenueAsset, VenueQuote};
 
+pub use volumes::Volumes;
+
 /// How often the venue is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Config {
@@ -20,6 +25,10 @@ pub struct Config {
     pub quotes_every: Duration,
     /// Time between two looks at the list of assets.
     pub assets_every: Duration,
+    /// Time between two looks at how much trades.
+    pub volumes_every: Duration,
+    /// Time to the next one after one that failed.
+    pub volumes_again: Duration,
 }
 
 impl Default for Config {
@@ -27,6 +36,8 @@ impl Default for Config {
         Self {
             quotes_every: Duration::from_secs(1),
             assets_every: Duration::from_secs(60),
+            volumes_every: Duration::from_secs(3_600),
+            volumes_again: Duration::from_secs(60),
         }
     }
 }
@@ -43,15 +54,34 @@ pub struct Deps<V> {
     pub instruments: Instruments,
 }
 
-/// Runs until the process drains.
+impl<V> Clone for Deps<V> {
+    fn clone(&self) -> Self {
+        Self {
+            pool: self.pool.clone(),
+            venue: self.venue.clone(),
+            clock: self.clock.clone(),
+            instruments: self.instruments.clone(),
+        }
+    }
+}
+
+impl<V> Deps<V> {
+    /// Everything that is listed.
+    fn symbols(&self) -> Vec<Symbol> {
+        let assets = self.instruments.assets();
+        assets.iter().map(|asset| asset.symbol.clone()).collect()
+    }
+}
+
+/// Runs until the process drains. Volumes are asked for beside the quotes: many pages, or none at all, keep no quote
+/// waiting.
 pub async fn run<V: Venue>(config: Config, deps: Deps<V>, shutdown: Shutdown) {
-    run_loop(
-        MarketData::new(config, deps),
-        Wake::new(),
-        config.quotes_every,
-        shutdown,
-    )
-    .await;
+    let volumes = Volumes::new(config, deps.clone());
+    let quotes = MarketData::new(config, deps);
+    tokio::join!(
+        run_loop(quotes, Wake::new(), config.quotes_every, shutdown.clone()),
+        run_loop(volumes, Wake::new(), config.volumes_again, shutdown),
+    );
 }
 
 /// Asks for assets now and then, and for the quotes of all of them at each step.
@@ -88,13 +118,7 @@ impl<V: Venue> MarketData<V> {
     }
 
     async fn look_at_quotes(&self) -> Result<(), StepError> {
-        let symbols: Vec<Symbol> = self
-            .deps
-            .instruments
-            .assets()
-            .iter()
-            .map(|a| a.symbol.clone())
-            .collect();
+        let symbols = self.deps.symbols();
         let quotes: Vec<Quote> = self.deps.venue.quotes(&symbols).await?.into_iter().map(quote).collect();
         let mut conn = self.deps.pool.acquire().await?;
         instruments::save_quotes(&mut conn, &quotes, self.deps.clock.now()).await?;

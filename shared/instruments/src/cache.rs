@@ -1,18 +1,19 @@
 //! The copy in memory that every process reads.
 
-use crate::store::{load_assets, load_quotes};
-use crate::{Asset, Quote};
+use crate::store::{load_assets, load_quotes, load_volumes};
+use crate::{Asset, AverageVolume, Quote};
 use arc_swap::ArcSwap;
 use db::{DbError, PgPool};
 use domain::{AssetId, Symbol};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Assets and last quotes as they were at the last refresh. Cheap to clone; reading never waits.
+/// Assets, last quotes and average volumes as they were at the last refresh. Cheap to clone; reading never waits.
 #[derive(Clone, Default)]
 pub struct Instruments {
     assets: Arc<ArcSwap<Assets>>,
     quotes: Arc<ArcSwap<HashMap<Symbol, Quote>>>,
+    volumes: Arc<ArcSwap<HashMap<Symbol, AverageVolume>>>,
 }
 
 #[derive(Default)]
@@ -27,7 +28,7 @@ impl Instruments {
         Self::default()
     }
 
-    /// Takes assets and quotes as committed. Called every second or so; an error keeps the old copy.
+    /// Takes all of them as committed. Called every second or so; an error keeps the old copy.
     ///
     /// # Errors
     /// What the database says.
@@ -35,6 +36,7 @@ impl Instruments {
         let mut conn = pool.acquire().await?;
         self.set_assets(load_assets(&mut conn).await?);
         self.set_quotes(load_quotes(&mut conn).await?);
+        self.set_volumes(load_volumes(&mut conn).await?);
         Ok(())
     }
 
@@ -49,6 +51,12 @@ impl Instruments {
     pub fn set_quotes(&self, quotes: Vec<Quote>) {
         self.quotes
             .store(Arc::new(quotes.into_iter().map(|q| (q.symbol.clone(), q)).collect()));
+    }
+
+    /// Replaces the average volumes.
+    pub fn set_volumes(&self, volumes: Vec<AverageVolume>) {
+        self.volumes
+            .store(Arc::new(volumes.into_iter().map(|v| (v.symbol.clone(), v)).collect()));
     }
 
     /// The asset with this ticker.
@@ -81,5 +89,10 @@ impl Instruments {
     /// The last quote of a symbol.
     pub fn quote(&self, symbol: &Symbol) -> Option<Quote> {
         self.quotes.load().get(symbol).cloned()
+    }
+
+    /// How much of a symbol trades, where anybody knows.
+    pub fn average_volume(&self, symbol: &Symbol) -> Option<AverageVolume> {
+        self.volumes.load().get(symbol).cloned()
     }
 }

@@ -1,14 +1,15 @@
-//! What can be traded and what it last cost: assets and last quotes.
+//! What can be traded, what it last cost and how much of it trades: assets, last quotes, average volumes.
 //!
-//! market-data writes both tables; every process that needs them keeps a copy in memory ([`Instruments`]) and
+//! market-data writes the three tables; every process that needs them keeps a copy in memory ([`Instruments`]) and
 //! refreshes it now and then, so that checking an order's symbol or valuing a position asks no database.
 
 mod cache;
 mod store;
 
 pub use cache::Instruments;
-pub use store::{load_assets, load_quotes, save_assets, save_quotes};
+pub use store::{load_assets, load_quotes, load_volumes, save_assets, save_quotes, save_volumes};
 
+use chrono::NaiveDate;
 use domain::{AssetId, Price, Symbol, Timestamp};
 
 /// Something that can be traded.
@@ -41,6 +42,19 @@ pub struct Quote {
     pub ask: Option<Price>,
     /// When it was quoted.
     pub at: Timestamp,
+}
+
+/// How many shares of a symbol trade in a session, on average (RSK-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AverageVolume {
+    /// Ticker.
+    pub symbol: Symbol,
+    /// Whole shares a session, rounded down.
+    pub average: u64,
+    /// How many sessions were averaged.
+    pub sessions: u32,
+    /// The last of them.
+    pub through: NaiveDate,
 }
 
 impl Quote {

@@ -1,6 +1,6 @@
-//! The two tables, set-based.
+//! The three tables, set-based.
 
-use crate::{Asset, Quote};
+use crate::{Asset, AverageVolume, Quote};
 use db::{DbError, PgConnection};
 use domain::{AssetId, Price, Symbol, Timestamp};
 use rust_decimal::Decimal;
@@ -106,6 +106,53 @@ pub async fn save_quotes(conn: &mut PgConnection, quotes: &[Quote], now: Timesta
         &column(quotes, |q| q.bid.map(Price::get)) as &[Option<Decimal>],
         &column(quotes, |q| q.ask.map(Price::get)) as &[Option<Decimal>],
         &column(quotes, |q| q.at),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The average volumes.
+///
+/// # Errors
+/// What the database says, or a row this program cannot have written.
+pub async fn load_volumes(conn: &mut PgConnection) -> Result<Vec<AverageVolume>, DbError> {
+    let rows = sqlx::query!("select symbol, average, sessions, through from average_volumes")
+        .fetch_all(conn)
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let negative = |_| DbError::Inconsistent {
+                table: "average_volumes",
+                what: format!("{}: below zero", row.symbol),
+            };
+            Ok(AverageVolume {
+                symbol: symbol("average_volumes", &row.symbol)?,
+                average: row.average.try_into().map_err(negative)?,
+                sessions: row.sessions.try_into().map_err(negative)?,
+                through: row.through,
+            })
+        })
+        .collect()
+}
+
+/// Stores average volumes of assets; those of symbols that are not among them stay.
+///
+/// # Errors
+/// What the database says.
+pub async fn save_volumes(conn: &mut PgConnection, volumes: &[AverageVolume], now: Timestamp) -> Result<(), DbError> {
+    sqlx::query!(
+        "insert into average_volumes (symbol, average, sessions, through, updated_at)
+         select v.*, $5
+           from unnest($1::text[], $2::bigint[], $3::int[], $4::date[]) v
+         on conflict (symbol) do update
+            set average = excluded.average, sessions = excluded.sessions, through = excluded.through,
+                updated_at = excluded.updated_at",
+        &column(volumes, |v| v.symbol.as_str().to_owned()),
+        &column(volumes, |v| i64::try_from(v.average).unwrap_or(i64::MAX)),
+        &column(volumes, |v| i32::try_from(v.sessions).unwrap_or(i32::MAX)),
+        &column(volumes, |v| v.through),
         now,
     )
     .execute(conn)
