@@ -7,7 +7,7 @@ use tracing::info;
 use wire::rest::{Configurations, UpdateConfigurations};
 
 use super::auth::Caller;
-use super::document::{ACCOUNT, refused};
+use super::document::ACCOUNT;
 use crate::app::App;
 use crate::configure::Change;
 
@@ -20,8 +20,7 @@ pub(super) async fn get(State(app): State<App>, Caller(account): Caller) -> Resu
 
 /// Changes some of the settings, answers all.
 #[utoipa::path(patch, path = "/v2/account/configurations", operation_id = "change_configurations", tag = ACCOUNT, request_body = UpdateConfigurations,
-    responses((status = 200, description = "The settings", body = Configurations),
-        refused::NoSuchValue, refused::TooLarge, refused::Malformed))]
+    responses((status = 200, description = "The settings", body = Configurations)))]
 pub(super) async fn change(
     State(app): State<App>,
     Caller(account): Caller,

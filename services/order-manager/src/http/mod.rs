@@ -11,7 +11,7 @@ mod reads;
 mod refusals;
 
 pub(crate) use auth::KeyHolder;
-pub(crate) use document::{UPDATES, refused};
+pub(crate) use document::UPDATES;
 pub(crate) use limits::CameFrom;
 pub(crate) use refusals::database_error;
 pub use refusals::refusals;

@@ -12,7 +12,7 @@ use wire::rest::schema::{ClientOrderId, Id};
 use wire::rest::{CancelResult, Order, PlaceOrder, ReplaceOrder};
 
 use super::auth::Caller;
-use super::document::{ORDERS, refused};
+use super::document::ORDERS;
 use super::{database_error, refusals};
 use crate::app::App;
 use crate::error::{CancelError, ReadError, ReplaceError};
@@ -38,8 +38,7 @@ struct OrderPath {
         ("limit" = (value = json!({"symbol": "AAPL", "qty": "1", "side": "buy", "type": "limit", "time_in_force": "gtc", "limit_price": "10.25"}))),
         ("shares" = (value = json!({"symbol": "MSFT", "qty": "2", "side": "buy", "type": "market", "time_in_force": "day"}))),
         ("dollars" = (value = json!({"symbol": "AAPL", "notional": "25.50", "side": "buy", "type": "market", "time_in_force": "day"}))))),
-    responses((status = 200, description = "The order, committed with its hold", body = Order),
-        refused::NoJson, refused::Forbidden, refused::TooLarge, refused::MalformedOrAgainstRules))]
+    responses((status = 200, description = "The order, committed with its hold", body = Order)))]
 pub(super) async fn place(
     State(app): State<App>,
     Caller(account): Caller,
@@ -60,7 +59,7 @@ pub(super) async fn place(
 
 /// A page of the caller's orders, by `submitted_at`.
 #[utoipa::path(get, path = "/v2/orders", operation_id = "list_orders", tag = ORDERS, params(OrdersQuery),
-    responses((status = 200, description = "The orders", body = Vec<Order>), refused::Malformed))]
+    responses((status = 200, description = "The orders", body = Vec<Order>)))]
 pub(super) async fn list(
     State(app): State<App>,
     Caller(account): Caller,
@@ -75,7 +74,7 @@ pub(super) async fn list(
 
 /// One order.
 #[utoipa::path(get, path = "/v2/orders/{order_id}", operation_id = "get_order", tag = ORDERS, params(OrderPath),
-    responses((status = 200, description = "The order", body = Order), refused::NotFound, refused::Malformed))]
+    responses((status = 200, description = "The order", body = Order)))]
 pub(super) async fn by_id(
     State(app): State<App>,
     Caller(account): Caller,
@@ -97,7 +96,7 @@ pub(super) struct ByClientId {
 
 /// One order by the caller's own name for it.
 #[utoipa::path(get, path = "/v2/orders:by_client_order_id", operation_id = "get_order_by_client_order_id", tag = ORDERS, params(ByClientId),
-    responses((status = 200, description = "The order", body = Order), refused::NotFound, refused::Malformed))]
+    responses((status = 200, description = "The order", body = Order)))]
 pub(super) async fn by_client_id(
     State(app): State<App>,
     Caller(account): Caller,
@@ -111,8 +110,7 @@ pub(super) async fn by_client_id(
 
 /// Asks for the order's end; the result comes later.
 #[utoipa::path(delete, path = "/v2/orders/{order_id}", operation_id = "cancel_order", tag = ORDERS, params(OrderPath),
-    responses((status = 204, description = "The wish is recorded"), refused::NotFound,
-        refused::MalformedOrAgainstRules))]
+    responses((status = 204, description = "The wish is recorded")))]
 pub(super) async fn cancel(
     State(app): State<App>,
     Caller(account): Caller,
@@ -128,8 +126,7 @@ pub(super) async fn cancel(
 
 /// Asks for a new order in the old one's place. The exchange decides; the answer is the new order.
 #[utoipa::path(patch, path = "/v2/orders/{order_id}", operation_id = "replace_order", tag = ORDERS, params(OrderPath), request_body = ReplaceOrder,
-    responses((status = 200, description = "The new order", body = Order), refused::NoJson,
-        refused::Forbidden, refused::NotFound, refused::TooLarge, refused::MalformedOrAgainstRules))]
+    responses((status = 200, description = "The new order", body = Order)))]
 pub(super) async fn replace(
     State(app): State<App>,
     Caller(account): Caller,
@@ -150,7 +147,7 @@ pub(super) async fn replace(
 
 /// Asks for the end of every open order; one entry each.
 #[utoipa::path(delete, path = "/v2/orders", operation_id = "cancel_orders", tag = ORDERS,
-    responses((status = 207, description = "What came of each", body = Vec<CancelResult>)))]
+    responses((status = 207, description = "What came of each; one that is refused is told like `cancel_order`, with status 500", body = Vec<CancelResult>)))]
 pub(super) async fn cancel_all(
     State(app): State<App>,
     Caller(account): Caller,

@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use wire::rest::{CloseBody, CloseResult, Order, Position};
 
 use super::auth::Caller;
-use super::document::{POSITIONS, refused};
+use super::document::POSITIONS;
 use super::orders::request_id;
 use super::reads::AssetPath;
 use super::refusals;
@@ -28,7 +28,7 @@ pub(super) async fn list(State(app): State<App>, Caller(account): Caller) -> Res
 
 /// What is owned of one asset.
 #[utoipa::path(get, path = "/v2/positions/{symbol_or_asset_id}", operation_id = "get_position", tag = POSITIONS, params(AssetPath),
-    responses((status = 200, description = "The position", body = Position), refused::NotFound, refused::Malformed))]
+    responses((status = 200, description = "The position", body = Position)))]
 pub(super) async fn one(
     State(app): State<App>,
     Caller(account): Caller,
@@ -40,8 +40,7 @@ pub(super) async fn one(
 
 /// Sells a position, or a part of it, at the market.
 #[utoipa::path(delete, path = "/v2/positions/{symbol_or_asset_id}", operation_id = "close_position", tag = POSITIONS, params(AssetPath, CloseQuery),
-    responses((status = 200, description = "The closing order", body = Order),
-        refused::Forbidden, refused::NotFound, refused::MalformedOrAgainstRules))]
+    responses((status = 200, description = "The closing order", body = Order)))]
 pub(super) async fn close(
     State(app): State<App>,
     Caller(account): Caller,
@@ -66,8 +65,7 @@ pub(super) struct CloseAllQuery {
 
 /// Sells every position at the market; one entry each.
 #[utoipa::path(delete, path = "/v2/positions", operation_id = "close_positions", tag = POSITIONS, params(CloseAllQuery),
-    responses((status = 207, description = "What came of each", body = Vec<CloseResult>),
-        refused::Malformed))]
+    responses((status = 207, description = "What came of each; one that is refused is told like `close_position`", body = Vec<CloseResult>)))]
 pub(super) async fn close_all(
     State(app): State<App>,
     Caller(account): Caller,

@@ -8,7 +8,7 @@ use wire::rest;
 use wire::rest::schema::{ActivityType, AssetAsked};
 
 use super::auth::Caller;
-use super::document::{ACCOUNT, MARKET, refused};
+use super::document::{ACCOUNT, MARKET};
 use crate::app::App;
 use crate::query::{self, ActivityQuery, AssetQuery, CalendarQuery};
 
@@ -41,7 +41,7 @@ pub(super) async fn account(State(app): State<App>, Caller(account): Caller) -> 
 
 /// What happened to the account: executions, money in and out, fees.
 #[utoipa::path(get, path = "/v2/account/activities", operation_id = "list_activities", tag = ACCOUNT, params(ActivityQuery),
-    responses((status = 200, description = "The activities", body = Vec<rest::Activity>), refused::Malformed))]
+    responses((status = 200, description = "The activities", body = Vec<rest::Activity>)))]
 pub(super) async fn activities(
     State(app): State<App>,
     Caller(account): Caller,
@@ -53,8 +53,7 @@ pub(super) async fn activities(
 
 /// What happened to the account of one kind.
 #[utoipa::path(get, path = "/v2/account/activities/{activity_type}", operation_id = "list_activities_of_type", tag = ACCOUNT, params(ActivityPath, ActivityQuery),
-    responses((status = 200, description = "The activities", body = Vec<rest::Activity>),
-        refused::NotFound, refused::Malformed))]
+    responses((status = 200, description = "The activities", body = Vec<rest::Activity>)))]
 pub(super) async fn activities_of_type(
     State(app): State<App>,
     Caller(account): Caller,
@@ -69,7 +68,7 @@ pub(super) async fn activities_of_type(
 
 /// What can be traded.
 #[utoipa::path(get, path = "/v2/assets", operation_id = "list_assets", tag = MARKET, params(AssetQuery),
-    responses((status = 200, description = "The assets", body = Vec<rest::Asset>), refused::Malformed))]
+    responses((status = 200, description = "The assets", body = Vec<rest::Asset>)))]
 pub(super) async fn assets(
     State(app): State<App>,
     _: Caller,
@@ -80,7 +79,7 @@ pub(super) async fn assets(
 
 /// One asset.
 #[utoipa::path(get, path = "/v2/assets/{symbol_or_asset_id}", operation_id = "get_asset", tag = MARKET, params(AssetPath),
-    responses((status = 200, description = "The asset", body = rest::Asset), refused::NotFound, refused::Malformed))]
+    responses((status = 200, description = "The asset", body = rest::Asset)))]
 pub(super) async fn asset(
     State(app): State<App>,
     _: Caller,
@@ -98,7 +97,7 @@ pub(super) async fn clock(State(app): State<App>, _: Caller) -> Result<Json<rest
 
 /// The trading days, oldest first.
 #[utoipa::path(get, path = "/v2/calendar", operation_id = "list_trading_days", tag = MARKET, params(CalendarQuery),
-    responses((status = 200, description = "The days", body = Vec<rest::CalendarDay>), refused::Malformed))]
+    responses((status = 200, description = "The days", body = Vec<rest::CalendarDay>)))]
 pub(super) async fn calendar(
     State(app): State<App>,
     _: Caller,

@@ -31,7 +31,7 @@ use super::subscription::{Subscription, Told};
 use super::update::parse_event_id;
 use crate::app::App;
 use crate::error::StreamError;
-use crate::http::{KeyHolder, UPDATES, database_error, refused};
+use crate::http::{KeyHolder, UPDATES, database_error};
 use crate::query::{given, moment};
 
 /// An event that happened before `until` may be committed a moment after it; no transaction takes longer.
@@ -119,8 +119,7 @@ pub(crate) struct TradeEvent {
 #[utoipa::path(get, path = "/v2/events/trades", operation_id = "stream_trade_updates", tag = UPDATES, params(TradesQuery),
     responses(
         (status = 200, description = "The updates, until the client leaves or `until`", body = TradeEvent,
-            content_type = "text/event-stream"),
-        refused::Malformed))]
+            content_type = "text/event-stream")))]
 pub(crate) async fn trades(
     State(app): State<App>,
     KeyHolder(caller): KeyHolder,

@@ -88,11 +88,16 @@ fn every_operation_says_who_may_call_it_and_what_it_refuses() {
             );
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{here}");
             let answers = operation["responses"].as_object().unwrap();
-            let always = ["405", "429", "500", "503"]
-                .iter()
-                .all(|status| answers.contains_key(*status));
-            assert!(always, "{here}: {:?}", answers.keys());
-            assert_eq!(answers.contains_key("401"), path != "/openapi.json", "{here}");
+            for status in ["405", "429"] {
+                assert!(answers.contains_key(status), "{here}: {:?}", answers.keys());
+            }
+            for status in ["401", "500", "503"] {
+                assert_eq!(
+                    answers.contains_key(status),
+                    path != "/openapi.json",
+                    "{here}: {status}"
+                );
+            }
             let declared = operation["parameters"].as_array().into_iter().flatten();
             let in_path = declared
                 .filter(|parameter| parameter["in"] == "path")

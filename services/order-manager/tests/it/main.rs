@@ -11,6 +11,7 @@ mod closing;
 mod concurrency;
 mod configuring;
 mod document;
+mod examples;
 mod history;
 mod house;
 mod limits;

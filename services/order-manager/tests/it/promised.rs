@@ -94,7 +94,8 @@ fn fits(template: &str, path: &str) -> bool {
     template.len() == path.len() && template.iter().zip(&path).all(same)
 }
 
-fn resolved(value: &Value) -> &Value {
+/// What a reference leads to; anything else is itself.
+pub fn resolved(value: &'static Value) -> &'static Value {
     match value["$ref"].as_str() {
         Some(there) => DOCUMENT.pointer(there.trim_start_matches('#')).unwrap(),
         None => value,

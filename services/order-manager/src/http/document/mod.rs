@@ -1,10 +1,11 @@
 //! The description of the client dialect: an OpenAPI 3.1 document made from the handlers, and a page to read it with.
 //!
-//! A handler's own annotation has its path, parameters, bodies and refusals; here is what they share. The document says
-//! what is served: `docs/openapi.json` is a copy of it, and tests hold every answer of theirs against it.
+//! A handler's own annotation has its path, parameters, bodies and the answer it gives; here is what they share, and what
+//! each can be refused with. The document says what is served: `docs/openapi.json` is a copy of it, and tests hold every
+//! answer of theirs against it.
 
 mod headers;
-pub(crate) mod refused;
+mod refused;
 
 use std::sync::LazyLock;
 
@@ -13,9 +14,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use utoipa::openapi::path::{Operation, Parameter};
 use utoipa::openapi::schema::{AnyOfBuilder, Object, Schema, SchemaType, Type};
-use utoipa::openapi::security::{
-    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
-};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document, RefOr, Required};
 use utoipa::{OpenApi, PartialSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -64,10 +63,13 @@ pub(super) fn finished(mut document: Document) -> Document {
     schema::as_written(components);
     keys(components);
     components.headers = headers::all();
-    components.responses = refused::all();
+    components.examples = refused::examples();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
-        operations.into_iter().flatten().for_each(shared);
+        for operation in operations.into_iter().flatten() {
+            shared(operation);
+            refused::told_with(operation, components);
+        }
     }
     document
 }
@@ -81,7 +83,7 @@ fn keys(components: &mut Components) {
     components.add_security_scheme("Basic", SecurityScheme::Http(basic));
 }
 
-/// What every operation takes, can answer, and tells with it.
+/// What every operation takes, and tells with its answer.
 fn shared(operation: &mut Operation) {
     for parameter in operation.parameters.iter_mut().flatten() {
         if let RefOr::T(Parameter {
@@ -93,19 +95,10 @@ fn shared(operation: &mut Operation) {
             or_empty(schema);
         }
     }
-    let answers = &mut operation.responses.responses;
-    for answer in answers.values_mut() {
+    for answer in operation.responses.responses.values_mut() {
         if let RefOr::T(answer) = answer {
             headers::told_with(answer);
         }
-    }
-    let is_open = operation
-        .security
-        .as_ref()
-        .is_some_and(|of| *of == [SecurityRequirement::default()]);
-    let always = refused::always().filter(|(status, _)| !(is_open && status == "401"));
-    for (status, answer) in always {
-        answers.entry(status).or_insert(answer);
     }
 }
 

@@ -1,13 +1,17 @@
 //! What each refusal looks like to a client, and what a client can do about it.
 //!
-//! | module     | what                                                                                          |
-//! |------------|-----------------------------------------------------------------------------------------------|
-//! | `verdicts` | one match for each kind of error, without a catch-all: a new variant has to be given its place  |
-//! | `samples`  | every refusal at least once, for the page; a test finds the variant that is missing             |
-//! | `page`     | `docs/refusals.md`, made of both                                                                |
+//! | module       | what                                                                                          |
+//! |--------------|-----------------------------------------------------------------------------------------------|
+//! | `verdicts`   | one match for each kind of error, without a catch-all: a new variant has to be given its place  |
+//! | `operations` | likewise, where it can be met                                                                   |
+//! | `samples`    | every refusal at least once; a test finds the variant that is missing                           |
+//! | `sections`   | all of that together, for the page and for the document of the wire                             |
+//! | `page`       | `docs/refusals.md`                                                                              |
 
+mod operations;
 mod page;
 mod samples;
+mod sections;
 mod verdicts;
 
 use std::fmt::Display;
@@ -21,7 +25,9 @@ use tracing::{error, warn};
 
 use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReadError, ReplaceError, StreamError};
 
+pub(super) use operations::At;
 pub use page::refusals;
+pub(super) use sections::Sample;
 
 /// Which status and code a refusal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +106,11 @@ fn told(refusal: &impl Refusal) -> ApiError {
     let bare = kind.told(refusal.to_string());
     let context = refusal.context().into_iter();
     context.fold(bare, |error, (key, value)| error.with(key, value))
+}
+
+/// Every refusal, in the order of the page.
+pub(super) fn all() -> impl Iterator<Item = Sample> {
+    sections::sections().into_iter().flat_map(|section| section.samples)
 }
 
 /// A read that failed: 503 when it may pass, else 500 with its cause in the log.

@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chassis::http::ApiError;
-
-use super::{Refusal, samples, told};
+use super::sections::{Sample, Section, sections};
 
 const HEAD: &str = "\
 # Every refusal
@@ -18,72 +16,23 @@ const COLUMNS: &str = "\n| when | status | code | message | more keys | what to 
 /// The page, as it is committed.
 pub fn refusals() -> String {
     let mut page = HEAD.to_owned();
-    section(&mut page, "Any request", "", samples::any().into_iter().map(row));
-    section(
-        &mut page,
-        "Placing an order",
-        "`POST /v2/orders`. The closing orders of `DELETE /v2/positions` and replacements have these, too.",
-        rows(samples::place()),
-    );
-    section(
-        &mut page,
-        "Replacing an order",
-        "`PATCH /v2/orders/{order_id}`, besides those of placing one: the old order is as before.",
-        rows(samples::replace()),
-    );
-    section(
-        &mut page,
-        "Canceling an order",
-        "`DELETE /v2/orders/{order_id}`; those of `DELETE /v2/orders` stand in its entries, with status 500.",
-        rows(samples::cancel()),
-    );
-    section(
-        &mut page,
-        "Closing positions",
-        "`DELETE /v2/positions/{symbol_or_asset_id}`, besides those of placing an order; those of `DELETE /v2/positions` stand in its entries.",
-        rows(samples::close()),
-    );
-    section(
-        &mut page,
-        "Configurations",
-        "`PATCH /v2/account/configurations`.",
-        rows(samples::configure()),
-    );
-    section(
-        &mut page,
-        "Questions",
-        "Every `GET`, and `cancel_orders` of `DELETE /v2/positions`.",
-        rows(samples::read()),
-    );
-    section(
-        &mut page,
-        "Streams",
-        "`GET /stream` and `GET /v2/events/trades`. What a WebSocket is told once it stands is in [streams.md](streams.md).",
-        rows(samples::stream()),
-    );
+    sections().iter().for_each(|of| section(&mut page, of));
     page
 }
 
-fn section(page: &mut String, title: &str, says: &str, rows: impl Iterator<Item = String>) {
-    write!(page, "\n## {title}\n").expect("a string takes everything");
-    page.push_str(says);
-    page.push_str(if says.is_empty() { "" } else { "\n" });
+fn section(page: &mut String, of: &Section) {
+    write!(page, "\n## {}\n", of.title).expect("a string takes everything");
+    page.push_str(of.says);
+    page.push_str(if of.says.is_empty() { "" } else { "\n" });
     page.push_str(COLUMNS);
-    rows.for_each(|row| page.push_str(&row));
+    of.samples.iter().for_each(|sample| page.push_str(&row(sample)));
 }
 
-/// A row for each: what its declaration says, and what a client is told.
-fn rows<R: Refusal>(samples: Vec<R>) -> impl Iterator<Item = String> {
-    samples.into_iter().map(|sample| {
-        let (_, change) = sample.verdict();
-        row((sample.when(), told(&sample), change))
-    })
-}
-
-fn row((when, error, change): (&str, ApiError, &str)) -> String {
-    let keys: Vec<String> = error.context.keys().map(|key| format!("`{key}`")).collect();
-    let (status, code) = (error.status.as_u16(), error.code);
-    let message = error.message.replace('|', "\\|");
+fn row(sample: &Sample) -> String {
+    let Sample { when, told, change, .. } = sample;
+    let keys: Vec<String> = told.context.keys().map(|key| format!("`{key}`")).collect();
+    let (status, code) = (told.status.as_u16(), told.code);
+    let message = told.message.replace('|', "\\|");
     format!(
         "| {when} | {status} | {code} | `{message}` | {} | {change} |\n",
         keys.join(", ")
@@ -102,6 +51,7 @@ mod tests {
     use crate::error::{
         CancelError, CloseError, ConfigureError, PlaceOrderError, ReadError, ReplaceError, StreamError,
     };
+    use crate::http::refusals::samples;
     use crate::place::Untimely;
 
     fn whole<R: VariantNames + Into<&'static str>>(samples: Vec<R>, elsewhere: &[&'static str]) {

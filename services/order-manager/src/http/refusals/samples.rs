@@ -1,4 +1,4 @@
-//! Every refusal with the words it is told in, for the page.
+//! Every refusal with the words it is told in, for the page and the document.
 
 use chassis::http::ApiError;
 use domain::ids::IdError;
@@ -8,52 +8,84 @@ use risk::Level;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::operations::At;
+use super::sections::Sample;
 use crate::error::{CancelError, CloseError, ConfigureError, PlaceOrderError, ReadError, ReplaceError, StreamError};
 use crate::http::auth::DENIED;
 use crate::place::{NewYork, Untimely};
 
-/// What any request can meet, before a handler looks at it: when, what is told, what helps.
-pub(super) fn any() -> Vec<(&'static str, ApiError, &'static str)> {
-    let bad = |message| ApiError::parameter(message);
+/// What any request can meet, before a handler looks at it.
+pub(super) fn any() -> Vec<Sample> {
+    let mut samples = at_the_door();
+    samples.extend(unread());
+    let (when, change) = ("More requests than the limit.", "wait `Retry-After` seconds");
+    let limited = sample("rate_limited", when, ApiError::rate_limited(1), change, At::Every);
+    samples.push(limited);
+    samples
+}
+
+fn at_the_door() -> Vec<Sample> {
+    let (stranger, nobody) = (
+        "No key, an unknown or revoked one, or a wrong secret.",
+        ApiError::unauthorized(DENIED),
+    );
+    let nothing = ApiError::not_found("there is nothing at /v3/orders");
+    let (other, method) = ("send one of the header `Allow`", ApiError::method_not_allowed());
     vec![
-        (
-            "No key, an unknown or revoked one, or a wrong secret.",
-            ApiError::unauthorized(DENIED),
-            "check the key pair",
-        ),
-        (
+        sample("unauthorized", stranger, nobody, "check the key pair", At::WithKey),
+        // It is no operation's, unless a part of the path that is empty, or has a slash in it, made it so.
+        sample(
+            "nothing_here",
             "Nothing is at this path.",
-            ApiError::not_found("there is nothing at /v3/orders"),
+            nothing,
             "look at `/docs`",
+            At::WithPath,
         ),
-        (
+        sample(
+            "method_not_allowed",
             "The path has other methods.",
-            ApiError::method_not_allowed(),
-            "send one of the header `Allow`",
-        ),
-        (
-            "The body is larger than any request needs.",
-            ApiError::body_too_large(),
-            "send less",
-        ),
-        ("The body is no JSON.", ApiError::bad_json(), "send JSON"),
-        (
-            "The body is JSON of another kind.",
-            bad("request body must be a JSON object"),
-            "send an object",
-        ),
-        (
-            "A parameter comes twice.",
-            bad("query parameter status is given more than once"),
-            "send it once",
-        ),
-        ("A path is no text.", bad("invalid path: …"), "encode it as UTF-8"),
-        (
-            "More requests than the limit.",
-            ApiError::rate_limited(1),
-            "wait `Retry-After` seconds",
+            method,
+            other,
+            At::Every,
         ),
     ]
+}
+
+fn unread() -> Vec<Sample> {
+    let (too_large, large) = ("The body is larger than any request needs.", ApiError::body_too_large());
+    let (no_json, other) = (ApiError::bad_json(), "The body is JSON of another kind.");
+    let no_object = ApiError::parameter("request body must be a JSON object");
+    let twice = ApiError::parameter("query parameter status is given more than once");
+    let no_text = ApiError::parameter("invalid path: …");
+    vec![
+        sample("body_too_large", too_large, large, "send less", At::WithBody),
+        sample("no_json", "The body is no JSON.", no_json, "send JSON", At::WithBody),
+        sample("no_object", other, no_object, "send an object", At::WithBody),
+        sample(
+            "given_twice",
+            "A parameter comes twice.",
+            twice,
+            "send it once",
+            At::WithQuery,
+        ),
+        sample(
+            "no_text",
+            "A path is no text.",
+            no_text,
+            "encode it as UTF-8",
+            At::WithPath,
+        ),
+    ]
+}
+
+fn sample(name: &str, when: &'static str, told: ApiError, change: &'static str, met_at: At) -> Sample {
+    Sample {
+        name: format!("any.{name}"),
+        when,
+        told,
+        change,
+        met_at,
+    }
 }
 
 pub(super) fn place() -> Vec<PlaceOrderError> {

@@ -26,7 +26,7 @@ use super::keys::Key;
 use super::subscription::{Subscription, Told};
 use crate::app::App;
 use crate::error::StreamError;
-use crate::http::{CameFrom, KeyHolder, UPDATES, refused};
+use crate::http::{CameFrom, KeyHolder, UPDATES};
 use crate::limits::sign_in::{Pair, Refused};
 use frames::Asked;
 
@@ -53,7 +53,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// `{"action": "listen", "data": {"streams": ["trade_updates"]}}`. Each update is a `TradeUpdate` in the member `data`.
 #[utoipa::path(get, path = "/stream", operation_id = "trade_updates", tag = UPDATES,
     security((), ("KeyId" = [], "SecretKey" = []), ("Basic" = [])),
-    responses((status = 101, description = "The protocol changes"), refused::NoHandshake))]
+    responses((status = 101, description = "The protocol changes")))]
 pub(crate) async fn open(
     State(app): State<App>,
     caller: Option<KeyHolder>,
