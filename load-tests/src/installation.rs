@@ -80,6 +80,7 @@ impl Installation {
             ("DAYBOOK_MAX_OPEN_ORDERS", NO_LIMIT.to_owned()),
             ("DAYBOOK_MAX_OPEN_ORDERS_PER_SYMBOL", NO_LIMIT.to_owned()),
             ("DAYBOOK_MAX_ORDER_VALUE", NO_LIMIT_DOLLARS.to_owned()),
+            ("DAYBOOK_MAX_VOLUME_SHARE", "100".to_owned()),
             ("DAYBOOK_MAX_OPEN_VALUE", NO_LIMIT_DOLLARS.to_owned()),
             ("DAYBOOK_MAX_FIRM_OPEN_VALUE", NO_LIMIT_DOLLARS.to_owned()),
             ("DAYBOOK_REQUESTS_PER_MINUTE", "0".to_owned()),

@@ -120,6 +120,9 @@ pub struct Settings {
     /// Most dollars that one order may be worth.
     #[serde(default)]
     pub max_order_value: Option<Decimal>,
+    /// The largest part of a symbol's average daily volume that one order may ask for, of 1.
+    #[serde(default)]
+    pub max_volume_share: Option<Decimal>,
     /// Most dollars that all open orders of one account may be worth.
     #[serde(default)]
     pub max_open_value: Option<Decimal>,
@@ -351,6 +354,7 @@ impl Settings {
             ("max-open-orders", number(self.max_open_orders)),
             ("max-open-orders-per-symbol", number(self.max_open_orders_per_symbol)),
             ("max-order-value", text(self.max_order_value)),
+            ("max-volume-share", text(self.max_volume_share)),
             ("max-open-value", text(self.max_open_value)),
             ("max-firm-open-value", text(self.max_firm_open_value)),
             ("collar", text(self.collar)),
@@ -586,6 +590,8 @@ mod tests {
             ("DAYBOOK_STREAM_CONNECTIONS_PER_ACCOUNT", "0"),
             ("DAYBOOK_STREAM_STRANGERS_PER_ADDRESS", "0"),
             ("DAYBOOK_MAX_ORDER_VALUE", "much"),
+            ("DAYBOOK_MAX_VOLUME_SHARE", "5%"),
+            ("DAYBOOK_MAX_VOLUME_SHARE", "0"),
             ("DAYBOOK_MAX_OPEN_VALUE", "0"),
             ("DAYBOOK_MAX_FIRM_OPEN_VALUE", "-1"),
             ("DAYBOOK_COLLAR", "10%"),

@@ -150,6 +150,7 @@ pub(crate) struct Row {
     pub(crate) scope: String,
     pub(crate) subject: String,
     pub(crate) max_order_value: Option<Decimal>,
+    pub(crate) max_volume_share: Option<Decimal>,
     pub(crate) max_open_value: Option<Decimal>,
     pub(crate) max_firm_open_value: Option<Decimal>,
     pub(crate) max_open_orders: Option<i32>,
@@ -176,6 +177,7 @@ impl TryFrom<Row> for (Scope, Overrides) {
         })?;
         let overrides = Overrides {
             max_order_value: row.max_order_value.map(Money::from_decimal),
+            max_volume_share: row.max_volume_share,
             max_open_value: row.max_open_value.map(Money::from_decimal),
             max_firm_open_value: row.max_firm_open_value.map(Money::from_decimal),
             max_open_orders: row.max_open_orders,

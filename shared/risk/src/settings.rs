@@ -10,6 +10,8 @@ use thiserror::Error;
 pub struct Settings {
     /// The most that one order may be worth at its limit (RSK-3).
     pub max_order_value: Money,
+    /// The largest part of a symbol's average daily volume that one order may ask for, of 1 (RSK-3).
+    pub max_volume_share: Decimal,
     /// The most that all open orders of an account may be worth, buys and sells together (RSK-3).
     pub max_open_value: Money,
     /// The most that all open orders of the firm may be worth (RSK-3).
@@ -33,6 +35,7 @@ impl Default for Settings {
         let dollars = |n: i64| Money::from_decimal(n.into());
         Settings {
             max_order_value: dollars(200_000),
+            max_volume_share: Decimal::new(5, 2),
             max_open_value: dollars(2_000_000),
             max_firm_open_value: dollars(1_000_000_000),
             max_open_orders: 500,
@@ -82,6 +85,8 @@ impl fmt::Display for Scope {
 pub struct Overrides {
     /// See [`Settings::max_order_value`].
     pub max_order_value: Option<Money>,
+    /// See [`Settings::max_volume_share`].
+    pub max_volume_share: Option<Decimal>,
     /// See [`Settings::max_open_value`].
     pub max_open_value: Option<Money>,
     /// See [`Settings::max_firm_open_value`]; the firm's only.
@@ -127,8 +132,9 @@ pub enum BadSetting {
 
 impl Overrides {
     /// The names operators know the settings by.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 10] = [
         "max-order-value",
+        "max-volume-share",
         "max-open-value",
         "max-firm-open-value",
         "max-open-orders",
@@ -146,6 +152,7 @@ impl Overrides {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), BadSetting> {
         match name {
             "max-order-value" => self.max_order_value = dollars("max-order-value", value)?,
+            "max-volume-share" => self.max_volume_share = fraction("max-volume-share", value)?,
             "max-open-value" => self.max_open_value = dollars("max-open-value", value)?,
             "max-firm-open-value" => self.max_firm_open_value = dollars("max-firm-open-value", value)?,
             "max-open-orders" => self.max_open_orders = count("max-open-orders", value)?,
@@ -168,6 +175,7 @@ impl Overrides {
     pub fn made(&self) -> Vec<(&'static str, String)> {
         let values = [
             self.max_order_value.map(|value| value.to_string()),
+            self.max_volume_share.map(|value| value.normalize().to_string()),
             self.max_open_value.map(|value| value.to_string()),
             self.max_firm_open_value.map(|value| value.to_string()),
             self.max_open_orders.map(|value| value.to_string()),
@@ -186,6 +194,7 @@ impl From<Settings> for Overrides {
     fn from(all: Settings) -> Self {
         Overrides {
             max_order_value: Some(all.max_order_value),
+            max_volume_share: Some(all.max_volume_share),
             max_open_value: Some(all.max_open_value),
             max_firm_open_value: Some(all.max_firm_open_value),
             max_open_orders: Some(all.max_open_orders),
@@ -204,6 +213,7 @@ impl Settings {
     pub fn with(self, narrower: &Overrides) -> Self {
         Settings {
             max_order_value: narrower.max_order_value.unwrap_or(self.max_order_value),
+            max_volume_share: narrower.max_volume_share.unwrap_or(self.max_volume_share),
             max_open_value: narrower.max_open_value.unwrap_or(self.max_open_value),
             max_firm_open_value: narrower.max_firm_open_value.unwrap_or(self.max_firm_open_value),
             max_open_orders: narrower.max_open_orders.unwrap_or(self.max_open_orders),
@@ -310,6 +320,9 @@ mod tests {
     #[case("max-open-orders", "1.5")]
     #[case("collar", "-0.1")]
     #[case("collar", "101")]
+    #[case("max-volume-share", "0")]
+    #[case("max-volume-share", "5%")]
+    #[case("max-volume-share", "101")]
     #[case("refuse-self-cross", "yes")]
     #[case("max-ordervalue", "1")]
     fn a_value_that_does_not_fit_is_refused_and_changes_nothing(#[case] name: &str, #[case] value: &str) {

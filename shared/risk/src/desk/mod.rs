@@ -51,7 +51,7 @@ pub async fn lock(conn: &mut PgConnection) -> Result<(), DbError> {
 pub async fn all_overrides(conn: &mut PgConnection) -> Result<Vec<(Scope, Overrides)>, DbError> {
     let rows = sqlx::query_as!(
         Row,
-        "select scope, subject, max_order_value, max_open_value, max_firm_open_value, max_open_orders,
+        "select scope, subject, max_order_value, max_volume_share, max_open_value, max_firm_open_value, max_open_orders,
                 max_open_orders_per_symbol, collar, collar_below_dollar, refuse_duplicates, refuse_self_cross
            from risk_settings
           order by scope, subject",
@@ -69,7 +69,7 @@ pub async fn overrides(conn: &mut PgConnection, scope: &Scope) -> Result<Overrid
     let (word, subject) = scope.words();
     let row = sqlx::query_as!(
         Row,
-        "select scope, subject, max_order_value, max_open_value, max_firm_open_value, max_open_orders,
+        "select scope, subject, max_order_value, max_volume_share, max_open_value, max_firm_open_value, max_open_orders,
                 max_open_orders_per_symbol, collar, collar_below_dollar, refuse_duplicates, refuse_self_cross
            from risk_settings
           where scope = $1
@@ -108,10 +108,10 @@ pub async fn put_overrides(
     sqlx::query!(
         "insert into risk_settings (scope, subject, max_order_value, max_open_value, max_firm_open_value,
                                     max_open_orders, max_open_orders_per_symbol, collar, collar_below_dollar,
-                                    refuse_duplicates, refuse_self_cross, changed_at, changed_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+                                    refuse_duplicates, refuse_self_cross, changed_at, changed_by, max_volume_share)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
          on conflict (scope, subject) do update
-            set max_order_value = excluded.max_order_value, max_open_value = excluded.max_open_value,
+            set max_order_value = excluded.max_order_value, max_volume_share = excluded.max_volume_share, max_open_value = excluded.max_open_value,
                 max_firm_open_value = excluded.max_firm_open_value, max_open_orders = excluded.max_open_orders,
                 max_open_orders_per_symbol = excluded.max_open_orders_per_symbol, collar = excluded.collar,
                 collar_below_dollar = excluded.collar_below_dollar, refuse_duplicates = excluded.refuse_duplicates,
@@ -130,6 +130,7 @@ pub async fn put_overrides(
         new.refuse_self_cross,
         now,
         by,
+        new.max_volume_share,
     )
     .execute(conn)
     .await?;

@@ -177,3 +177,29 @@ async fn rsk_6_what_cannot_be_read_is_an_error_and_never_no_switch() {
         .unwrap();
     assert!(Risk::new().current(&mut conn).await.is_err());
 }
+
+/// What is stored is what was set, whichever setting it is.
+#[tokio::test]
+async fn rsk_3_every_setting_is_kept() {
+    let db = TestDb::new().await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let (mut all, scope) = (Overrides::from(Settings::default()), Scope::Firm);
+    // Each of its own, so that none stands in another one's column.
+    for (n, name) in Overrides::NAMES.iter().enumerate() {
+        let value = if name.starts_with("refuse") {
+            (n % 2 == 0).to_string()
+        } else {
+            (n + 1).to_string()
+        };
+        all.set(name, &value).unwrap();
+    }
+    desk::put_overrides(&mut conn, &scope, &all, "ada", start_of_time())
+        .await
+        .unwrap();
+    assert_eq!(desk::overrides(&mut conn, &scope).await.unwrap(), all);
+    let other = Overrides::from(Settings::default());
+    desk::put_overrides(&mut conn, &scope, &other, "ada", start_of_time())
+        .await
+        .unwrap();
+    assert_eq!(desk::all_overrides(&mut conn).await.unwrap(), [(scope, other)]);
+}
