@@ -106,6 +106,7 @@ impl App {
             bus: deps.bus.clone(),
             sessions: deps.sessions.clone(),
             prices: prices.clone(),
+            instruments: deps.instruments.clone(),
             request_limits: limits.clone(),
             controls: place.controls.clone(),
         };
@@ -305,7 +306,11 @@ impl App {
         request_id: RequestId,
     ) -> Result<Command, PlaceOrderError> {
         let Deps {
-            ids, clock, sessions, ..
+            ids,
+            clock,
+            sessions,
+            instruments,
+            ..
         } = self.deps();
         let reference = self.0.prices.get(&asset.symbol);
         let (now, calendar) = (clock.now(), sessions.calendar());
@@ -328,6 +333,7 @@ impl App {
             fractionable: asset.fractionable,
             value: terms.value,
             reference,
+            volume: instruments.average_volume(&asset.symbol),
             request_id,
         })
     }

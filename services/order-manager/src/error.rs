@@ -162,6 +162,20 @@ pub enum PlaceOrderError {
         /// The limit.
         most: Money,
     },
+    /// More shares than one order may ask for of what usually trades in a day (RSK-3).
+    #[error(
+        "qty {qty} is above the limit of {most}, {percent} percent of the average daily volume of {average}: send smaller orders"
+    )]
+    AboveVolumeShare {
+        /// Shares asked for.
+        qty: Qty,
+        /// The limit.
+        most: Qty,
+        /// Shares of a usual session.
+        average: u64,
+        /// Which part of them the limit is.
+        percent: Decimal,
+    },
     /// The account's open orders would be worth too much (RSK-3).
     #[error("all open orders together may be worth at most {most}: cancel some first")]
     TooMuchOpen {

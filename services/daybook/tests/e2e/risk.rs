@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 use testkit::wait_until;
 use uuid::Uuid;
@@ -159,6 +160,47 @@ async fn rsk_3_an_operator_sets_limits_by_account_and_sees_who_said_what() {
         refusal(&ada, "1.00").await.as_deref() == Some("trading in AAPL is restricted")
     })
     .await;
+    house.at_rest().await;
+}
+
+/// From the exchange's bars to the customer's refusal: it is asked when the process starts.
+#[tokio::test(flavor = "multi_thread")]
+async fn rsk_3_an_order_is_measured_by_what_the_exchange_says_trades_in_a_day() {
+    let house = House::open().await;
+    let ada = house.customer(10_000).await;
+    let account = ada.account.to_string();
+    let words = [
+        "admin",
+        "risk",
+        "set",
+        "--account",
+        &account,
+        "max-volume-share=0.0000001",
+    ];
+    let (code, said) = house.command(&words);
+    assert_eq!(code, 0, "{said}");
+    let told = std::sync::Mutex::new(String::new());
+    wait_until("the volumes are known and the limit is felt", PATIENCE, async || {
+        let (status, body) = ada.place(limit_order("buy", 7, "AAPL", "1.00", "day")).await;
+        *told.lock().unwrap() = body["message"].as_str().unwrap_or_default().to_owned();
+        status == 403
+    })
+    .await;
+    let told = told.into_inner().unwrap();
+    let (limit, average) = told
+        .strip_prefix("qty 7 is above the limit of ")
+        .and_then(|rest| rest.strip_suffix(": send smaller orders"))
+        .and_then(|rest| rest.split_once(", 0.00001 percent of the average daily volume of "))
+        .expect(&told);
+    let average: u64 = average.parse().unwrap();
+    // What the bundled exchange makes up for AAPL.
+    assert!((33_600_000..=62_400_000).contains(&average), "{told}");
+    assert_eq!(
+        limit.parse::<Decimal>().unwrap(),
+        Decimal::new(average.try_into().unwrap(), 7).normalize()
+    );
+    let (status, body) = ada.place(limit_order("buy", 3, "AAPL", "1.00", "day")).await;
+    assert_eq!(status, 200, "{body}");
     house.at_rest().await;
 }
 

@@ -4,7 +4,7 @@ use domain::{Money, OrderId};
 use tracing::{info, warn};
 
 use super::decide::recent::Remembered;
-use super::decide::{Accepted, Unchecked};
+use super::decide::{Accepted, Unchecked, Unmeasured};
 use crate::error::PlaceOrderError;
 
 /// Of the orders of one batch.
@@ -15,6 +15,7 @@ pub(super) struct Taken {
     /// What they are worth together.
     pub(super) value: Money,
     unchecked: Vec<(Unchecked, OrderId)>,
+    unmeasured: Vec<(Unmeasured, OrderId)>,
     /// Of them, how many equal another one.
     duplicates: u64,
     /// The first of each burst of equal orders, and what it equals.
@@ -31,6 +32,9 @@ impl Taken {
             taken
                 .unchecked
                 .extend(accepted.unchecked.map(|why| (why, order.order_id)));
+            taken
+                .unmeasured
+                .extend(accepted.unmeasured.map(|why| (why, order.order_id)));
             taken.duplicates += u64::from(accepted.duplicate_of.is_some());
             let shown = accepted.duplicate_of.filter(|earlier| !earlier.shown);
             taken.shown.extend(shown.map(|earlier| (order.order_id, earlier.order)));
@@ -41,13 +45,22 @@ impl Taken {
     /// Counts and logs what somebody should look at: once a batch, however many orders it is about.
     pub(super) fn tell(&self) {
         for why in [Unchecked::NoPrice, Unchecked::OldPrice] {
-            let mut orders = self.unchecked.iter().filter(|(reason, _)| *reason == why);
-            let Some((_, first)) = orders.next() else { continue };
-            let count = 1 + orders.count();
+            let Some((first, count)) = those(&self.unchecked, why) else {
+                continue;
+            };
             metrics::counter!("daybook_order_manager_collar_skipped_total", "reason" => why.to_string())
-                .increment(u64::try_from(count).unwrap_or(u64::MAX));
+                .increment(count);
             info!(order.id = %first, orders = count, reason = %why,
                 "took {count} orders without a price to measure them by ({why}), the first is {first}");
+        }
+        for why in [Unmeasured::NoVolume, Unmeasured::OldVolume] {
+            let Some((first, count)) = those(&self.unmeasured, why) else {
+                continue;
+            };
+            metrics::counter!("daybook_order_manager_volume_skipped_total", "reason" => why.to_string())
+                .increment(count);
+            info!(order.id = %first, orders = count, reason = %why,
+                "took {count} orders without a volume to measure them by ({why}), the first is {first}");
         }
         if self.duplicates > 0 {
             metrics::counter!("daybook_order_manager_duplicates_total").increment(self.duplicates);
@@ -56,4 +69,11 @@ impl Taken {
             warn!(order.id = %order, "order {order} equals order {earlier} of the last two seconds");
         }
     }
+}
+
+/// The first order of this reason and how many there are, if there are any.
+fn those<W: PartialEq>(orders: &[(W, OrderId)], why: W) -> Option<(OrderId, u64)> {
+    let mut of_it = orders.iter().filter(|(reason, _)| *reason == why);
+    let (_, first) = of_it.next()?;
+    Some((*first, 1 + u64::try_from(of_it.count()).unwrap_or(u64::MAX - 1)))
 }

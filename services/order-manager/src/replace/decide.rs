@@ -77,6 +77,7 @@ fn wanted(command: &ReplaceCommand, old: &StoredOrder) -> Result<Command, Replac
         fractionable: false,
         value: limit_price.notional(qty).map_err(too_large)?,
         reference: None,
+        volume: None,
         request_id: command.request_id.clone(),
     })
 }

@@ -15,6 +15,7 @@ use chassis::clock::SharedClock;
 use db::{DbError, PgPool, Tx};
 use domain::{AccountId, ClientOrderId, OrderId, RequestId};
 use identity::limits::Limits as RequestLimits;
+use instruments::Instruments;
 use orders::StoredOrder;
 use sessions::Sessions;
 
@@ -63,6 +64,7 @@ pub(crate) struct ReplaceWork {
     pub(crate) bus: Bus,
     pub(crate) sessions: Sessions,
     pub(crate) prices: ReferencePrices,
+    pub(crate) instruments: Instruments,
     /// When canceling is too much (RSK-8).
     pub(crate) request_limits: RequestLimits,
     pub(crate) controls: Controls,
@@ -140,8 +142,12 @@ impl ReplaceWork {
             .map(|command| {
                 let (old, wanted) = decide::replaceable(command, &stored)?;
                 decide::in_its_life(old, &calendar, now)?;
-                let reference = self.prices.get(&old.symbol);
-                Ok((old, Command { reference, ..wanted }))
+                let known = Command {
+                    reference: self.prices.get(&old.symbol),
+                    volume: self.instruments.average_volume(&old.symbol),
+                    ..wanted
+                };
+                Ok((old, known))
             })
             .collect();
         let commands: Vec<Command> = wanted.iter().flatten().map(|(_, wanted)| wanted.clone()).collect();

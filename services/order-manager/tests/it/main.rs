@@ -28,3 +28,4 @@ mod sizes;
 mod streams;
 mod street;
 mod times;
+mod volumes;

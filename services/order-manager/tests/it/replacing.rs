@@ -14,7 +14,7 @@ pub fn id_of(order: &Value) -> String {
 }
 
 /// What status-updater does when the venue has spoken.
-async fn heard(house: &House, id: &str, events: &[OrderEvent]) {
+pub async fn heard(house: &House, id: &str, events: &[OrderEvent]) {
     let id = OrderId::new(Uuid::parse_str(id).unwrap());
     let mut tx = db::begin(house.pool()).await.unwrap();
     let mut order = orders::lock(&mut tx, &[id]).await.unwrap().remove(&id).unwrap();
@@ -49,7 +49,7 @@ async fn buying_power(house: &House, who: &Customer) -> String {
     account["buying_power"].as_str().unwrap().to_owned()
 }
 
-fn filled(qty: i64, price: i64) -> OrderEvent {
+pub fn filled(qty: i64, price: i64) -> OrderEvent {
     OrderEvent::Filled {
         qty: Qty::new(qty.into()).unwrap(),
         price: Price::new(price.into()).unwrap(),

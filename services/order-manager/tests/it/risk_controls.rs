@@ -15,7 +15,7 @@ use testkit::{start_of_time, wait_until};
 use crate::house::{Answer, Customer, House, order, router_of};
 use crate::replacing::{patch, working};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 fn dollars(n: i64) -> Money {
     Money::from_decimal(n.into())
@@ -47,7 +47,7 @@ impl House {
         tx.commit().await.unwrap();
     }
 
-    async fn set(&self, scope: Scope, name: &str, value: &str) {
+    pub async fn set(&self, scope: Scope, name: &str, value: &str) {
         let mut tx = db::begin(self.pool()).await.unwrap();
         let mut row = desk::overrides(&mut tx, &scope).await.unwrap();
         row.set(name, value).unwrap();

@@ -48,6 +48,13 @@ OPERATED = {
     Row(PLACING, 403, 40310000, "new orders are stopped for everybody"): kill("firm"),
     Row(PLACING, 403, 40310000, "account is not allowed to trade"): Act(("block", "{account}"), [("unblock", "{account}")]),
     Row(PLACING, 403, 40310000, "order value 250000.00 is above the limit of 200000.00"): Act(*risk(*ITS_OWN, max_order_value=100)),
+    # Of so small a part of any average one share is left.
+    Row(
+        PLACING,
+        403,
+        40310000,
+        "qty 20000 is above the limit of 18000, 5 percent of the average daily volume of 360000: send smaller orders",
+    ): Act(*risk(*ITS_OWN, max_volume_share="0.00000001")),
     Row(PLACING, 403, 40310000, "too many open orders: at most 500, cancel some first"): Act(
         *risk(*ITS_OWN, max_open_orders=1), open_before=1
     ),

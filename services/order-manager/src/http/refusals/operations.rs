@@ -57,7 +57,8 @@ impl Met for PlaceOrderError {
             Self::BadAmount { .. } | Self::CostBasisTooSmall | Self::InsufficientQty { .. } => TAKE,
             Self::AccountBlocked | Self::TradingBlocked | Self::AccountNotActive | Self::SuspendedByUser => TAKE,
             Self::TooMuchOpen { .. } | Self::FirmTooMuchOpen | Self::OrderTooLarge { .. } => TAKE,
-            Self::Churning { .. } | Self::Killed(_) | Self::BeyondCollar { .. } => TAKE,
+            Self::AboveVolumeShare { .. } | Self::BeyondCollar { .. } => TAKE,
+            Self::Churning { .. } | Self::Killed(_) => TAKE,
             Self::SelfCross { .. } | Self::Restricted(_) => TAKE,
             Self::Busy | Self::NotReady(_) | Self::Unavailable | Self::Unknown | Self::Internal => TAKE,
         }

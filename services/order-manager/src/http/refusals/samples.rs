@@ -207,6 +207,12 @@ fn not_allowed() -> Vec<PlaceOrderError> {
             value: money(250_000),
             most: money(200_000),
         },
+        E::AboveVolumeShare {
+            qty: qty("20000"),
+            most: qty("18000"),
+            average: 360_000,
+            percent: Decimal::new(5, 0),
+        },
         E::TooManyOpenOrders { most: 500 },
         E::TooManyOpenInSymbol {
             symbol: symbol.clone(),

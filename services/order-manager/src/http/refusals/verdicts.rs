@@ -47,7 +47,7 @@ impl Refusal for PlaceOrderError {
                 "wait `Retry-After` seconds, and cancel less; cancels go on",
             ),
             Self::Killed(_) => (Forbidden, "wait until trading is let go on; cancels work"),
-            Self::OrderTooLarge { .. } => (Forbidden, "send smaller orders"),
+            Self::OrderTooLarge { .. } | Self::AboveVolumeShare { .. } => (Forbidden, "send smaller orders"),
             Self::FirmTooMuchOpen => (Forbidden, "try again later"),
             Self::BeyondCollar { .. } => (Forbidden, "send a limit nearer to the last price"),
             Self::Duplicate { .. } => (Forbidden, "wait two seconds if it is meant twice"),

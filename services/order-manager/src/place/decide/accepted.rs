@@ -7,7 +7,7 @@ use orders::{Chain, NewOrder, NewOrderEvent, StoredOrder};
 
 use super::super::times::Times;
 use super::recent::Earlier;
-use super::{Command, Unchecked};
+use super::{Command, Unchecked, Unmeasured};
 
 /// An order that is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Accepted {
     pub event: NewOrderEvent,
     /// Why its limit was not measured by a price, if it was not (PX-5).
     pub unchecked: Option<Unchecked>,
+    /// Why its shares were not measured by what trades, if they were not (RSK-3).
+    pub unmeasured: Option<Unmeasured>,
     /// The order of the last two seconds that it equals (RSK-4).
     pub duplicate_of: Option<Earlier>,
 }

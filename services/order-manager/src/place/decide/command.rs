@@ -4,6 +4,8 @@ use domain::{
     AccountId, AssetId, ClientOrderId, Money, OrderId, OrderType, Price, Qty, RequestId, Side, Symbol, TimeInForce,
 };
 
+use instruments::AverageVolume;
+
 use super::super::times::Asked;
 use crate::prices::Reference;
 
@@ -40,6 +42,8 @@ pub struct Command {
     pub value: Money,
     /// What the symbol last cost, where anybody knows.
     pub reference: Option<Reference>,
+    /// How much of the symbol trades, where anybody knows.
+    pub volume: Option<AverageVolume>,
     /// The request it came with.
     pub request_id: RequestId,
 }

@@ -32,8 +32,8 @@ use risk::InForce;
 
 pub use accepted::{Accepted, new_order};
 pub use books::{AccountBook, Books, Shares};
-pub use checks::Unchecked;
 pub use checks::churn::{Churn, Struck};
+pub use checks::{Unchecked, Unmeasured};
 pub use command::Command;
 pub use replacement::{Replacement, decide_replacement};
 
@@ -75,6 +75,7 @@ pub fn decide(books: &mut Books, command: &Command, given: Given<'_>) -> Result<
     let value = command.limit_price.notional(command.qty).map_err(too_large)?;
     let passed = checks::check(Seen {
         command,
+        qty: command.qty,
         value,
         more: value,
         books,
@@ -93,6 +94,7 @@ pub fn decide(books: &mut Books, command: &Command, given: Given<'_>) -> Result<
         hold,
         event,
         unchecked: passed.unchecked,
+        unmeasured: passed.unmeasured,
         duplicate_of: passed.duplicate_of,
     })
 }

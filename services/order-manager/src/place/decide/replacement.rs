@@ -47,6 +47,7 @@ pub fn decide_replacement(
     let value = command.limit_price.notional(rest).map_err(too_large)?;
     checks::check_replacement(Seen {
         command,
+        qty: rest,
         value,
         more: value.minus(old.open_value()).unwrap_or(value).or_zero(),
         books,

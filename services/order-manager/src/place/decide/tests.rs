@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod risk_controls;
+mod volume;
 
 use std::collections::HashMap;
 
@@ -87,6 +88,7 @@ fn command(n: u128, side: Side, qty: &str, price: &str) -> Command {
         fractionable: true,
         value: Price::parse(price).unwrap().notional(Qty::parse(qty).unwrap()).unwrap(),
         reference: None,
+        volume: None,
         request_id: RequestId::new("r").unwrap(),
     }
 }

@@ -16,21 +16,25 @@ mod open_value;
 mod order_value;
 mod restricted;
 mod self_cross;
+mod volume;
 
-use domain::{Money, Timestamp};
+use domain::{Money, Qty, Timestamp};
 
 use super::super::times::{Times, times};
 use super::recent::Earlier;
 use super::{AccountBook, Books, Command, Given};
 use crate::error::PlaceOrderError;
 pub use collar::Unchecked;
+pub use volume::Unmeasured;
 
 /// What a check sees.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     /// The order.
     pub(super) command: &'a Command,
-    /// What it is worth at its limit.
+    /// Shares that it may trade: all of them, or what a replacement leaves of its total.
+    pub(super) qty: Qty,
+    /// What they are worth at its limit.
     pub(super) value: Money,
     /// What it adds to the value of open orders: all of that, or what a replacement is worth beyond its old order.
     pub(super) more: Money,
@@ -51,6 +55,8 @@ pub(super) struct Passed {
     pub(super) times: Times,
     /// Why its limit was not measured by a price, if it was not.
     pub(super) unchecked: Option<Unchecked>,
+    /// Why its shares were not measured by what trades, if they were not.
+    pub(super) unmeasured: Option<Unmeasured>,
     /// The order it equals, if it does.
     pub(super) duplicate_of: Option<Earlier>,
 }
@@ -64,6 +70,7 @@ pub(super) fn check(seen: Seen<'_>) -> Result<Passed, PlaceOrderError> {
     client_id::check(seen)?;
     let times = times(command.time_in_force, command.asked, seen.at, seen.given.calendar)?;
     order_value::check(seen)?;
+    let unmeasured = volume::check(seen)?;
     open_orders::check(seen)?;
     open_value::check(seen)?;
     let unchecked = collar::check(seen)?;
@@ -74,6 +81,7 @@ pub(super) fn check(seen: Seen<'_>) -> Result<Passed, PlaceOrderError> {
     Ok(Passed {
         times,
         unchecked,
+        unmeasured,
         duplicate_of,
     })
 }
@@ -84,6 +92,7 @@ pub(super) fn check_replacement(seen: Seen<'_>) -> Result<(), PlaceOrderError> {
     account_state::check(seen)?;
     client_id::check(seen)?;
     order_value::check(seen)?;
+    volume::check(seen)?;
     open_value::check(seen)?;
     collar::check(seen)?;
     self_cross::check(seen)?;

@@ -429,6 +429,7 @@ fn rsk_2_the_checks_come_in_their_order() {
             submit_at: Some(now()),
             expires_at: None,
         },
+        volume: volume::of(10, "2026-11-20"),
         ..priced(Side::Buy, "500", "100", TimeDelta::zero())
     };
     books.taken.insert((account(), order.client_order_id.clone()));
@@ -453,6 +454,7 @@ fn rsk_2_the_checks_come_in_their_order() {
             PlaceOrderError::DuplicateClientOrderId => books.taken.clear(),
             PlaceOrderError::Untimely(_) => order.asked = Asked::default(),
             PlaceOrderError::OrderTooLarge { .. } => book.rules.max_order_value = money("1000000"),
+            PlaceOrderError::AboveVolumeShare { .. } => book.rules.max_volume_share = rust_decimal::Decimal::ONE,
             PlaceOrderError::TooManyOpenOrders { .. } => book.rules.max_open_orders = 9,
             PlaceOrderError::TooMuchOpen { .. } => book.rules.max_open_value = money("1000000"),
             PlaceOrderError::BeyondCollar { .. } => book.rules.collar = rust_decimal::Decimal::TEN,
@@ -471,6 +473,7 @@ fn rsk_2_the_checks_come_in_their_order() {
             "duplicate_client_order_id",
             "untimely",
             "order_too_large",
+            "above_volume_share",
             "too_many_open_orders",
             "too_much_open",
             "beyond_collar",
