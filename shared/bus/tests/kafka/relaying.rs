@@ -1,13 +1,16 @@
 //! The relay: a broker that is away, two of it, rows that Kafka does not take.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
-use bus::{Relay, Topic};
+use bus::{NewEvent, PARTITIONS, Relay, Topic};
 use chassis::step::{Progress, Step};
 use domain::RequestId;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
 
-use crate::cell::{Cell, PATIENCE, check_once_and_in_order, process, read, ship};
+use crate::cell::{Broker, Cell, PATIENCE, check_once_and_in_order, process, read, ship};
 use crate::support::{LEASE, event, order};
 
 /// Of several partitions.
@@ -104,6 +107,7 @@ async fn after_a_fatal(error: RDKafkaRespErr) {
 
     ship(&mut relay).await;
     assert!(marked(&cell).await);
+    check_sent_again(&sent, &keys(&cell.broker));
     cell.bus_released().await;
     let mut consumer = cell.member().await;
     check_once_and_in_order(&read(&mut consumer, &cell.bus, 50).await, 0..50);
@@ -112,6 +116,46 @@ async fn after_a_fatal(error: RDKafkaRespErr) {
         [],
         "what arrived twice is read once"
     );
+}
+
+/// In each partition the topic ends with all of its rows, in their order. Readers would not tell: they take what is missing from the outbox.
+fn check_sent_again(sent: &[NewEvent], keys: &BTreeMap<i32, Vec<String>>) {
+    let mut rows: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+    for event in sent {
+        let partition = bus::partition_of(&event.key).into();
+        rows.entry(partition).or_default().push(event.order_id.to_string());
+    }
+    assert!(rows.len() > 2, "a request a partition, and the third one fails");
+    for (partition, rows) in rows {
+        let keys = &keys[&partition];
+        assert!(keys.ends_with(&rows), "{partition}: {keys:?}");
+    }
+}
+
+/// The keys in the topic, by partition.
+fn keys(broker: &Broker) -> BTreeMap<i32, Vec<String>> {
+    let reader: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap_servers())
+        .set("group.id", "onlooker")
+        .create()
+        .unwrap();
+    let mut places = TopicPartitionList::new();
+    let (mut keys, mut left) = (BTreeMap::new(), 0);
+    for partition in 0..PARTITIONS.into() {
+        places
+            .add_partition_offset("test.orders", partition, Offset::Beginning)
+            .unwrap();
+        left += reader.fetch_watermarks("test.orders", partition, PATIENCE).unwrap().1;
+    }
+    reader.assign(&places).unwrap();
+    while left > 0 {
+        let message = reader.poll(PATIENCE).expect("what lies there comes").unwrap();
+        let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+        let of_partition: &mut Vec<String> = keys.entry(message.partition()).or_default();
+        of_partition.push(key);
+        left -= 1;
+    }
+    keys
 }
 
 /// What the relay says when it does not go on.
