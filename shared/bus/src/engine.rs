@@ -155,43 +155,78 @@ async fn register_relay(conn: &mut PgConnection) -> Result<(), BusError> {
     Ok(())
 }
 
-/// Since when the outbox has every row: it is dropped by days, when all have read them.
-pub async fn kept_since(conn: &mut PgConnection) -> Result<Option<Timestamp>, BusError> {
-    let oldest = sqlx::query_scalar!(
-        "select min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'UTC'
-           from pg_inherits i
-           join pg_class c on c.oid = i.inhrelid
-          where i.inhparent = 'outbox'::regclass
-            and c.relname ~ '^outbox_[0-9]{8}$'",
-    );
-    Ok(oldest.fetch_one(conn).await?)
+/// What the relay ships again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// Rows appended at this time or later.
+    Since(Timestamp),
+    /// All that is kept.
+    Oldest,
 }
 
-/// Has the relay ship again what was appended at `since` or later, for a broker that lost its data; answers how many
-/// partitions that sets back. No consumer is moved: what it has it skips.
-pub async fn replay(conn: &mut PgConnection, since: Timestamp) -> Result<u64, BusError> {
+/// What came of [`replay`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    /// The relay ships them again.
+    Rows {
+        /// How many partitions that sets back.
+        partitions: usize,
+        /// When the oldest of the rows was appended; none where no partition is set back.
+        oldest: Option<Timestamp>,
+    },
+    /// Some of them were dropped: nothing is done.
+    Dropped {
+        /// Every row appended at this time or later is there.
+        kept_since: Timestamp,
+    },
+}
+
+/// Has the relay ship rows again, for a broker that lost its data. No consumer is moved: what it has it skips. What is set back is
+/// kept until it was shipped.
+pub async fn replay(conn: &mut PgConnection, again: Again) -> Result<Replayed, BusError> {
+    // Whoever drops rows takes turns with us, and finds the relay where we have set it.
+    sqlx::query!("select pg_advisory_xact_lock(hashtext('bus_drop_outbox_partitions'))")
+        .execute(&mut *conn)
+        .await?;
+    let kept_since = sqlx::query_scalar!("select since from outbox_kept")
+        .fetch_one(&mut *conn)
+        .await?;
+    match (again, kept_since) {
+        (Again::Since(since), Some(kept_since)) if since < kept_since => Ok(Replayed::Dropped { kept_since }),
+        (Again::Since(since), _) => set_back(conn, Some(since)).await,
+        (Again::Oldest, _) => set_back(conn, None).await,
+    }
+}
+
+/// To the first row of each partition that was appended at `since` or later, or to the first one.
+async fn set_back(conn: &mut PgConnection, since: Option<Timestamp>) -> Result<Replayed, BusError> {
     // The epoch fences a relay that is at work; it begins anew with the positions as they are now.
-    let moved = sqlx::query!(
-        "update bus_positions p
+    let moved = sqlx::query_scalar!(
+        r#"update bus_positions p
             set xid = f.xid, id = f.id - 1, epoch = p.epoch + 1, owner = null, lease_until = '-infinity'
-           from (select r.topic, r.partition, o.xid, o.id
+           from (select r.topic, r.partition, o.xid, o.id, o.created_at
                    from bus_positions r
-                  cross join lateral (select xid, id
+                  cross join lateral (select xid, id, created_at
                                         from outbox
                                        where topic = r.topic
                                          and partition = r.partition
-                                         and created_at >= $2
+                                         and created_at >= coalesce($2::timestamptz, '-infinity')
                                        order by outbox.xid, id
                                        limit 1) o
                   where r.consumer_group = $1) f
           where p.consumer_group = $1
             and p.topic = f.topic
             and p.partition = f.partition
-            and (f.xid, f.id) <= (p.xid, p.id)",
+            and (f.xid, f.id) <= (p.xid, p.id)
+        returning f.created_at as "created_at!""#,
         RELAY,
         since,
     );
-    Ok(moved.execute(conn).await?.rows_affected())
+    let first_rows = moved.fetch_all(conn).await?;
+    Ok(Replayed::Rows {
+        partitions: first_rows.len(),
+        oldest: first_rows.into_iter().min(),
+    })
 }
 
 /// The log at one moment, for an operator.

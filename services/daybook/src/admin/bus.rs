@@ -1,6 +1,6 @@
 //! The event log: how far each consumer is, and what Kafka is sent again.
 
-use ::bus::engine::{self, GroupStatus, Status};
+use ::bus::engine::{self, Again, GroupStatus, Replayed, Status};
 use anyhow::bail;
 use chrono::SecondsFormat;
 use domain::Timestamp;
@@ -17,40 +17,60 @@ pub(super) async fn run(desk: &Desk, command: Bus) -> anyhow::Result<()> {
             let status = engine::status(desk.pool()).await?;
             print(json, &object(&status), || text(&status));
         }
-        Bus::Replay { since } => {
-            let partitions = desk.replay(since).await?;
-            println!("{partitions} partitions are shipped again from {since}");
+        Bus::Replay { since, oldest: _ } => {
+            // Without a time it is `--oldest`: the command line asks for one of them.
+            let again = since.map_or(Again::Oldest, Again::Since);
+            println!("{}", desk.replay(again).await?);
         }
     }
     Ok(())
 }
 
 impl Desk {
-    /// Sets the relay back to what was appended at `since`.
+    /// Sets the relay back; answers what is shipped again, for people.
     ///
     /// # Errors
-    /// There is no relay, rows of that time are dropped already, or what the database says.
-    pub async fn replay(&self, since: Timestamp) -> anyhow::Result<u64> {
+    /// There is no relay, rows that were asked for are dropped, or what the database says.
+    pub async fn replay(&self, again: Again) -> anyhow::Result<String> {
         let engine = engine::status(&self.pool).await?.engine;
         if engine != "kafka" {
             bail!("the installation runs on the engine {engine}: there is no relay, and nothing to ship again");
         }
         let mut tx = self.begin().await?;
-        if let Some(kept) = engine::kept_since(&mut tx).await?
-            && since < kept
-        {
-            let kept = kept.to_rfc3339_opts(SecondsFormat::Secs, true);
-            bail!(
-                "the outbox has no rows of before {kept}, and so they cannot be shipped again: say --since {kept} for all that is left"
-            );
-        }
-        let partitions = engine::replay(&mut tx, since).await?;
-        let detail = format!("{partitions} partitions");
-        self.write_down(&mut tx, "replay_bus", since.to_rfc3339(), detail)
-            .await?;
+        let done = match engine::replay(&mut tx, again).await? {
+            Replayed::Dropped { kept_since } => bail!("{}", not_kept(kept_since)),
+            Replayed::Rows { partitions, oldest } => shipped_again(partitions, oldest),
+        };
+        let subject = match again {
+            Again::Since(since) => since.to_rfc3339(),
+            Again::Oldest => "the oldest row".to_owned(),
+        };
+        self.write_down(&mut tx, "replay_bus", subject, done.clone()).await?;
         tx.commit().await?;
-        Ok(partitions)
+        Ok(done)
     }
+}
+
+fn shipped_again(partitions: usize, oldest: Option<Timestamp>) -> String {
+    match oldest {
+        Some(oldest) => {
+            let oldest = stamp(oldest);
+            format!("{partitions} partitions are shipped again, their oldest row is of {oldest}")
+        }
+        None => "nothing is shipped again: no row since then had been shipped".to_owned(),
+    }
+}
+
+fn not_kept(kept_since: Timestamp) -> String {
+    let since = stamp(kept_since);
+    format!(
+        "rows before {since} are dropped, so nothing was done: say `--since {since}` or later, or `--oldest` for all that is left"
+    )
+}
+
+/// As `--since` reads it.
+fn stamp(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 fn object(status: &Status) -> Value {

@@ -1,8 +1,9 @@
 //! The outbox' daily partitions (`relay::before_prune`).
 
-use chrono::{DateTime, NaiveDate, Utc};
+use bus::engine::{Again, Replayed, replay};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-use crate::support::{World, event};
+use crate::support::{World, event, order};
 
 async fn partitions(world: &World) -> Vec<String> {
     sqlx::query_scalar(
@@ -140,8 +141,14 @@ async fn rows_outside_the_days_are_read_and_go_when_read() {
     drop_before(&world, keep_from).await;
     assert_eq!(strays(&world).await, 2);
     read_all(&world, &mut consumer).await;
+    let (_, at) = landed(&world).await;
     drop_before(&world, keep_from).await;
     assert_eq!(strays(&world).await, 0);
+    let replayed = replayed(&world, Again::Since(at)).await;
+    assert!(
+        matches!(replayed, Replayed::Dropped { kept_since } if at < kept_since && kept_since <= keep_from),
+        "{replayed:?}"
+    );
 }
 
 async fn strays(world: &World) -> i64 {
@@ -149,6 +156,94 @@ async fn strays(world: &World) -> i64 {
         .fetch_one(world.pool())
         .await
         .unwrap()
+}
+
+async fn replayed(world: &World, again: Again) -> Replayed {
+    let mut tx = db::begin(world.pool()).await.unwrap();
+    let replayed = replay(&mut tx, again).await.unwrap();
+    tx.commit().await.unwrap();
+    replayed
+}
+
+/// As if a relay had shipped everything.
+async fn all_is_shipped(world: &World) {
+    sqlx::query(
+        "insert into bus_positions (consumer_group, topic, partition, incarnation, xid)
+         select 'relay', 'orders', n, 1, '9223372036854775807' from generate_series(0, 15) n
+             on conflict (consumer_group, topic, partition) do update set xid = excluded.xid",
+    )
+    .execute(world.pool())
+    .await
+    .unwrap();
+}
+
+fn rows(partitions: usize, oldest: Option<DateTime<Utc>>) -> Replayed {
+    Replayed::Rows { partitions, oldest }
+}
+
+#[tokio::test]
+async fn what_is_shipped_again_is_kept_until_then_and_what_is_dropped_is_not_promised() {
+    let world = World::new().await;
+    world.publish(&[event("AAPL", 1, "a"), event("F", 2, "a")]).await;
+    let (today, at) = landed(&world).await;
+    let past = Again::Since("2020-01-01T00:00:00Z".parse().unwrap());
+    all_is_shipped(&world).await;
+    assert_eq!(
+        replayed(&world, past).await,
+        rows(2, Some(at)),
+        "nothing was dropped yet"
+    );
+    world.later(3 * 86_400).await;
+    let keep_from = now(&world).await;
+    assert!(
+        !drop_before(&world, keep_from).await.contains(&today),
+        "it is to be shipped"
+    );
+
+    all_is_shipped(&world).await;
+    assert!(drop_before(&world, keep_from).await.contains(&today));
+    let kept_since = keep_from.date_naive().and_time(NaiveTime::MIN).and_utc();
+    let dropped = Replayed::Dropped { kept_since };
+    assert_eq!(replayed(&world, past).await, dropped);
+    let just_before = Again::Since(kept_since - TimeDelta::microseconds(1));
+    assert_eq!(replayed(&world, just_before).await, dropped);
+    assert_eq!(replayed(&world, Again::Since(kept_since)).await, rows(0, None));
+
+    world.publish(&[event("AAPL", 3, "b")]).await;
+    let (_, at) = landed(&world).await;
+    for again in [Again::Since(kept_since), Again::Oldest] {
+        all_is_shipped(&world).await;
+        assert_eq!(replayed(&world, again).await, rows(1, Some(at)));
+    }
+}
+
+/// A day that somebody still has to read stays while a later one goes: it is not the beginning of all that follows.
+#[tokio::test]
+async fn the_log_is_whole_from_the_end_of_the_last_day_that_was_dropped() {
+    let world = World::new().await;
+    world.publish(&[event("AAPL", 1, "a")]).await;
+    let (first, _) = landed(&world).await;
+    let mut slow = world.owner().await;
+    world.later(86_400).await;
+    world.publish(&[event("F", 2, "a")]).await;
+    let second =
+        sqlx::query_scalar("select max((created_at at time zone 'UTC')::date) from outbox").fetch_one(world.pool());
+    let second: NaiveDate = second.await.unwrap();
+    let mut read = slow.fetch(10).await.unwrap().events;
+    read.retain(|event| event.order_id == order(2));
+    let mut tx = db::begin(world.pool()).await.unwrap();
+    slow.store(&mut tx, &read).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let kept_since = (second + TimeDelta::days(1)).and_time(NaiveTime::MIN).and_utc();
+    let dropped = drop_before(&world, kept_since).await;
+    assert_eq!(dropped, [second.format("outbox_%Y%m%d").to_string()]);
+    assert!(partitions(&world).await.contains(&first), "somebody has to read it");
+    let of_the_second_day = Again::Since(kept_since - TimeDelta::seconds(1));
+    assert_eq!(
+        replayed(&world, of_the_second_day).await,
+        Replayed::Dropped { kept_since }
+    );
 }
 
 /// The run-time role is not the owner of the table.
@@ -169,6 +264,7 @@ async fn the_run_time_role_can_do_all_of_it() {
             .unwrap()
             .contains(&"outbox_20310301".to_owned())
     );
+    replay(&mut tx, Again::Oldest).await.unwrap();
     bus::append(&mut tx, &[event("AAPL", 1, "a")]).await.unwrap();
     let refused = sqlx::query("drop table outbox_default")
         .execute(&mut *tx)

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use bus::{Topic, engine::replay};
+use bus::Topic;
+use bus::engine::{Again, Replayed, replay};
 use chassis::step::{Progress, Step};
 
 use crate::cell::{Cell, PATIENCE, broker, check_once_and_in_order, handle, process, read, ring, settle, ship};
@@ -129,8 +130,12 @@ async fn a_broker_with_an_empty_disk_is_filled_again_and_nothing_comes_twice() {
     let empty = broker();
     let bus = process(&cell.world, &empty, 12);
     let mut conn = cell.world.pool().acquire().await.unwrap();
-    let since = "2020-01-01T00:00:00Z".parse().unwrap();
-    assert!(replay(&mut conn, since).await.unwrap() > 0);
+    let since = Again::Since("2020-01-01T00:00:00Z".parse().unwrap());
+    let replayed = replay(&mut conn, since).await.unwrap();
+    assert!(
+        matches!(replayed, Replayed::Rows { partitions: 1.., .. }),
+        "{replayed:?}"
+    );
     let mut relay = bus::Relay::new(&bus, Topic::Orders).unwrap();
     ship(&mut relay).await;
     cell.world.publish(&events(20..30)).await;
