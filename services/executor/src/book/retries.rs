@@ -5,8 +5,9 @@
 //! step again. What was not let in (429, no connection) has a pause of its own, and the order goes back to its line.
 //!
 //! The credit is the venue's: one row, shared by all executors, so that more of them make no more retries. Each has a few
-//! retries in hand, so that a single failure waits for no row, and hands in what its first calls earn. What one has in hand
-//! when it dies is lost; the row grows again.
+//! retries in hand, drawn from the row, so that a single failure waits for no row, and hands in what its first calls earn.
+//! So the row has a hundred at most, and each hand ten, or for a second what calls that were put off want. What one has in
+//! hand when it dies is lost; the row grows again.
 
 use chrono::TimeDelta;
 use domain::Timestamp;
@@ -79,8 +80,8 @@ impl Retries {
         self.wanted = self.wanted.saturating_add(worth(put_off, RETRY)).min(MOST);
     }
 
-    /// What to make of the credit that was read; nothing while it is full and so is the hand. To be made only if the credit
-    /// is still what was read.
+    /// What to make of the credit that was read; nothing while there is nothing to draw, and nothing to hand in that it has
+    /// room for. To be made only if the credit is still what was read.
     pub fn draw(&mut self, stored: Credit, now: Timestamp) -> Option<Draw> {
         if self.wanted > 0 {
             self.kept_until = Some(now + KEPT);
@@ -90,13 +91,15 @@ impl Retries {
         let most = if is_kept { self.hand.max(enough) } else { enough };
         let given_back = self.hand.saturating_sub(most);
         let grown = stored.grown(now);
-        if grown == MOST && self.hand >= enough {
-            // There is no room for it.
-            (self.earned, self.hand) = (0, self.hand - given_back);
+        let handed_in = self.earned + given_back;
+        let credit = grown.saturating_add(handed_in).min(MOST);
+        // Half of it at most: where it is scarce, whoever looks a moment later gets some, too.
+        let drawn = enough.saturating_sub(self.hand).min(credit.div_ceil(2));
+        if drawn == 0 && (handed_in == 0 || grown == MOST) {
+            // What it grows by needs no writing, and when it is full it has no room for more.
+            (self.hand, self.earned, self.wanted) = (self.hand - given_back, 0, 0);
             return None;
         }
-        let credit = grown.saturating_add(self.earned + given_back).min(MOST);
-        let drawn = credit.min(enough.saturating_sub(self.hand));
         let left = Credit {
             hundredths: credit - drawn,
             at: stored.at.max(Some(now)),
@@ -143,34 +146,42 @@ mod tests {
     }
 
     /// Every call of these executors fails and wants to be made again, for a minute, at so many first calls a second in all.
-    fn retries_in_a_minute(executors: usize, calls_a_second: usize) -> usize {
-        let (mut all, mut row) = (vec![(Retries::default(), 0); executors], FULL);
-        let mut made = 0;
+    /// They look at the same moments, always one after the other. The retries of each.
+    fn retries_in_a_minute(executors: usize, calls_a_second: usize) -> Vec<usize> {
+        let (mut all, mut row) = (vec![(Retries::default(), 0, 0); executors], FULL);
         for tenth in 0..600 {
-            for (retries, waiting) in &mut all {
+            for (retries, waiting, made) in &mut all {
                 let (again, first) = (retries.left().min(*waiting), calls_a_second / 10 / executors);
                 retries.made(first, again, *waiting - again);
-                made += again;
+                *made += again;
                 *waiting += first;
                 look(retries, &mut row, at(100 * tenth));
             }
         }
-        made
+        all.into_iter().map(|(_, _, made)| made).collect()
     }
 
     #[test]
     fn retries_are_a_share_of_the_calls_and_a_few_a_second_however_many_executors_there_are() {
         for executors in [1, 2, 5] {
-            let busy = retries_in_a_minute(executors, 1_000);
+            let busy: usize = retries_in_a_minute(executors, 1_000).iter().sum();
             assert!(
                 (12_400..=12_700).contains(&busy),
                 "{executors}: {busy} retries of 60000 calls"
             );
-            let quiet = retries_in_a_minute(executors, 50);
+            let quiet: usize = retries_in_a_minute(executors, 50).iter().sum();
             assert!(
                 (900..=1_300).contains(&quiet),
                 "{executors}: {quiet} retries of 3000 calls"
             );
+        }
+    }
+
+    #[test]
+    fn whoever_looks_second_gets_its_part() {
+        for calls_a_second in [1_000, 20] {
+            let each = retries_in_a_minute(2, calls_a_second);
+            assert!(each[1] * 3 > each[0], "{each:?}");
         }
     }
 
@@ -182,6 +193,7 @@ mod tests {
             (retries.left(), row.retries(at(0)), row.retries(at(1_000))),
             (10, 90, 100)
         );
+        assert!(!look(&mut retries, &mut row, at(250)), "it grows by itself");
         for second in 1..100 {
             retries.made(1_000, 0, 0);
             assert!(!look(&mut retries, &mut row, at(1_000 * second)));
@@ -195,11 +207,11 @@ mod tests {
     #[test]
     fn what_was_wanted_is_kept_for_a_second_and_then_given_back() {
         let (mut retries, mut row) = (Retries::default(), FULL);
-        retries.made(0, 0, 50);
+        retries.made(0, 0, 30);
         look(&mut retries, &mut row, at(0));
-        assert_eq!((retries.left(), row.retries(at(0))), (60, 40));
+        assert_eq!((retries.left(), row.retries(at(0))), (40, 60));
         look(&mut retries, &mut row, at(999));
-        assert_eq!(retries.left(), 60);
+        assert_eq!(retries.left(), 40);
         look(&mut retries, &mut row, at(1_000));
         assert_eq!((retries.left(), row.retries(at(1_000))), (10, 100));
     }
@@ -222,11 +234,10 @@ mod tests {
         let (mut retries, mut row) = (Retries::default(), FULL);
         retries.made(1_000_000, 0, 1_000_000);
         look(&mut retries, &mut row, at(0));
-        assert_eq!(retries.left(), 100);
-        retries.made(0, 100, 100);
+        assert_eq!((retries.left(), row.retries(at(0))), (50, 50));
+        retries.made(0, 50, 100);
         look(&mut retries, &mut row, at(-3_600_000));
-        assert_eq!((retries.left(), row.at), (0, Some(at(0))));
-        look(&mut retries, &mut row, at(500));
-        assert_eq!(retries.left(), 5);
+        assert_eq!((retries.left(), row.at), (25, Some(at(0))));
+        assert_eq!((row.retries(at(0)), row.retries(at(500))), (25, 30));
     }
 }

@@ -120,8 +120,8 @@ fn a_hundred_thousand_cancels_go_out_window_by_window_and_hold_up_no_look_up() {
     );
 }
 
-/// A venue that answers nothing is asked again about a hundred orders, not about a thousand: ten at once, the others when
-/// the venue's credit has been read.
+/// A venue that answers nothing is asked again about a hundred orders, not about a thousand: ten at once, others when
+/// the venue's credit has been read, half of it each time.
 #[test]
 fn orders_whose_calls_failed_are_called_about_again_within_a_budget() {
     let (config, calendar) = (
@@ -175,12 +175,12 @@ fn orders_whose_calls_failed_are_called_about_again_within_a_budget() {
     assert_eq!(asked(&mut book, now()), 11, "the last one was not asked about before");
     draw(&mut book, &mut row, now());
     let later = now() + TimeDelta::seconds(1);
-    assert_eq!((asked(&mut book, later), row.retries(later)), (90, 10));
+    assert_eq!((asked(&mut book, later), row.retries(later)), (45, 55));
     draw(&mut book, &mut row, later);
     assert_eq!(
         (asked(&mut book, later), row.retries(later)),
-        (0, 0),
+        (0, 27),
         "they are put off"
     );
-    assert_eq!(asked(&mut book, later + TimeDelta::milliseconds(500)), 10);
+    assert_eq!(asked(&mut book, later + TimeDelta::milliseconds(500)), 27);
 }

@@ -41,13 +41,17 @@ async fn two_executors_make_the_retries_of_one() {
         settle(&mut second).await;
         world.pass(Duration::from_millis(250));
     }
-    let asked: usize = orders
-        .iter()
-        .map(|order| world.venue.count(CallKind::Lookup, *order))
-        .sum();
+    let asked = |orders: &[OrderId]| -> usize {
+        let of = |order: &OrderId| world.venue.count(CallKind::Lookup, *order);
+        orders.iter().map(of).sum()
+    };
+    let each: Vec<usize> = orders.chunks(50).map(asked).collect();
+    let asked: usize = each.iter().sum();
     assert_eq!(asked, world.venue.calls().len() - before, "nothing else was called");
     // A hundred saved up, ten a second for a minute, and a fifth of the hundred and some first calls.
     assert!((600..=725).contains(&asked), "{asked} retries in a minute");
+    // They look at the same moments, always one after the other.
+    assert!(each[1] * 3 > each[0], "{each:?}");
 }
 
 /// What is written of the venue's row.
