@@ -32,7 +32,10 @@ async fn an_exchange_that_is_down_is_left_alone_until_it_answers_again() {
             .unwrap()
     })
     .await;
-    assert_eq!(shown(&house)["state"], "closed");
+    let venue = shown(&house);
+    assert_eq!(venue["state"], "closed");
+    let retries = venue["retries"].as_u64();
+    assert!(retries.is_some_and(|left| (50..=100).contains(&left)), "{venue}");
     house.market.misbehave(json!({"kind": "503", "on": "any"})).await;
     let mut orders = Vec::new();
     for _ in 0..8 {
