@@ -1,11 +1,14 @@
 //! Habits of the whole tree, checked instead of repeated in review: dependency arrows, module docs, file
-//! lengths, table owners, banned calls, a crash test for each failpoint, and a runbook for each alert.
+//! lengths, table owners, banned calls, a crash test for each failpoint, a runbook for each alert, and pages
+//! whose code is that of the suites.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 #[path = "tidy/arrows.rs"]
 mod arrows;
 #[path = "tidy/failpoints.rs"]
 mod failpoints;
+#[path = "tidy/passages.rs"]
+mod passages;
 #[path = "tidy/runbooks.rs"]
 mod runbooks;
 #[path = "tidy/source.rs"]

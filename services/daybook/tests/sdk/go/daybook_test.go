@@ -18,9 +18,6 @@ import (
 
 const patience = 60 * time.Second
 
-// The SDK reads the address and the key pair from the environment.
-var client = alpaca.NewClient(alpaca.ClientOpts{})
-
 // eventually waits for a condition, never for time.
 func eventually(t *testing.T, what string, there func() bool) {
 	t.Helper()
