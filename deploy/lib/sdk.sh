@@ -7,16 +7,17 @@
 #   sdk_end                     the same without any demand
 #
 # Each suite gets what a customer has, the key pair and the address of demo.env, the address of the exchange's public quotes, and in
-# DAYBOOK_ADMIN the operator's command, as words of a shell.
+# DAYBOOK_ADMIN the operator's command, as words of a shell. For what harms an installation, the Python suite starts a deploy/run of its
+# own: DAYBOOK_EXECUTABLE, in a folder of DAYBOOK_SDK_FOLDER.
 # Source common.sh first.
 
 SDK_SUITES=services/daybook/tests/sdk
-sdk_pid='' sdk_folder=''
+sdk_pid='' sdk_folder='' sdk_daybook=''
 
 sdk_start() {
   local folder=$1 daybook=$2 script=${3:-deploy/run}
   sdk_not_at_midnight
-  sdk_folder=$folder
+  sdk_folder=$folder sdk_daybook=$daybook
   mkdir -p "$folder/data"
   : >"$folder/run.log"
   DAYBOOK_DATA_DIR=$folder/data DAYBOOK_PORT=$(free_port) DAYBOOK_EXECUTABLE=$daybook "$script" >"$folder/run.log" 2>&1 &
@@ -95,7 +96,7 @@ sdk_suite() { "sdk_$1" "$2"; }
 
 sdk_python() {
   python_packages "$1/python" -r "$SDK_SUITES/python/requirements.txt"
-  (cd "$SDK_SUITES/python" && "$1/python/bin/python" -B -m pytest -q -p no:cacheprovider --tb=short .)
+  (cd "$SDK_SUITES/python" && DAYBOOK_EXECUTABLE=$sdk_daybook DAYBOOK_SDK_FOLDER=$sdk_folder "$1/python/bin/python" -B -m pytest -q -p no:cacheprovider --tb=short .)
 }
 
 # Both major versions of the JavaScript SDK. The 4.x one needs Node 20.

@@ -26,6 +26,7 @@ from refusals import (
     order,
     refusal,
 )
+from test_adversity import MET as MET_IN_TROUBLE
 from test_operator import CHURNED, LIMITED, OPERATED
 
 NOBODYS = "00000000-0000-0000-0000-000000000000"
@@ -280,37 +281,13 @@ AFTER = {
 # The one with a test of its own.
 NOT_OPEN = Row(REPLACING, 422, 42210000, "unable to replace order, order is not open")
 
+
 FULL = "a queue that is full for as long as a test looks: order-manager's own tests fill it"
-AWAY = "a database or a process that goes away, which the whole installation would feel: the crash tests do that"
-DEFECT = "a defect of ours"
-DATA = "an instrument or a calendar that the bundled exchange does not have"
-BOOKS = "a state of the account that no command sets: the ledger's and order-manager's own tests do"
-ROOM = "hundreds of connections at once: order-manager's stream tests open them"
-RACE = "an execution at the very moment: the tests of replacing script the exchange"
 
 # Rows that no test here meets, and what each would take.
 UNMET = {
-    Row(PLACING, 422, 42210000, 'asset "AAPL" is not tradable'): DATA,
-    Row(PLACING, 422, 42210000, 'there is no reference price of "AAPL" for a market order: send a limit order'): DATA,
-    Row(PLACING, 403, 40310000, "account is not active"): BOOKS,
-    Row(PLACING, 403, 40310000, "account is blocked"): BOOKS,
-    Row(PLACING, 403, 40310000, "account is restricted to closing positions"): BOOKS,
     Row(PLACING, 503, 50310000, "too many orders are waiting, try again"): FULL,
-    Row(PLACING, 503, 50310000, "orders cannot be taken at the moment: instruments are not loaded yet"): AWAY,
-    Row(PLACING, 503, 50310000, "the order was not taken, try again"): AWAY,
-    Row(PLACING, 503, 50310000, "the outcome is unknown: look the order up by its client_order_id"): AWAY,
-    Row(PLACING, 500, 50010000, "internal server error"): DEFECT,
-    Row(REPLACING, 422, 42210000, "qty must be > filled_qty, and 3 are filled: cancel the order to end the rest"): RACE,
     Row(CANCELING, 503, 50310000, "too many cancels are waiting, try again"): FULL,
-    Row(CANCELING, 503, 50310000, "the cancel was not taken, try again"): AWAY,
-    Row(CANCELING, 500, 50010000, "internal server error"): DEFECT,
-    Row(ASKING, 503, 50310000, "the trading calendar ends before the next session"): DATA,
-    Row(ASKING, 503, 50310000, "the database is away, try again"): AWAY,
-    Row(ASKING, 500, 50010000, "internal server error"): DEFECT,
-    Row(STREAMS, 503, 50310000, "too many stream connections at the moment"): ROOM,
-    Row(STREAMS, 503, 50310000, "too many stream connections of this account"): ROOM,
-    Row(STREAMS, 429, 42910000, "rate limit exceeded"): ROOM,
-    Row(STREAMS, 503, 50310000, "the server is stopping, connect again"): AWAY,
 }
 
 
@@ -383,7 +360,7 @@ def test_an_unknown_client_order_id_is_404(client, refused, fresh_id):
 
 
 def test_every_documented_refusal_is_met_or_has_a_reason():
-    tables = (AT_ONCE, AFTER, OPERATED, [NOT_OPEN, LIMITED, CHURNED], UNMET)
+    tables = (AT_ONCE, AFTER, OPERATED, [NOT_OPEN, LIMITED, CHURNED], MET_IN_TROUBLE, UNMET)
     listed = [row for table in tables for row in table]
     assert len(listed) == len(set(listed)), "a row is in two tables"
     assert set(listed) == set(documented())
