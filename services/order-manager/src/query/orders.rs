@@ -90,14 +90,16 @@ pub(crate) async fn list(
     query: &OrdersQuery,
 ) -> Result<Vec<StoredOrder>, ApiError> {
     let mut filter = query.filter(account)?;
-    if !query.may_match(&filter)? {
-        return Ok(vec![]);
-    }
+    let may_match = query.may_match(&filter)?;
     if let Some(at) = place_of(conn, account, "before_order_id", query.before_order_id.as_ref()).await? {
         filter.until = Some(filter.until.map_or(at, |until| until.min(at)));
     }
     if let Some(at) = place_of(conn, account, "after_order_id", query.after_order_id.as_ref()).await? {
         filter.after = Some(filter.after.map_or(at, |after| after.max(at)));
+    }
+    // Last: what is malformed is told so beside a filter that leaves nothing, too.
+    if !may_match {
+        return Ok(vec![]);
     }
     read::list(conn, &filter).await.map_err(database_error)
 }

@@ -253,6 +253,12 @@ const PATHS: &[(&str, (u16, i64), &str)] = &[
         (422, 40010001),
         "before_order_id names no order",
     ),
+    // Of symbols that are none there are no orders.
+    (
+        "/v2/orders?symbols=%C2%A5&before_order_id=7",
+        (422, 40010001),
+        "before_order_id names no order",
+    ),
     ("/v2/orders/not-an-id", (404, 40410000), "order not found for not-an-id"),
     (
         "/v2/orders/..%2F..%2Fetc%2Fpasswd",
