@@ -17,8 +17,9 @@ from conftest import wait_for
 ROOT = Path(__file__).parents[5]
 # The functions of a private PostgreSQL, as deploy/run uses them.
 POSTGRES = 'set -euo pipefail; source deploy/lib/common.sh; source deploy/lib/postgres.sh; pg_require; "$@"'
-# Room for three streams, two of one account, one of a stranger, and no limit of requests.
+# Room for three streams, two of one account, one of a stranger; one order at a time, and no limit of requests.
 LITTLE_ROOM = dict(
+    DAYBOOK_BATCH_MAX="1",
     DAYBOOK_STREAM_CONNECTIONS="3",
     DAYBOOK_STREAM_CONNECTIONS_PER_ACCOUNT="2",
     DAYBOOK_STREAM_STRANGERS_PER_ADDRESS="1",

@@ -64,7 +64,8 @@ HARMED = {
     Row(PLACING, 403, 40310000, "account is blocked"): account("account_blocked = true", "account_blocked = false"),
     Row(PLACING, 403, 40310000, "account is restricted to closing positions"): account("closing_only = true", "closing_only = false"),
     Row(PLACING, 503, 50310000, "orders cannot be taken at the moment: instruments are not loaded yet"): Harm(
-        "create table if not exists kept_assets as table assets; delete from assets",
+        # Whatever refers to them.
+        "set local session_replication_role = replica; create table if not exists kept_assets as table assets; delete from assets",
         "insert into assets table kept_assets on conflict do nothing; drop table kept_assets",
         placing(),
     ),
@@ -84,8 +85,14 @@ ACCOUNT_FULL = Row(STREAMS, 503, 50310000, "too many stream connections of this 
 ADDRESS_FULL = Row(STREAMS, 429, 42910000, "rate limit exceeded")
 STOPPING = Row(STREAMS, 503, 50310000, "the server is stopping, connect again")
 
+WAITING = {
+    Row(PLACING, 503, 50310000, "too many orders are waiting, try again"): lambda client, _: client.post("/orders", order()),
+    Row(CANCELING, 503, 50310000, "too many cancels are waiting, try again"): canceling,
+}
+
 MET = [
     *HARMED,
+    *WAITING,
     FILLED_BY_THEN,
     NOT_TAKEN,
     NOT_CANCELED,
@@ -179,6 +186,20 @@ def test_behind_a_table_that_somebody_locks_nothing_is_taken(house, client):
         for row, answer in answers.items():
             check(answer.result(), row)
     assert [(str(one.id), one.status.value) for one in client.get_orders()] == [(open_order, "new")]
+
+
+@pytest.mark.parametrize("row", WAITING, ids=str)
+def test_who_waits_too_long_behind_a_lock_has_to_ask_again(house, client, row):
+    """One is taken up at a time, and each tries for a second or so: most of them would wait for longer than anybody should."""
+    many = 16
+    open_orders = [client.post("/orders", order())["id"] for _ in range(many)]
+    before = holdings(client)
+    with ThreadPoolExecutor(many) as pool, house.holding("lock table account_sequences in access exclusive mode"):
+        calls = [pool.submit(refusal, lambda it=it: WAITING[row](house.client(), it)) for it in open_orders]
+        errors = [call.result() for call in calls]
+    check(next((error for error in errors if is_of(error, row)), None), row)
+    assert all(errors), "nothing was taken"
+    assert holdings(client) == before
 
 
 # The transaction that has the account's money is in its COMMIT, and waits for a standby.
