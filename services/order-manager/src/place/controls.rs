@@ -72,7 +72,8 @@ impl Controls {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers recent orders that somebody else took, of the accounts that have any. Under the accounts' locks, so that none is missed.
+    /// Remembers recent orders that somebody else took, of the accounts that have any. Under the accounts' locks, so that
+    /// none is missed.
     pub(super) async fn catch_up(&self, conn: &mut PgConnection, books: &Books, now: Timestamp) -> Result<(), DbError> {
         let unknown: Vec<(AccountId, Timestamp)> = {
             let recent = self.recent();

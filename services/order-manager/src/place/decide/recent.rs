@@ -1,8 +1,8 @@
 //! Orders of the last two seconds, to see that another one is the same (RSK-4).
 //!
-//! A process remembers what it took. What it did not take itself – another order-manager did, or this one before it was started again – shows in the time
-//! of the account's last order, which is read under the account's lock with everything else: where it is not the time that is remembered,
-//! the account's orders of the last seconds are read and remembered, too.
+//! A process remembers what it took. What it did not take itself – another order-manager did, or this one before it was
+//! started again – shows in the time of the account's last order, which is read under the account's lock with everything
+//! else: where it is not the time that is remembered, the account's orders of the last seconds are read and remembered, too.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
