@@ -7,13 +7,18 @@ create table outbox_kept (
     only_row boolean primary key default true check (only_row),
     since    timestamptz
 );
--- What was dropped before this migration is not known: the oldest day that is there is taken for the first whole one.
+-- What was dropped before this migration is not known: of the days that are there without a gap, up to those made ahead, the
+-- first is taken for the first whole one. Before a gap one may be there because somebody has not read it.
 insert into outbox_kept (since)
-select min(to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC')
-  from pg_inherits i
-  join pg_class c on c.oid = i.inhrelid
- where i.inhparent = 'outbox'::regclass
-   and c.relname ~ '^outbox_[0-9]{8}$';
+with days as (
+    select to_date(right(c.relname, 8), 'YYYYMMDD') as day
+      from pg_inherits i
+      join pg_class c on c.oid = i.inhrelid
+     where i.inhparent = 'outbox'::regclass
+       and c.relname ~ '^outbox_[0-9]{8}$')
+select max(day)::timestamp at time zone 'UTC'
+  from days d
+ where not exists (select from days before where before.day = d.day - 1);
 grant select on outbox_kept to daybook_app;
 
 -- As before, but it writes down what went, and takes turns with whoever sets a position back to an old row.

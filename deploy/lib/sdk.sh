@@ -92,7 +92,10 @@ sdk_end() {
   return "$code"
 }
 
-sdk_suite() { "sdk_$1" "$2"; }
+sdk_suite() {
+  sdk_not_at_midnight
+  "sdk_$1" "$2"
+}
 
 sdk_python() {
   python_packages "$1/python" -r "$SDK_SUITES/python/requirements.txt"

@@ -71,6 +71,21 @@ async fn rsk_3_a_replacement_is_measured_by_what_it_may_still_trade() {
     patch(&house, &ada, &old, json!({"qty": 16})).await.ok();
 }
 
+/// The order was taken while more traded, or nobody knew how much.
+#[tokio::test]
+async fn rsk_3_an_order_that_is_too_large_by_now_may_be_made_smaller_and_not_larger() {
+    let house = House::open().await;
+    let ada = house.customer(10_000).await;
+    let old = working(&house, &ada, "buy", "20", "10").await;
+    house.volume(200);
+    let larger = patch(&house, &ada, &old, json!({"qty": 21})).await;
+    assert_eq!(
+        (larger.status.as_u16(), larger.body["code"].as_i64()),
+        (403, Some(40310000))
+    );
+    patch(&house, &ada, &old, json!({"qty": 15})).await.ok();
+}
+
 #[tokio::test]
 async fn rsk_3_what_nobody_knows_or_knew_long_ago_measures_nothing() {
     let house = House::open().await;

@@ -342,11 +342,23 @@ impl Venue for AlpacaVenue {
     }
 
     async fn daily_volumes(&self, symbols: &[Symbol], before: NaiveDate) -> Result<Vec<VenueVolume>, Fault> {
-        let mut traded = Traded::new();
+        let (mut traded, mut refused) = (Traded::new(), None);
         for some in symbols.chunks(BARS_OF) {
-            self.bars(some, before, &mut traded).await?;
+            let mut of_these = Traded::new();
+            match self.bars(some, before, &mut of_these).await {
+                Ok(()) => traded.extend(of_these),
+                Err(fault) if fault.is_outage() => return Err(fault),
+                // A name that it does not take costs the others of its question their average, and no more.
+                Err(fault) => {
+                    tracing::warn!("the volumes of {} symbols are not told: {fault}", some.len());
+                    refused = Some(fault);
+                }
+            }
         }
-        Ok(averages(&traded, before))
+        match refused {
+            Some(fault) if traded.is_empty() => Err(fault),
+            _ => Ok(averages(&traded, before)),
+        }
     }
 
     async fn assets(&self) -> Result<Vec<VenueAsset>, Fault> {

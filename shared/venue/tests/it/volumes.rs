@@ -98,6 +98,29 @@ async fn rsk_3_many_symbols_are_asked_for_in_questions_of_bounded_size() {
     );
 }
 
+/// A real venue answers 400 to a question with a name that it does not take.
+#[tokio::test]
+async fn rsk_3_a_name_that_the_venue_does_not_take_costs_only_its_own_question_the_answer() {
+    let server = MockServer::start().await;
+    let names: Vec<String> = (0..151).map(|n| format!("Z{n}")).collect();
+    let all = symbols(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    Mock::given(query_param("symbols", "Z150"))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"bars": {"Z150": [bar("2026-11-20", 40)]}})))
+        .mount(&server)
+        .await;
+    Mock::given(path("/v2/stocks/bars"))
+        .respond_with(ResponseTemplate::new(400))
+        .mount(&server)
+        .await;
+    let venue = venue(&server);
+    let told = venue.daily_volumes(&all, day("2026-11-23")).await.unwrap();
+    assert_eq!(told.iter().map(|volume| volume.average).collect::<Vec<_>>(), [40]);
+    assert!(
+        venue.daily_volumes(&all[..150], day("2026-11-23")).await.is_err(),
+        "nothing at all"
+    );
+}
+
 fn listed(request: &wiremock::Request) -> Vec<String> {
     let (_, list) = request.url.query_pairs().find(|(name, _)| name == "symbols").unwrap();
     list.split(',').map(str::to_owned).collect()

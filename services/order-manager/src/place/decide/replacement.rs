@@ -1,7 +1,7 @@
 //! A replacement: asked like any order, but for what its chain has counted and holds already (BP-4).
 
 use domain::order::{OrderState, StreamEvent};
-use domain::{OrderStatus, Side, VenueOrderId};
+use domain::{OrderStatus, Qty, Side, VenueOrderId};
 use ledger::Transfer;
 use ledger::rules::Leg;
 use orders::{Chain, NewOrderEvent, StoredOrder};
@@ -45,9 +45,11 @@ pub fn decide_replacement(
     let at = sequence.next_submitted_at(given.now);
     let rest = command.qty.minus(old.state.cumulative()).unwrap_or_default();
     let value = command.limit_price.notional(rest).map_err(too_large)?;
+    // Whoever makes an order smaller asks for nothing more of what trades.
+    let asks_for = if rest > old.state.leaves() { rest } else { Qty::ZERO };
     checks::check_replacement(Seen {
         command,
-        qty: rest,
+        qty: asks_for,
         value,
         more: value.minus(old.open_value()).unwrap_or(value).or_zero(),
         books,

@@ -32,7 +32,8 @@ pub use volume::Unmeasured;
 pub(super) struct Seen<'a> {
     /// The order.
     pub(super) command: &'a Command,
-    /// Shares that it may trade: all of them, or what a replacement leaves of its total.
+    /// Shares that it asks for: all of them; of a replacement what is left of its total, or none where its old order may trade
+    /// as many.
     pub(super) qty: Qty,
     /// What they are worth at its limit.
     pub(super) value: Money,
