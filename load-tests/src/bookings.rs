@@ -30,12 +30,12 @@ pub struct Bookings {
     pub stages: Stages,
 }
 
-/// The way of an order, commit to commit.
+/// The way of an order, commit to commit but for the executor, whose decision counts.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stages {
     /// Intended start to the commit that accepted the order.
     pub accept: Percentiles,
-    /// From there to the commit of the executor's intent to send it.
+    /// From there to the executor's decision to send it, which it writes and commits afterwards.
     pub dispatch: Percentiles,
     /// From there to the commit of the fill's report in the event log: the exchange, and the intake.
     pub exchange: Percentiles,

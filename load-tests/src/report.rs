@@ -129,7 +129,8 @@ pub struct Pair {
     pub other: Fixed,
     /// The one to the other.
     pub ratio: Fixed,
-    /// As set: from the commit of an order to the commit of its consumer, the executor; none where they do not trade.
+    /// As set: from the commit of an order to the decision of its consumer, the executor, to send it; none where they do not
+    /// trade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dispatch_as_set: Option<Percentiles>,
     /// The same with the other setting.
